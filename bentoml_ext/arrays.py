@@ -1,0 +1,19 @@
+"""The two arrays that everything is said in."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Margins", "Probabilities", "Rows"]
+
+Rows: TypeAlias = npt.NDArray[np.float32]
+"""float32, (n, n_features), C order, in the order of the encoder's features. NaN is "not given"."""
+
+Margins: TypeAlias = npt.NDArray[np.float32]
+"""float32, (n,), log-odds of the positive class."""
+
+Probabilities: TypeAlias = npt.NDArray[np.float32]
+"""float32, (n,), between 0 and 1."""

@@ -1,0 +1,249 @@
+"""Encoder: an application (a mapping of fields) becomes a row of float32 features.
+
+The columns are those of scikit-learn's DictVectorizer: a number stands under its own name, a
+category under `field=category` as 1 or 0. Nothing of scikit-learn is needed to read or to use one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
+
+__all__ = ["Application", "Encoder", "Field"]
+
+Application: TypeAlias = Mapping[str, Any]
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class Field(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field of an application: a category if it lists categories, else a number.
+
+    Args:
+        name: key in the application.
+        categories: allowed texts; empty for a number.
+        unit: what a number counts, for people ("years", "thousands").
+        minimum: smallest number allowed, or None.
+        nullable: whether null may stand for "not given".
+        sentinels: numbers that some systems write for "missing" and that must never be scored.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    unit: str = ""
+    minimum: float | None = None
+    nullable: bool = False
+    sentinels: tuple[float, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What the field takes, in words."""
+        if self.categories:
+            what = "one of " + ", ".join(map(repr, self.categories))
+        else:
+            what = "a finite number" + (f" in {self.unit}" if self.unit else "")
+            if self.minimum is not None:
+                what += f", at least {self.minimum:g}"
+        return what + (" or null" if self.nullable else "")
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that must not be scored.
+
+        Raises:
+            InvalidApplication: wrong type, unknown category, number out of range, not finite in
+                float32 or a sentinel, null where it is not allowed.
+        """
+        if value is None and self.nullable:
+            return
+        if self.categories:
+            if not isinstance(value, str) or value not in self.categories:
+                raise InvalidApplication(self.expected, _words(value), self.name)
+            return
+        # bool is an int to Python, and no amount.
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidApplication(self.expected, _words(value), self.name)
+        if value in self.sentinels:
+            got = f"{_words(value)}, a code for a missing value"
+            raise InvalidApplication(self.expected, got, self.name)
+        # Not `abs(value) > max`: NaN must not pass.
+        if not abs(value) <= _FLOAT32_MAX or (self.minimum is not None and value < self.minimum):
+            raise InvalidApplication(self.expected, _words(value), self.name)
+
+
+class _File(msgspec.Struct, frozen=True):
+    """encoder.json."""
+
+    features: list[str]
+    fields: list[Field]
+    separator: str
+    absent: Literal["zero", "missing"]
+
+
+class Encoder:
+    """Turns applications into float32 rows, exactly as DictVectorizer.transform does.
+
+    Args:
+        features: DictVectorizer.feature_names_, one per column.
+        fields: the fields of an application with their rules; by default those that the feature
+            names tell, with no rule but the categories.
+        separator: what stands between field and category in a feature name.
+        absent: what a number that is not given becomes in the row: "zero" is what a dense
+            DictVectorizer writes, "missing" (NaN) what XGBoost makes of a sparse one's gap.
+
+    Raises:
+        FeatureMismatch: the fields do not give these features.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        fields: Sequence[Field] | None = None,
+        *,
+        separator: str = "=",
+        absent: Literal["zero", "missing"] = "zero",
+    ) -> None:
+        self.features = tuple(features)
+        self.separator = separator
+        self.absent: Literal["zero", "missing"] = absent
+        self.columns = {name: i for i, name in enumerate(self.features)}
+        if len(self.columns) != len(self.features):
+            raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
+        told = _fields_of(self.features, separator)
+        self.fields = tuple(_with_rules(told, fields) if fields is not None else told.values())
+
+    @property
+    def n_features(self) -> int:
+        """Columns of a row."""
+        return len(self.features)
+
+    @property
+    def absent_value(self) -> float:
+        """What a number that is not given becomes."""
+        return 0.0 if self.absent == "zero" else math.nan
+
+    def with_rules(self, rules: Sequence[Field]) -> Encoder:
+        """The same encoder under other rules (unit, minimum, nullable, sentinels).
+
+        Raises:
+            FeatureMismatch: the rules are for other fields.
+        """
+        return Encoder(self.features, rules, separator=self.separator, absent=self.absent)
+
+    def check(self, application: Any) -> None:
+        """Refuse an application that must not be scored; keys that are no field are ignored.
+
+        Raises:
+            InvalidApplication: names the field, what it takes and what came.
+        """
+        if not isinstance(application, Mapping):
+            raise InvalidApplication("an object of fields", _words(application))
+        for field in self.fields:
+            if field.name not in application:
+                raise InvalidApplication(field.expected, "nothing", field.name)
+            field.check(application[field.name])
+
+    def check_all(self, applications: Sequence[Any]) -> None:
+        """Refuse a batch in which any application must not be scored.
+
+        Raises:
+            InvalidApplication: as `check`, with the index of the first such application.
+        """
+        for index, application in enumerate(applications):
+            try:
+                self.check(application)
+            except InvalidApplication as error:
+                raise error.at(index) from None
+
+    def rows(self, applications: Sequence[Application]) -> Rows:
+        """Rows of applications that passed `check`.
+
+        Like DictVectorizer.transform: what the vocabulary does not know leaves no trace. Numbers
+        are rounded once, from float64 to float32.
+
+        Returns:
+            float32, (len(applications), n_features).
+        """
+        wide = np.zeros((len(applications), self.n_features))
+        if self.absent == "missing":
+            wide[:] = math.nan
+        columns, separator = self.columns, self.separator
+        for row, application in zip(wide, applications, strict=True):
+            given: dict[int, float] = {}
+            for name, value in application.items():
+                key, number = (
+                    (f"{name}{separator}{value}", 1) if isinstance(value, str) else (name, value)
+                )
+                column = columns.get(key)
+                if column is None:
+                    continue
+                if number is None:
+                    number = self.absent_value
+                # A number named "a=b" and a category "b" of "a" share a column: both count.
+                given[column] = given.get(column, 0.0) + number
+            for column, number in given.items():
+                row[column] = number
+        return wide.astype(np.float32)
+
+    def to_json(self) -> bytes:
+        """encoder.json."""
+        file = _File(list(self.features), list(self.fields), self.separator, self.absent)
+        return msgspec.json.format(msgspec.json.encode(file), indent=1)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Encoder:
+        """Read encoder.json.
+
+        Raises:
+            BundleError: not an encoder.
+        """
+        try:
+            file = msgspec.json.decode(data, type=_File)
+        except msgspec.DecodeError as error:
+            raise BundleError(f"Expected an encoder, got {error} - at encoder.json.") from error
+        return cls(file.features, file.fields, separator=file.separator, absent=file.absent)
+
+
+def _fields_of(features: Sequence[str], separator: str) -> dict[str, Field]:
+    """The fields that feature names tell of, in order of their first column."""
+    categories: dict[str, list[str]] = {}
+    for feature in features:
+        name, found, category = feature.partition(separator)
+        known = categories.setdefault(name, [])
+        if found:
+            known.append(category)
+    mixed = [name for name in categories if categories[name] and name in features]
+    if mixed:
+        raise FeatureMismatch(
+            f"Expected each field to be a number or a category, got both - at '{mixed[0]}'. "
+            "Give it one type in training."
+        )
+    return {name: Field(name, tuple(known)) for name, known in categories.items()}
+
+
+def _with_rules(told: Mapping[str, Field], rules: Sequence[Field]) -> list[Field]:
+    """Rules for the fields that the features tell of; which categories exist is the model's word."""
+    names = {rule.name for rule in rules}
+    if names != set(told) or len(names) != len(rules):
+        odd = sorted(names ^ set(told)) or sorted(names)
+        raise FeatureMismatch(
+            f"Expected rules for the fields {sorted(told)}, got {sorted(names)} - at '{odd[0]}'."
+        )
+    for rule in rules:
+        if bool(rule.categories) != bool(told[rule.name].categories):
+            raise FeatureMismatch(
+                f"Expected {told[rule.name].expected}, got {rule.expected} - at field '{rule.name}'."
+            )
+    return [msgspec.structs.replace(rule, categories=told[rule.name].categories) for rule in rules]
+
+
+def _words(value: Any) -> str:
+    """A value that came, short enough for a message."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

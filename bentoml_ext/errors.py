@@ -1,0 +1,109 @@
+"""Errors that a caller can act on, one class per thing to do.
+
+BentoMLException
+└── BentoMLExtError
+    ├── InvalidApplication   (400)  the client mends the application it sent
+    ├── FeatureMismatch             the model and the data disagree about columns
+    ├── ConfigError                 the operator mends a setting
+    │   └── UnknownBackend          ... the name of the backend
+    ├── BackendMissing              the operator installs an extra
+    ├── BackendError                a backend's library refused the rows
+    ├── BundleError                 a stored bundle is corrupt, truncated or of another format
+    ├── ImportRefused               a source for `bentoml ext import` is not what it says
+    ├── ExportRefused               a booster has a feature that no exact graph covers
+    └── ProofFailed                 two backends disagree about a bit
+
+A message reads `Expected <what>, got <what> - at <where>. <What to do.>`
+"""
+
+from __future__ import annotations
+
+from bentoml.exceptions import (
+    BentoMLConfigException,
+    BentoMLException,
+    InvalidArgument,
+    MissingDependencyException,
+)
+
+__all__ = [
+    "BackendError",
+    "BackendMissing",
+    "BentoMLExtError",
+    "BundleError",
+    "ConfigError",
+    "ExportRefused",
+    "FeatureMismatch",
+    "ImportRefused",
+    "InvalidApplication",
+    "ProofFailed",
+    "UnknownBackend",
+]
+
+
+class BentoMLExtError(BentoMLException):
+    """Base of every error that this package raises on purpose."""
+
+
+class InvalidApplication(BentoMLExtError, InvalidArgument):
+    """An application that must not be scored: HTTP 400.
+
+    Args:
+        expected: what the field takes, in words.
+        got: what came, in words.
+        field: the field's name, or None where the whole application is wrong.
+        index: position in the batch from 0, or None for a single application.
+    """
+
+    def __init__(
+        self, expected: str, got: str, field: str | None = None, index: int | None = None
+    ) -> None:
+        self.expected, self.got, self.field, self.index = expected, got, field, index
+        place = " of ".join(
+            part
+            for part in (
+                field and f"field '{field}'",
+                None if index is None else f"application {index}",
+            )
+            if part
+        )
+        super().__init__(f"Expected {expected}, got {got}" + (f" - at {place}." if place else "."))
+
+    def at(self, index: int) -> InvalidApplication:
+        """The same error, placed at application `index` of a batch."""
+        return InvalidApplication(self.expected, self.got, self.field, index)
+
+
+class FeatureMismatch(BentoMLExtError, ValueError):
+    """Rows, features or fields are not the ones that the model was trained with."""
+
+
+class ConfigError(BentoMLExtError, BentoMLConfigException):
+    """A setting has a value that cannot be used."""
+
+
+class UnknownBackend(ConfigError, LookupError):
+    """No backend of that name is registered."""
+
+
+class BackendMissing(BentoMLExtError, MissingDependencyException):
+    """A backend's library is not installed."""
+
+
+class BackendError(BentoMLExtError):
+    """A backend's library refused the rows; its own error is chained."""
+
+
+class BundleError(BentoMLExtError):
+    """A bundle that must not be opened: corrupt, truncated, swapped or of another format."""
+
+
+class ImportRefused(BentoMLExtError, ValueError):
+    """A model that was handed over for import and is not what import takes."""
+
+
+class ExportRefused(BentoMLExtError, ValueError):
+    """A booster that cannot be exported exactly, named with the reason."""
+
+
+class ProofFailed(BentoMLExtError):
+    """Two backends gave different bits; nothing was written."""
