@@ -1,1 +1,46 @@
 """Serve a gradient-boosted model as native XGBoost or ONNX: the same bits, swapped by one word."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bentoml_ext.encoder import Encoder as Encoder
+    from bentoml_ext.encoder import Field as Field
+    from bentoml_ext.framework import get as get
+    from bentoml_ext.framework import get_runnable as get_runnable
+    from bentoml_ext.framework import get_service as get_service
+    from bentoml_ext.framework import load_bundle as load_bundle
+    from bentoml_ext.framework import load_model as load_model
+    from bentoml_ext.framework import save_model as save_model
+    from bentoml_ext.policy import Band as Band
+    from bentoml_ext.policy import Policy as Policy
+    from bentoml_ext.scorer import Scorer as Scorer
+    from bentoml_ext.serving.classifier import Classifier as Classifier
+    from bentoml_ext.serving.service import service as service
+
+# On first use, because the `bentoml` command imports this package on every call.
+_HOME = {
+    "Band": "policy",
+    "Classifier": "serving.classifier",
+    "Encoder": "encoder",
+    "Field": "encoder",
+    "Policy": "policy",
+    "Scorer": "scorer",
+    "get": "framework",
+    "get_runnable": "framework",
+    "get_service": "framework",
+    "load_bundle": "framework",
+    "load_model": "framework",
+    "save_model": "framework",
+    "service": "serving.service",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

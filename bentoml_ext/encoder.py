@@ -16,10 +16,12 @@ import numpy as np
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
 
-__all__ = ["Application", "Encoder", "Field"]
+__all__ = ["Application", "Encoder", "Field", "Filler"]
 
 Application: TypeAlias = Mapping[str, Any]
+Filler: TypeAlias = Literal["zero", "missing"]
 
+_FILL = {"zero": 0.0, "missing": math.nan}
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -83,7 +85,8 @@ class _File(msgspec.Struct, frozen=True):
     features: list[str]
     fields: list[Field]
     separator: str
-    absent: Literal["zero", "missing"]
+    absent: Filler
+    null: Filler
 
 
 class Encoder:
@@ -94,8 +97,10 @@ class Encoder:
         fields: the fields of an application with their rules; by default those that the feature
             names tell, with no rule but the categories.
         separator: what stands between field and category in a feature name.
-        absent: what a number that is not given becomes in the row: "zero" is what a dense
+        absent: what a column holds for which the application has no entry: "zero" is what a dense
             DictVectorizer writes, "missing" (NaN) what XGBoost makes of a sparse one's gap.
+        null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
+            what training sees after `fillna(0)`.
 
     Raises:
         FeatureMismatch: the fields do not give these features.
@@ -107,11 +112,13 @@ class Encoder:
         fields: Sequence[Field] | None = None,
         *,
         separator: str = "=",
-        absent: Literal["zero", "missing"] = "zero",
+        absent: Filler = "zero",
+        null: Filler = "zero",
     ) -> None:
         self.features = tuple(features)
         self.separator = separator
-        self.absent: Literal["zero", "missing"] = absent
+        self.absent: Filler = absent
+        self.null: Filler = null
         self.columns = {name: i for i, name in enumerate(self.features)}
         if len(self.columns) != len(self.features):
             raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
@@ -123,18 +130,15 @@ class Encoder:
         """Columns of a row."""
         return len(self.features)
 
-    @property
-    def absent_value(self) -> float:
-        """What a number that is not given becomes."""
-        return 0.0 if self.absent == "zero" else math.nan
-
     def with_rules(self, rules: Sequence[Field]) -> Encoder:
         """The same encoder under other rules (unit, minimum, nullable, sentinels).
 
         Raises:
             FeatureMismatch: the rules are for other fields.
         """
-        return Encoder(self.features, rules, separator=self.separator, absent=self.absent)
+        return Encoder(
+            self.features, rules, separator=self.separator, absent=self.absent, null=self.null
+        )
 
     def check(self, application: Any) -> None:
         """Refuse an application that must not be scored; keys that are no field are ignored.
@@ -170,21 +174,17 @@ class Encoder:
         Returns:
             float32, (len(applications), n_features).
         """
-        wide = np.zeros((len(applications), self.n_features))
-        if self.absent == "missing":
-            wide[:] = math.nan
+        wide = np.full((len(applications), self.n_features), _FILL[self.absent])
+        null = _FILL[self.null]
         columns, separator = self.columns, self.separator
         for row, application in zip(wide, applications, strict=True):
             given: dict[int, float] = {}
             for name, value in application.items():
-                key, number = (
-                    (f"{name}{separator}{value}", 1) if isinstance(value, str) else (name, value)
-                )
-                column = columns.get(key)
+                is_text = isinstance(value, str)
+                column = columns.get(f"{name}{separator}{value}" if is_text else name)
                 if column is None:
                     continue
-                if number is None:
-                    number = self.absent_value
+                number = 1.0 if is_text else null if value is None else value
                 # A number named "a=b" and a category "b" of "a" share a column: both count.
                 given[column] = given.get(column, 0.0) + number
             for column, number in given.items():
@@ -193,7 +193,7 @@ class Encoder:
 
     def to_json(self) -> bytes:
         """encoder.json."""
-        file = _File(list(self.features), list(self.fields), self.separator, self.absent)
+        file = _File(list(self.features), list(self.fields), self.separator, self.absent, self.null)
         return msgspec.json.format(msgspec.json.encode(file), indent=1)
 
     @classmethod
@@ -207,7 +207,13 @@ class Encoder:
             file = msgspec.json.decode(data, type=_File)
         except msgspec.DecodeError as error:
             raise BundleError(f"Expected an encoder, got {error} - at encoder.json.") from error
-        return cls(file.features, file.fields, separator=file.separator, absent=file.absent)
+        return cls(
+            file.features,
+            file.fields,
+            separator=file.separator,
+            absent=file.absent,
+            null=file.null,
+        )
 
 
 def _fields_of(features: Sequence[str], separator: str) -> dict[str, Field]:
@@ -228,7 +234,7 @@ def _fields_of(features: Sequence[str], separator: str) -> dict[str, Field]:
 
 
 def _with_rules(told: Mapping[str, Field], rules: Sequence[Field]) -> list[Field]:
-    """Rules for the fields that the features tell of; which categories exist is the model's word."""
+    """Rules for the fields that the features tell of; the categories are the model's word."""
     names = {rule.name for rule in rules}
     if names != set(told) or len(names) != len(rules):
         odd = sorted(names ^ set(told)) or sorted(names)
@@ -238,7 +244,8 @@ def _with_rules(told: Mapping[str, Field], rules: Sequence[Field]) -> list[Field
     for rule in rules:
         if bool(rule.categories) != bool(told[rule.name].categories):
             raise FeatureMismatch(
-                f"Expected {told[rule.name].expected}, got {rule.expected} - at field '{rule.name}'."
+                f"Expected {told[rule.name].expected}, got a rule for {rule.expected} "
+                f"- at field '{rule.name}'."
             )
     return [msgspec.structs.replace(rule, categories=told[rule.name].categories) for rule in rules]
 

@@ -1,0 +1,88 @@
+"""The table of backends: a name, where its class is, and the extra that installs its library."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
+
+__all__ = ["BACKENDS", "GROUP", "Backend", "Entry", "backend_names", "get_backend"]
+
+GROUP = "bentoml_ext.backends"
+"""Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a backend's class is.
+
+    Args:
+        target: "module:Class".
+        library: what it imports and may not find.
+        extra: the extra of this package that installs the library.
+    """
+
+    target: str
+    library: str = ""
+    extra: str = ""
+
+
+BACKENDS = {
+    "onnx": Entry("bentoml_ext.backends.onnx_runtime:OnnxRuntimeBackend", "onnxruntime", "onnx"),
+    "xgboost": Entry("bentoml_ext.backends.xgboost_native:XGBoostBackend", "xgboost", "xgboost"),
+}
+
+
+def _table() -> dict[str, Entry]:
+    """Ours and those that other packages registered.
+
+    Raises:
+        ConfigError: another package registered a taken name.
+    """
+    table = dict(BACKENDS)
+    for point in entry_points(group=GROUP):
+        if point.name in table:
+            raise ConfigError(
+                f"Expected a free backend name, got '{point.name}' again - at entry point "
+                f"'{point.value}'. Uninstall one of the two."
+            )
+        table[point.name] = Entry(point.value)
+    return table
+
+
+def backend_names() -> list[str]:
+    """Every registered name, sorted; its library may still be missing."""
+    return sorted(_table())
+
+
+def get_backend(name: str) -> type[Backend]:
+    """The class of a backend, imported on first use.
+
+    Raises:
+        UnknownBackend: no such name; the message lists the known ones.
+        BackendMissing: its library is not installed; the message names the extra.
+    """
+    table = _table()
+    if name not in table:
+        raise UnknownBackend(
+            f"Expected one of {sorted(table)}, got '{name}' - at BACKEND. "
+            "Set BACKEND, or --arg backend=NAME, to one of them."
+        )
+    entry = table[name]
+    module, _, attribute = entry.target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        # Some other missing module is a fault of the backend, not of the installation.
+        if not entry.library or (error.name or "").partition(".")[0] != entry.library:
+            raise
+        raise BackendMissing(
+            f"Backend '{name}' needs {entry.library}. Install it with the '{entry.extra}' extra: "
+            f"pip install 'bentoml-ext[{entry.extra}]'."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise ConfigError(f"Expected a Backend, got {found!r} - at backend '{name}'.")
+    return found

@@ -1,0 +1,50 @@
+"""What a backend is: float32 rows in, float32 margins out, and nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from bentoml_ext.arrays import Margins, Rows
+
+__all__ = ["Backend"]
+
+
+class Backend(ABC):
+    """Scores rows with one form of the model. An instance is ready to use.
+
+    A class names itself and the file of the bundle that it reads:
+
+    - `name`: the word in configuration, headers and metrics.
+    - `filename`: "booster.ubj", "graph.onnx" or another file of the bundle.
+    """
+
+    name: ClassVar[str]
+    filename: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, path: Path) -> None:
+        """Load the model.
+
+        Args:
+            path: the file of the bundle; its checksum has been verified.
+
+        Raises:
+            BackendError: the library refused the file; its own error is chained.
+        """
+
+    @abstractmethod
+    def margins(self, rows: Rows) -> Margins:
+        """Log-odds of the positive class, one per row.
+
+        Args:
+            rows: float32, (n, n_features), C order. NaN is "not given". n may be 0. Read only.
+
+        Returns:
+            float32, (n,), log-odds; the same bits as the booster's own. The array belongs to
+            the caller.
+
+        Raises:
+            BackendError: the library refused the rows; its own error is chained.
+        """

@@ -1,0 +1,170 @@
+"""Bundle: one immutable version of a model on disk, every file under a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bentoml_ext.backends import Backend, get_backend
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import BundleError
+from bentoml_ext.policy import Policy
+
+__all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
+
+FORMAT = 1
+
+MANIFEST = "manifest.json"
+BOOSTER = "booster.ubj"
+GRAPH = "graph.onnx"
+ENCODER = "encoder.json"
+POLICY = "policy.json"
+
+T = TypeVar("T")
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """A file of the bundle.
+
+    Args:
+        sha256: checksum of its bytes, in hex.
+        size_bytes: its length.
+    """
+
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, data: bytes) -> FileEntry:
+        """The entry that these bytes should have."""
+        return cls(hashlib.sha256(data).hexdigest(), len(data))
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """manifest.json: what the bundle holds and what made it.
+
+    Args:
+        format: version of the bundle's layout.
+        objective: XGBoost's name of it, as the booster says.
+        n_features: columns of a row.
+        n_trees: trees that are summed into the margin.
+        features: column names in order.
+        files: every other file of the bundle by name.
+        versions: libraries that made it.
+    """
+
+    format: int
+    objective: str
+    n_features: int
+    n_trees: int
+    features: list[str]
+    files: dict[str, FileEntry]
+    versions: dict[str, str]
+
+
+class Bundle:
+    """An opened bundle: present, whole, and of a format that this version reads.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        BundleError: a file is missing, truncated, changed, or of another format. The message
+            names it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest = _decode(self._bytes(MANIFEST), MANIFEST)
+        for name, entry in self.manifest.files.items():
+            self._verify(name, entry)
+        self.encoder = Encoder.from_json(self._bytes(ENCODER))
+        self.policy = Policy.from_json(self._bytes(POLICY))
+        if list(self.encoder.features) != self.manifest.features:
+            raise BundleError(
+                f"Expected the manifest's features, got others - at {path / ENCODER}."
+            )
+
+    def backend(self, name: str) -> Backend:
+        """A backend ready to score with its form of this model.
+
+        Raises:
+            UnknownBackend, BackendMissing: as `get_backend`.
+            BundleError: the bundle holds no file for it.
+            BackendError: the library refused the file.
+        """
+        backend = get_backend(name)
+        if backend.filename not in self.manifest.files:
+            raise BundleError(
+                f"Expected {backend.filename} for backend '{name}', got none - at {self.path}."
+            )
+        return backend(self.path / backend.filename)
+
+    def file(self, name: str) -> bytes:
+        """The bytes of a file, verified again.
+
+        Raises:
+            BundleError: the bundle has no such file, or it has changed.
+        """
+        if name not in self.manifest.files:
+            raise BundleError(f"Expected {name}, got no such file - at {self.path / MANIFEST}.")
+        return self._verify(name, self.manifest.files[name])
+
+    def _verify(self, name: str, entry: FileEntry) -> bytes:
+        data = self._bytes(name)
+        found = FileEntry.of(data)
+        if found != entry:
+            raise BundleError(
+                f"Expected {entry.size_bytes} bytes with sha256 {entry.sha256[:12]}..., got "
+                f"{found.size_bytes} with {found.sha256[:12]}... - at {self.path / name}. "
+                "The file was changed or cut after it was stored; restore this version."
+            )
+        return data
+
+    def _bytes(self, name: str) -> bytes:
+        # A name is a file of this folder: a manifest must not lead out of it.
+        if Path(name).name != name:
+            raise BundleError(f"Expected a file name, got '{name}' - at {self.path / MANIFEST}.")
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"Expected {name}, got {error.strerror} - at {self.path}. "
+                "Is this model saved by bentoml_ext?"
+            ) from error
+
+    @staticmethod
+    def write(path: Path, files: Mapping[str, bytes], manifest: Manifest) -> None:
+        """Write a bundle's files into a folder that nobody reads yet.
+
+        Args:
+            path: an existing folder; the caller moves it into place when this returns.
+            files: every file but the manifest.
+            manifest: its `files` are set here.
+        """
+        for name, data in files.items():
+            (path / name).write_bytes(data)
+        entries = {name: FileEntry.of(data) for name, data in sorted(files.items())}
+        manifest = msgspec.structs.replace(manifest, format=FORMAT, files=entries)
+        (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def _decode(data: bytes, name: str) -> Manifest:
+    try:
+        # Another format may have other fields, so it is looked at alone first.
+        if (found := msgspec.json.decode(data, type=_Format).format) != FORMAT:
+            raise BundleError(
+                f"Expected bundle format {FORMAT}, got {found} - at {name}. "
+                "Install the version of bentoml_ext that wrote it."
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"Expected a manifest, got {error} - at {name}.") from error

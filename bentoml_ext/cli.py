@@ -1,0 +1,93 @@
+"""`bentoml ext`: convert, import and inspect models.
+
+BentoML imports this module on every call of its command line, so nothing but click is imported
+before a command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["ext"]
+
+CHOICE_FILL = click.Choice(["zero", "missing"])
+
+
+class _Group(click.Group):
+    """Turns our errors, and BentoML's, into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from bentoml.exceptions import BentoMLException
+
+        try:
+            return super().invoke(ctx)
+        except BentoMLException as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group)
+def ext() -> None:
+    """Convert XGBoost models to exact ONNX, import and inspect them."""
+
+
+@ext.command("export")
+@click.argument("tag")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: NAME-VERSION.onnx]",
+)
+def export_command(tag: str, output: Path | None) -> None:
+    """Write the ONNX graph of the model TAG to a file, and say what was checked."""
+    from bentoml_ext import files, framework, report
+
+    stored = framework.get(tag)
+    bundle = framework.load_bundle(stored)
+    output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
+    files.write(output, bundle.file("graph.onnx"))
+    click.echo(report.exported(stored, bundle, output))
+
+
+@ext.command("import")
+@click.argument("source")
+@click.option("--name", required=True, help="Name of the new model; NAME:VERSION sets both.")
+@click.option(
+    "--features",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For a booster file: its feature names, a JSON list or a name a line.",
+)
+@click.option("--null", type=CHOICE_FILL, help="What a number that is null becomes in a row.")
+@click.option(
+    "--absent",
+    type=CHOICE_FILL,
+    default="zero",
+    show_default=True,
+    help="For a booster file: what a column becomes that an application has no entry for.",
+)
+def import_command(source: str, name: str, features: Path | None, null: Any, absent: Any) -> None:
+    """Make a bundle of SOURCE and store it.
+
+    SOURCE is the tag of a model that bentoml.xgboost saved with its DictVectorizer among the
+    custom objects, under any key; or a .json or .ubj booster file, with --features.
+    """
+    from bentoml_ext import framework, importer, report
+
+    imported = importer.find(source, features, null=null, absent=absent)
+    stored = framework.save_model(
+        name, imported.model, encoder=imported.encoder, labels=imported.origin
+    )
+    click.echo(report.imported(stored, framework.load_bundle(stored), source))
+
+
+@ext.command("inspect")
+@click.argument("tag")
+def inspect_command(tag: str) -> None:
+    """Show what is in the bundle TAG: files, checksums, versions, objective, trees, fields."""
+    from bentoml_ext import framework, report
+
+    stored = framework.get(tag)
+    report.show(report.inspected(stored, framework.load_bundle(stored)))

@@ -1,0 +1,220 @@
+"""BentoML's framework contract: save, load, get, runnable, service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+import numpy as np
+from bentoml.exceptions import NotFound
+
+from bentoml_ext import internals
+from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
+from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.errors import FeatureMismatch
+from bentoml_ext.policy import Policy
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.settings import Settings
+
+if TYPE_CHECKING:
+    import xgboost
+
+__all__ = [
+    "MODULE",
+    "get",
+    "get_runnable",
+    "get_service",
+    "load_bundle",
+    "load_model",
+    "save_model",
+]
+
+MODULE = "bentoml_ext"
+API_VERSION = "v1"
+LIBRARIES = ("bentoml_ext", "xgboost", "onnx", "onnxruntime", "numpy")
+
+SIGNATURES: dict[str, Any] = {
+    "predict": {"batchable": True, "batch_dim": 0},
+    "margins": {"batchable": True, "batch_dim": 0},
+}
+
+
+def save_model(
+    name: bentoml.Tag | str,
+    model: xgboost.Booster | xgboost.XGBModel,
+    *,
+    encoder: Encoder,
+    policy: Policy | None = None,
+    applications: Sequence[Application] = (),
+    labels: dict[str, str] | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> bentoml.Model:
+    """Export a booster, prove the graph and store both as a new version in BentoML's model store.
+
+    Args:
+        name: the model's name; a version is made, unless a whole tag is given.
+        model: Booster or scikit-learn estimator of XGBoost. Of an estimator that stopped early,
+            the trees that it would use are stored.
+        encoder: application to row; its features are the booster's columns.
+        policy: bands over the probability; by default DECLINED, MAYBE, APPROVED.
+        applications: real ones, for the part of the proof that goes from application to decision.
+        labels: BentoML's labels of the version.
+        metadata: BentoML's metadata of the version.
+
+    Returns:
+        The stored model, module `bentoml_ext`.
+
+    Raises:
+        FeatureMismatch: the encoder's features are not the booster's.
+        ExportRefused: no exact graph covers the booster. Nothing is stored.
+        ProofFailed: the graph gives other bits. Nothing is stored.
+    """
+    from bentoml_ext import export
+
+    booster = _booster_of(model)
+    _check_features(booster, encoder)
+    policy = policy or Policy()
+    graph = export.to_onnx(booster)
+    files = {
+        BOOSTER: bytes(booster.save_raw("ubj")),
+        GRAPH: graph.SerializeToString(),
+        ENCODER: encoder.to_json(),
+        POLICY: policy.to_json(),
+    }
+    learner = json.loads(booster.save_config())["learner"]
+    manifest = Manifest(
+        format=0,
+        objective=learner["objective"]["name"],
+        n_features=encoder.n_features,
+        n_trees=len(booster.get_dump()),
+        features=list(encoder.features),
+        files={},
+        versions=_versions(),
+    )
+    with internals.create_model(
+        name,
+        framework_versions=_versions(),
+        module=MODULE,
+        api_version=API_VERSION,
+        signatures=SIGNATURES,
+        labels=labels,
+        metadata=metadata,
+    ) as stored:
+        Bundle.write(Path(stored.path), files, manifest)
+    return bentoml.models.get(stored.tag)
+
+
+def get(tag: bentoml.Tag | str) -> bentoml.Model:
+    """The stored model of a tag.
+
+    Raises:
+        NotFound: no such model, or one that another framework saved.
+    """
+    model = bentoml.models.get(tag)
+    if model.info.module != MODULE:
+        raise NotFound(
+            f"Expected a model saved by {MODULE}, got one saved by {model.info.module} - at "
+            f"{model.tag}. `bentoml ext import {model.tag} --name NAME` makes a bundle of it."
+        )
+    return model
+
+
+def load_bundle(model: bentoml.Tag | str | bentoml.Model) -> Bundle:
+    """The bundle of a stored model, its checksums verified.
+
+    Raises:
+        NotFound: as `get`.
+        BundleError: corrupt, truncated or of another format.
+    """
+    stored = model if isinstance(model, bentoml.Model) else get(model)
+    return Bundle(Path(stored.path))
+
+
+def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = None) -> Scorer:
+    """A scorer for a stored model.
+
+    Args:
+        model: tag, or a stored model.
+        backend: name of a backend; by default that of the settings (`BACKEND`).
+
+    Raises:
+        NotFound, BundleError: as `load_bundle`.
+        UnknownBackend, BackendMissing, BackendError, ConfigError: as `Scorer.open`.
+    """
+    return Scorer.open(load_bundle(model), backend or Settings.read().backend)
+
+
+def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
+    """The Runnable class behind `bentoml.models.get(tag).to_runner()`.
+
+    Its methods take float32 rows (n, n_features), batchable on dimension 0: `predict` gives
+    probabilities as `Booster.predict` does, `margins` gives log-odds; both float32, (n,).
+    """
+    from bentoml_ext.serving.runner import runnable_for
+
+    return runnable_for(bento_model)
+
+
+def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
+    """A `bentoml.Service` with /classify, /classify_batch and /model for a stored model.
+
+    Args:
+        model_name: tag of the model.
+        config: BentoML's service configuration (`name`, `workers`, `traffic`, ...).
+
+    Raises:
+        NotFound, BundleError: as `load_bundle`.
+    """
+    from bentoml_ext.serving.service import service_for
+
+    return service_for(model_name, load_bundle(model_name).encoder.fields, **config)
+
+
+def _booster_of(model: xgboost.Booster | xgboost.XGBModel) -> xgboost.Booster:
+    """The trees that the model itself would use: the booster is the only truth from here on."""
+    import xgboost
+
+    if isinstance(model, xgboost.Booster):
+        return model
+    # A marker for missing values lives in the estimator, not in the booster.
+    if not np.isnan(model.missing):
+        raise FeatureMismatch(
+            f"Expected an estimator with missing=nan, got missing={model.missing} - at the model. "
+            "Train with NaN where a value is missing."
+        )
+    booster = model.get_booster()
+    best = booster.attr("best_iteration")
+    return booster if best is None else booster[: int(best) + 1]
+
+
+def _check_features(booster: xgboost.Booster, encoder: Encoder) -> None:
+    if booster.num_features() != encoder.n_features:
+        raise FeatureMismatch(
+            f"Expected {booster.num_features()} features for this booster, got "
+            f"{encoder.n_features} - at the encoder."
+        )
+    named = booster.feature_names
+    if named is not None and tuple(named) != encoder.features:
+        column = next(
+            i
+            for i, pair in enumerate(zip(named, encoder.features, strict=True))
+            if pair[0] != pair[1]
+        )
+        raise FeatureMismatch(
+            f"Expected feature '{named[column]}', got '{encoder.features[column]}' "
+            f"- at column {column} of the encoder."
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,94 @@
+"""Every touch of a BentoML name that BentoML does not promise to keep.
+
+BentoML's internals change between minor versions: the range in pyproject.toml is what was tested,
+and tests/test_internals.py fails when one of these names moves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models import ModelContext, ModelStore
+from bentoml._internal.models.model import Model
+
+__all__ = ["create_model", "model_store_path", "use_model_store"]
+
+
+def model_store_path() -> Path:
+    """The folder of the model store in use."""
+    return Path(BentoMLContainer.model_store.get()._path)
+
+
+def use_model_store(path: Path) -> None:
+    """Resolve models in the store at `path` from now on, in this process."""
+    BentoMLContainer.model_store.set(ModelStore(path))
+
+
+@contextmanager
+def create_model(
+    name: bentoml.Tag | str,
+    *,
+    framework_versions: dict[str, str],
+    **fields: Any,
+) -> Iterator[Model]:
+    """A new model, stored whole when the block ends well, or not at all.
+
+    BentoML copies a new version into place file by file, so a kill leaves half of one, which then
+    breaks every listing of the store. Here a version is written beside the store and renamed in.
+
+    Args:
+        name: a name, or a whole tag.
+        framework_versions: libraries that the model needs or was made with.
+        fields: the others of BentoML's `Model.create`.
+
+    Raises:
+        BentoMLException: the version exists.
+    """
+    context = ModelContext(framework_name="bentoml_ext", framework_versions=framework_versions)
+    model = Model.create(name, context=context, **fields)
+    yield model
+    model.flush()
+    _store(model)
+
+
+def _store(model: Model) -> None:
+    store = BentoMLContainer.model_store.get()
+    target = Path(store._path) / model.tag.path()
+    if target.exists():
+        raise bentoml.exceptions.BentoMLException(
+            f"Expected a new version, got {model.tag}, which exists - at {store._path}."
+        )
+    # In the store's own file system, so that the rename is one step; outside of the store, so that
+    # a listing never meets it.
+    scratch = Path(
+        tempfile.mkdtemp(prefix="bentoml_ext-", dir=BentoMLContainer.tmp_bento_store_dir.get())
+    )
+    try:
+        whole = scratch / "model"
+        shutil.copytree(model._path, whole)
+        _sync(whole)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        whole.rename(target)
+        pointer = scratch / "latest"
+        pointer.write_text(str(model.tag.version))
+        _sync(scratch)
+        pointer.rename(Path(store._path) / model.tag.latest_path())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    model._path = target
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's files to the disk: a rename must not arrive before what it names."""
+    for path in folder.iterdir():
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,98 @@
+"""Scorer: an encoder, a backend and a policy, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.backends import Backend
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.decision import Answer, Decider
+from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.errors import ConfigError, FeatureMismatch
+from bentoml_ext.policy import Policy
+
+__all__ = ["OBJECTIVES", "Scorer"]
+
+OBJECTIVES = ("binary:logistic", "reg:logistic", "binary:logitraw")
+"""Objectives whose margin is a log-odds, so that a probability of it has a meaning."""
+
+
+class Scorer:
+    """Applications to answers. Only the margin comes from the backend.
+
+    Args:
+        encoder: application to row.
+        backend: rows to margins.
+        policy: bands over the probability.
+    """
+
+    def __init__(self, encoder: Encoder, backend: Backend, policy: Policy) -> None:
+        self.encoder = encoder
+        self.backend = backend
+        self.decider = Decider(policy)
+
+    @classmethod
+    def open(cls, bundle: Bundle, backend: str, rules: Sequence[Field] | None = None) -> Scorer:
+        """A scorer for a bundle.
+
+        Args:
+            bundle: an opened bundle.
+            backend: name of a registered backend.
+            rules: the fields' rules where the service sets them, else the bundle's own.
+
+        Raises:
+            ConfigError: the objective's margin is no log-odds.
+            FeatureMismatch: the rules are for other fields.
+            UnknownBackend, BackendMissing, BackendError, BundleError: as `Bundle.backend`.
+        """
+        if bundle.manifest.objective not in OBJECTIVES:
+            raise ConfigError(
+                f"Expected an objective of {', '.join(OBJECTIVES)}, got "
+                f"'{bundle.manifest.objective}' - at {bundle.path}. "
+                "`bentoml ext export` still writes its graph."
+            )
+        encoder = bundle.encoder if rules is None else bundle.encoder.with_rules(rules)
+        return cls(encoder, bundle.backend(backend), bundle.policy)
+
+    def classify(self, application: Any) -> Answer:
+        """The answer to one application.
+
+        Raises:
+            InvalidApplication: names the field, what it takes and what came.
+        """
+        self.encoder.check(application)
+        return self.answers(self.encoder.rows([application]))[0]
+
+    def classify_batch(self, applications: Sequence[Any]) -> list[Answer]:
+        """The answers to applications, in order.
+
+        Raises:
+            InvalidApplication: as `classify`, with the index; nothing is scored.
+        """
+        self.encoder.check_all(applications)
+        return self.answers(self.encoder.rows(applications))
+
+    def margins(self, rows: Rows) -> Margins:
+        """Log-odds of rows, checked here once for every backend.
+
+        Args:
+            rows: (n, n_features); converted to float32 in C order if they are not.
+
+        Raises:
+            FeatureMismatch: another number of columns.
+        """
+        rows = np.ascontiguousarray(rows, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.encoder.n_features:
+            raise FeatureMismatch(
+                f"Expected rows of {self.encoder.n_features} features, got shape {rows.shape} "
+                "- at `rows`. Column order is listed under `features` in manifest.json."
+            )
+        return self.backend.margins(rows)
+
+    def answers(self, rows: Rows) -> list[Answer]:
+        """The answers to rows, in order."""
+        return self.decider.answers(self.margins(rows))

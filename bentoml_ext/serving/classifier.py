@@ -1,0 +1,155 @@
+"""Classifier: the BentoML API methods that specify what the service answers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import bentoml
+import msgspec
+import numpy as np
+from pydantic import WithJsonSchema
+from starlette.responses import Response
+
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.encoder import Application, Field
+from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.packing import PackedModel
+from bentoml_ext.serving.schema import Schema, answer_schema, application_schema, batch_of
+from bentoml_ext.settings import Settings
+
+__all__ = ["MAX_BATCH", "Classifier"]
+
+MAX_BATCH = 10_000
+"""Applications in one request to /classify_batch."""
+
+JSON = "application/json"
+
+
+class Classifier:
+    """Base of a service class: `POST /classify`, `POST /classify_batch`, and what GET /model tells.
+
+    A subclass names its model, and is made a service by `bentoml_ext.service`::
+
+        @bentoml_ext.service(name="credit_risk_classifier")
+        class CreditRiskClassifier(Classifier, model="credit_risk_model:latest", fields=FIELDS):
+            '''Credit risk of an application.'''
+
+    Args:
+        model: tag of a model that `bentoml_ext.save_model` or `bentoml ext import` stored.
+        fields: the application's fields with the rules that requests must keep.
+        example: an application for the OpenAPI page.
+    """
+
+    model: ClassVar[PackedModel]
+    fields: ClassVar[tuple[Field, ...]]
+    settings: ClassVar[Settings] = Settings()
+
+    def __init_subclass__(
+        cls,
+        *,
+        model: bentoml.Tag | str,
+        fields: Sequence[Field],
+        example: Application | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.model = PackedModel(model)
+        cls.fields = tuple(fields)
+        schema = application_schema(fields, example)
+        cls.classify = _classify_api(schema)
+        cls.classify_batch = _classify_batch_api(schema)
+
+    classify: ClassVar[Any]
+    classify_batch: ClassVar[Any]
+
+    def __init__(self) -> None:
+        # One resolution: `latest` may move while the service starts.
+        self.stored: bentoml.Model = self.model
+        self.bundle = Bundle(Path(self.stored.path))
+        self.scorer = Scorer.open(self.bundle, self.settings.backend, self.fields)
+        self.headers = {
+            "X-Model-Tag": str(self.stored.tag),
+            "X-Backend": self.scorer.backend.name,
+        }
+        # BentoML answers /readyz when this returns: by then a prediction has been made.
+        self.scorer.answers(np.zeros((1, self.scorer.encoder.n_features), np.float32))
+
+    def describe(self) -> dict[str, Any]:
+        """What GET /model answers."""
+        manifest = self.bundle.manifest
+        return {
+            "tag": str(self.stored.tag),
+            "backend": self.scorer.backend.name,
+            "objective": manifest.objective,
+            "trees": manifest.n_trees,
+            "features": manifest.features,
+            "fields": [
+                msgspec.to_builtins(field) | {"expected": field.expected}
+                for field in self.scorer.encoder.fields
+            ],
+            "policy": msgspec.to_builtins(self.bundle.policy),
+            "versions": manifest.versions,
+            "created": self.stored.info.creation_time.isoformat(),
+        }
+
+    def reply(self, body: bytes) -> Response:
+        """A 200 that says who answered."""
+        return Response(body, HTTPStatus.OK, self.headers, JSON)
+
+    def refuse(self, error: InvalidApplication) -> Response:
+        """A 400 that names field, expected and got."""
+        detail = {
+            "error": str(error),
+            "index": error.index,
+            "field": error.field,
+            "expected": error.expected,
+            "got": error.got,
+        }
+        body = msgspec.json.encode({k: v for k, v in detail.items() if v is not None})
+        return Response(body, HTTPStatus.BAD_REQUEST, self.headers, JSON)
+
+
+def _classify_api(application: Schema) -> Any:
+    async def classify(self: Classifier, application: Any, /) -> Any:
+        """Classify one application: its status under the policy, and the probability."""
+        try:
+            answer = self.scorer.classify(application)
+        except InvalidApplication as error:
+            return self.refuse(error)
+        return self.reply(self.scorer.decider.body(answer))
+
+    return _described(classify, application, answer_schema())
+
+
+def _classify_batch_api(application: Schema) -> Any:
+    # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
+    def classify_batch(self: Classifier, applications: Any, /) -> Any:
+        """Classify up to 10 000 applications, in order; one bad application refuses them all."""
+        try:
+            if not isinstance(applications, list):
+                raise InvalidApplication("an array of applications", type(applications).__name__)
+            if len(applications) > MAX_BATCH:
+                got = str(len(applications))
+                raise InvalidApplication(f"at most {MAX_BATCH} applications", got)
+            answers = self.scorer.classify_batch(applications)
+        except InvalidApplication as error:
+            return self.refuse(error)
+        return self.reply(self.scorer.decider.body_of_batch(answers))
+
+    one, many = batch_of(application, MAX_BATCH), batch_of(answer_schema(), MAX_BATCH)
+    return _described(classify_batch, one, many)
+
+
+def _described(method: Callable[..., Any], request: Schema, answer: Schema) -> Any:
+    """A BentoML API whose bodies are the bare JSON values, described by the schemas."""
+    _, parameter = inspect.signature(method).parameters
+    method.__annotations__ = {
+        parameter: Annotated[Any, WithJsonSchema(request)],
+        "return": Annotated[Any, WithJsonSchema(answer)],
+    }
+    return bentoml.api(method)

@@ -1,0 +1,46 @@
+"""Runnable: the scorer behind BentoML's legacy Runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import numpy as np
+import numpy.typing as npt
+
+from bentoml_ext.arrays import Margins, Probabilities
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.probability import probabilities
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.settings import Settings
+
+__all__ = ["runnable_for"]
+
+
+def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
+    """A Runnable class for a stored model; see `bentoml_ext.get_runnable`."""
+
+    class ScorerRunnable(bentoml.legacy.Runnable):
+        SUPPORTED_RESOURCES = ("cpu",)
+        SUPPORTS_CPU_MULTI_THREADING = False
+
+        def __init__(self) -> None:
+            self.scorer = Scorer.open(Bundle(Path(model.path)), Settings.read().backend)
+
+        def predict(self, rows: npt.NDArray[Any]) -> Probabilities:
+            """Probabilities of rows, as `Booster.predict` gives them."""
+            return probabilities(self.margins(rows))
+
+        def margins(self, rows: npt.NDArray[Any]) -> Margins:
+            """Log-odds of rows."""
+            return self.scorer.margins(np.asarray(rows))
+
+    for name, signature in model.info.signatures.items():
+        ScorerRunnable.add_method(
+            getattr(ScorerRunnable, name),
+            name,
+            batchable=signature.batchable,
+            batch_dim=signature.batch_dim,
+        )
+    return ScorerRunnable

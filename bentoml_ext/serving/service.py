@@ -1,0 +1,74 @@
+"""The service decorator: BentoML's own, with GET /model and a bento that carries its model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import bentoml
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bentoml_ext import internals
+from bentoml_ext.encoder import Field
+from bentoml_ext.serving.classifier import JSON, Classifier
+from bentoml_ext.serving.packing import image_for, packed_store
+from bentoml_ext.settings import Settings
+
+__all__ = ["ClassifierService", "service", "service_for"]
+
+
+class ClassifierService(bentoml.Service[Any]):
+    """A BentoML service around a `Classifier`."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """BentoML's application, and GET /model."""
+        app = super().to_asgi(is_main)
+        app.add_route("/model", _model_view, methods=["GET"])
+        return app
+
+    def on_load_bento(self, bento: bentoml.Bento) -> None:
+        """Serve a bento with the model and the backend that were packed into it."""
+        super().on_load_bento(bento)
+        if (store := packed_store(bento)) is not None:
+            internals.use_model_store(store)
+        packed = {env.name: env.value for env in bento.info.envs}
+        self.inner.settings = Settings.read(environ={**packed, **os.environ})
+
+
+def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
+    """Make a `Classifier` a BentoML service; takes what `bentoml.service` takes.
+
+    The access log is off, because it costs more than the model: set ACCESS_LOG=on, or
+    `logging={"access": {"enabled": True}}` here. Metrics are on.
+
+    Raises:
+        UnknownBackend: BACKEND, or `--arg backend=...`, names none; this stops the start.
+    """
+
+    def decorate(inner: type[Classifier]) -> ClassifierService:
+        settings = inner.settings = Settings.read()
+        config.setdefault("logging", {"access": {"enabled": settings.access_log}})
+        config.setdefault("image", image_for(settings, [inner.model]))
+        config.setdefault("envs", [{"name": "BACKEND", "value": settings.backend}])
+        made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
+        return made
+
+    return decorate if inner is None else decorate(inner)
+
+
+def service_for(model: bentoml.Tag | str, fields: Sequence[Field], **config: Any) -> Any:
+    """A service for a stored model whose fields have no other rules than the bundle's."""
+
+    class ModelService(Classifier, model=model, fields=fields):
+        """Classifies applications with one stored model."""
+
+    config.setdefault("name", bentoml.Tag.from_taglike(model).name)
+    return service(**config)(ModelService)
+
+
+async def _model_view(_: Request) -> Response:
+    described = bentoml.get_current_service().describe()
+    return Response(msgspec.json.encode(described), media_type=JSON)
