@@ -52,7 +52,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     for kind, values in (("labels", stored.info.labels), ("metadata", stored.info.metadata)):
         if values:
-            facts.add_row(kind, ", ".join(f"{k}={v}" for k, v in values.items()))
+            facts.add_row(kind, ", ".join(f"{name}={value!s}" for name, value in values.items()))
 
     files = _table("File", "Bytes", "sha256")
     files.columns[1].justify = "right"

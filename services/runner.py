@@ -22,7 +22,8 @@ BUNDLE = bentoml_ext.load_bundle(MODEL)
 ENCODER = BUNDLE.encoder.with_rules(FIELDS)
 DECIDER = Decider(BUNDLE.policy)
 
-runner = MODEL.to_runner(max_batch_size=1000, max_latency_ms=1000)
+# The Runner gets its methods from the model's signatures, when it runs.
+runner: Any = MODEL.to_runner(max_batch_size=1000, max_latency_ms=1000)
 svc = bentoml.legacy.Service("credit_risk_runner", runners=[runner])
 
 

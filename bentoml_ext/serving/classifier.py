@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import bentoml
 import msgspec
 import numpy as np
-from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from bentoml_ext.bundle import Bundle
@@ -19,7 +17,14 @@ from bentoml_ext.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.packing import PackedModel
-from bentoml_ext.serving.schema import Schema, answer_schema, application_schema, batch_of
+from bentoml_ext.serving.schema import (
+    JsonBody,
+    Schema,
+    answer_schema,
+    application_schema,
+    batch_of,
+    described_by,
+)
 from bentoml_ext.settings import Settings
 
 __all__ = ["MAX_BATCH", "Classifier"]
@@ -115,41 +120,45 @@ class Classifier:
 
 
 def _classify_api(application: Schema) -> Any:
+    request, answer = described_by(application), described_by(answer_schema())
+
+    @bentoml.api(input_spec=request, output_spec=answer)
     async def classify(self: Classifier, application: Any, /) -> Any:
         """Classify one application: its status under the policy, and the probability."""
         try:
-            answer = self.scorer.classify(application)
+            found = self.scorer.classify(_value(application))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body(answer))
+        return self.reply(self.scorer.decider.body(found))
 
-    return _described(classify, application, answer_schema())
+    return classify
 
 
 def _classify_batch_api(application: Schema) -> Any:
+    request = described_by(batch_of(application, MAX_BATCH))
+    answer = described_by(batch_of(answer_schema(), MAX_BATCH))
+
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
+    @bentoml.api(input_spec=request, output_spec=answer)
     def classify_batch(self: Classifier, applications: Any, /) -> Any:
         """Classify up to 10 000 applications, in order; one bad application refuses them all."""
         try:
-            if not isinstance(applications, list):
-                raise InvalidApplication("an array of applications", type(applications).__name__)
-            if len(applications) > MAX_BATCH:
-                got = str(len(applications))
-                raise InvalidApplication(f"at most {MAX_BATCH} applications", got)
-            answers = self.scorer.classify_batch(applications)
+            found = self.scorer.classify_batch(_checked_batch(_value(applications)))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body_of_batch(answers))
+        return self.reply(self.scorer.decider.body_of_batch(found))
 
-    one, many = batch_of(application, MAX_BATCH), batch_of(answer_schema(), MAX_BATCH)
-    return _described(classify_batch, one, many)
+    return classify_batch
 
 
-def _described(method: Callable[..., Any], request: Schema, answer: Schema) -> Any:
-    """A BentoML API whose bodies are the bare JSON values, described by the schemas."""
-    _, parameter = inspect.signature(method).parameters
-    method.__annotations__ = {
-        parameter: Annotated[Any, WithJsonSchema(request)],
-        "return": Annotated[Any, WithJsonSchema(answer)],
-    }
-    return bentoml.api(method)
+def _value(given: Any) -> Any:
+    """The value of a body that came over HTTP; a caller in this process hands it in itself."""
+    return given.decode() if isinstance(given, JsonBody) else given
+
+
+def _checked_batch(applications: Any) -> list[Any]:
+    if not isinstance(applications, list):
+        raise InvalidApplication("an array of applications", type(applications).__name__)
+    if len(applications) > MAX_BATCH:
+        raise InvalidApplication(f"at most {MAX_BATCH} applications", str(len(applications)))
+    return applications

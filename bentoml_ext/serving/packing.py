@@ -22,8 +22,8 @@ __all__ = ["PackedImage", "PackedModel", "image_for", "packed_store"]
 # is dropped from a bento that is saved. So they travel with the source.
 STORE = "model_store"
 
-ALWAYS = ("bentoml", "numpy", "msgspec", "uvloop", "httptools")
-"""What every serving process needs."""
+ALWAYS = ("numpy", "msgspec", "uvloop", "httptools")
+"""What every serving process needs, besides BentoML, which adds itself."""
 
 NEEDS = {"onnx": ("onnxruntime",), "xgboost": ("xgboost",)}
 """What a backend of ours needs besides."""
@@ -67,7 +67,9 @@ def image_for(settings: Settings, models: list[BentoModel]) -> PackedImage:
     A backend of another package brings what it needs by its own requirements: add its package
     under `python: packages` in bentofile.yaml.
     """
-    image = PackedImage(models=models, lock_python_packages=False)
+    image = PackedImage(models=models)
+    # They are pinned to what is installed, and so proven, here; a lock would ask the network.
+    image.lock_python_packages = False
     image.python_packages(*map(_pinned, (*ALWAYS, *NEEDS.get(settings.backend, ()))))
     return image
 

@@ -1,15 +1,70 @@
-"""JSON Schema of the service's requests and answers, made from the fields and the policy."""
+"""What BentoML is told of bodies: their JSON Schema, and that a request is decoded by us."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
+
+import bentoml
+from starlette.requests import Request
 
 from bentoml_ext.encoder import Application, Field
+from bentoml_ext.errors import InvalidApplication
 
-__all__ = ["answer_schema", "application_schema", "batch_of"]
+__all__ = ["JsonBody", "Schema", "answer_schema", "application_schema", "batch_of", "described_by"]
 
 Schema = dict[str, Any]
+
+
+class JsonBody(bentoml.IODescriptor):
+    """A whole request body that is one JSON value, of any content type.
+
+    BentoML's own descriptor answers 500 to a body that is not JSON, and makes the schema anew for
+    every request.
+    """
+
+    __root_input__: ClassVar[bool] = True
+    json_schema: ClassVar[Schema] = {}
+
+    body: bytes = b""
+
+    def decode(self) -> Any:
+        """The value; NaN and Infinity are let through, so that the field that has one is named.
+
+        Raises:
+            InvalidApplication: not JSON; says where.
+        """
+        try:
+            return json.loads(self.body)
+        except json.JSONDecodeError as error:
+            got = f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos}"
+        except RecursionError:
+            got = "a value nested too deep"
+        except ValueError as error:
+            # Not UTF-8, or a number of thousands of digits.
+            got = str(error)
+        raise InvalidApplication("JSON", got)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> JsonBody:
+        """The request's body, not yet decoded."""
+        return cls.model_construct(body=await request.body())
+
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> Schema:
+        """The schema that this body is described by."""
+        return cls.json_schema | {"root_input": True}
+
+    @classmethod
+    def mime_type(cls) -> str:
+        """JSON."""
+        return "application/json"
+
+
+def described_by(schema: Schema) -> type[JsonBody]:
+    """A body with this schema."""
+    return type(str(schema["title"]), (JsonBody,), {"json_schema": schema, "__module__": __name__})
 
 
 def application_schema(fields: Sequence[Field], example: Application | None = None) -> Schema:
@@ -38,7 +93,8 @@ def answer_schema() -> Schema:
 
 def batch_of(schema: Schema, limit: int) -> Schema:
     """Up to `limit` of them, in order."""
-    return {"type": "array", "items": schema, "maxItems": limit}
+    title = f"{schema['title']}s"
+    return {"title": title, "type": "array", "items": schema, "maxItems": limit}
 
 
 def _field_schema(field: Field) -> Schema:

@@ -36,6 +36,11 @@ class ClassifierService(bentoml.Service[Any]):
             internals.use_model_store(store)
         packed = {env.name: env.value for env in bento.info.envs}
         self.inner.settings = Settings.read(environ={**packed, **os.environ})
+        # BentoML hands these to the workers; they were made when this module was imported, before
+        # the bento was known.
+        for env in self.envs:
+            if env.name == "BACKEND":
+                env.value = self.inner.settings.backend
 
 
 def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:

@@ -1,0 +1,87 @@
+"""Fixtures: a BentoML home of the tests' own, models in it, and real servers.
+
+BentoML reads BENTOML_HOME when it is imported, so it is set before anything imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HOME = Path(tempfile.mkdtemp(prefix="bentoml_ext-tests-"))
+os.environ["BENTOML_HOME"] = str(HOME)
+os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+for name in ("BACKEND", "ACCESS_LOG", "FASTPATH"):
+    os.environ.pop(name, None)
+
+import bentoml
+import pytest
+
+import bentoml_ext
+from bentoml_ext.encoder import Application
+from models.course_csv import load
+from models.split import held_out_applications
+from models.training import Trained, train
+from tests.servers import Server, serve
+
+CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no home behind."""
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """BENTOML_HOME of this test process."""
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def csv() -> Path:
+    """The course's data."""
+    if not CSV.is_file():
+        pytest.skip("the course's CreditScoring.csv is not part of the project")
+    return CSV
+
+
+@pytest.fixture(scope="session")
+def held_out(csv: Path) -> list[Application]:
+    """The 891 real test applications."""
+    return held_out_applications(csv)
+
+
+@pytest.fixture(scope="session")
+def trained(csv: Path) -> Trained:
+    """The course's model."""
+    return train(load(csv))
+
+
+@pytest.fixture(scope="session")
+def credit_model(trained: Trained, held_out: list[Application]) -> bentoml.Model:
+    """The course's model in the store."""
+    return bentoml_ext.save_model(
+        "credit_risk_model",
+        trained.booster,
+        encoder=trained.encoder,
+        policy=trained.policy,
+        applications=held_out[:100],
+    )
+
+
+@pytest.fixture(scope="session")
+def onnx_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
+    """The credit service on ONNX Runtime."""
+    with serve(home, BACKEND="onnx") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
+    """The credit service on XGBoost."""
+    with serve(home, BACKEND="xgboost") as server:
+        yield server

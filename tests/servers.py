@@ -1,0 +1,121 @@
+"""Real server processes for tests: on 127.0.0.1, on a free port, ended by their own pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+__all__ = ["Server", "serve"]
+
+ROOT = Path(__file__).parent.parent
+START_S = 60.0
+STOP_S = 15.0
+
+
+class Server:
+    """A running server.
+
+    Args:
+        port: where it listens on 127.0.0.1.
+        process: the `bentoml serve` process.
+        log_path: its output.
+    """
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes], log_path: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.port = port
+        self.process = process
+        self.log_path = log_path
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def is_ready(self) -> bool:
+        """Whether GET /readyz answers 200."""
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            AssertionError: it ended, or took too long; with its output.
+        """
+        end = time.monotonic() + START_S
+        while not self.is_ready():
+            assert self.process.poll() is None, f"ended with {self.process.poll()}:\n{self.log}"
+            assert time.monotonic() < end, f"not ready in {START_S:g} s:\n{self.log}"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it and every process that it started."""
+        self.client.close()
+        # It leads a session of its own, so that its workers end with it.
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, sign)
+                try:
+                    self.process.wait(STOP_S)
+                except subprocess.TimeoutExpired:
+                    continue
+
+
+@contextmanager
+def serve(
+    home: Path,
+    target: str = ".",
+    *options: str,
+    cwd: Path = ROOT,
+    python: str = sys.executable,
+    wait: bool = True,
+    **environ: str,
+) -> Iterator[Server]:
+    """`bentoml serve TARGET`, ready unless told not to wait.
+
+    Args:
+        home: BENTOML_HOME.
+        target: what is served; by default what bentofile.yaml of `cwd` names.
+        options: more of the command line.
+        cwd: folder to start in.
+        python: interpreter whose BentoML is used.
+        wait: whether to wait until it is ready.
+        environ: variables to set, such as BACKEND="onnx".
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1"]
+    log_path = home / f"server-{port}.log"
+    variables = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **environ}
+    with log_path.open("wb") as log:
+        process = _start([*command, "--port", str(port), *options], cwd, variables, log)
+    server = Server(port, process, log_path)
+    try:
+        if wait:
+            server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def _start(
+    command: list[str], cwd: Path, environ: dict[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, cwd=cwd, env=environ, stdout=log, stderr=log, start_new_session=True
+    )
