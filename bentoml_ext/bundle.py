@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 
 from bentoml_ext.backends import Backend, get_backend
 from bentoml_ext.encoder import Encoder
-from bentoml_ext.errors import BundleError
+from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.policy import Policy
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
@@ -55,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True):
         features: column names in order.
         files: every other file of the bundle by name.
         versions: libraries that made it.
+        sha256: checksum of this manifest, taken with an empty text here: no other file holds it.
     """
 
     format: int
@@ -64,6 +65,13 @@ class Manifest(msgspec.Struct, frozen=True):
     features: list[str]
     files: dict[str, FileEntry]
     versions: dict[str, str]
+    sha256: str = ""
+
+    def sealed(self) -> Manifest:
+        """The same manifest with its own checksum."""
+        blank = msgspec.structs.replace(self, sha256="")
+        digest = hashlib.sha256(msgspec.json.encode(blank)).hexdigest()
+        return msgspec.structs.replace(self, sha256=digest)
 
 
 class Bundle:
@@ -79,12 +87,13 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest = _decode(self._bytes(MANIFEST), MANIFEST)
+        self.manifest = _decode(self._bytes(MANIFEST), path / MANIFEST)
         for name, entry in self.manifest.files.items():
             self._verify(name, entry)
-        self.encoder = Encoder.from_json(self._bytes(ENCODER))
-        self.policy = Policy.from_json(self._bytes(POLICY))
-        if list(self.encoder.features) != self.manifest.features:
+        self.encoder = self._parsed(ENCODER, Encoder.from_json)
+        self.policy = self._parsed(POLICY, Policy.from_json)
+        features = list(self.encoder.features)
+        if features != self.manifest.features or len(features) != self.manifest.n_features:
             raise BundleError(
                 f"Expected the manifest's features, got others - at {path / ENCODER}."
             )
@@ -114,7 +123,16 @@ class Bundle:
             raise BundleError(f"Expected {name}, got no such file - at {self.path / MANIFEST}.")
         return self._verify(name, self.manifest.files[name])
 
+    def _parsed(self, name: str, parse: Callable[[bytes], T]) -> T:
+        try:
+            return parse(self.file(name))
+        except (ConfigError, ValueError) as error:
+            raise BundleError(f"{str(error).rstrip('.')}, in {self.path / name}.") from error
+
     def _verify(self, name: str, entry: FileEntry) -> bytes:
+        # A name is a file of this folder: a manifest must not lead out of it.
+        if Path(name).name != name or name in ("", "..", MANIFEST) or "\0" in name:
+            raise BundleError(f"Expected a file name, got {name!r} - at {self.path / MANIFEST}.")
         data = self._bytes(name)
         found = FileEntry.of(data)
         if found != entry:
@@ -126,9 +144,6 @@ class Bundle:
         return data
 
     def _bytes(self, name: str) -> bytes:
-        # A name is a file of this folder: a manifest must not lead out of it.
-        if Path(name).name != name:
-            raise BundleError(f"Expected a file name, got '{name}' - at {self.path / MANIFEST}.")
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
@@ -149,7 +164,7 @@ class Bundle:
         for name, data in files.items():
             (path / name).write_bytes(data)
         entries = {name: FileEntry.of(data) for name, data in sorted(files.items())}
-        manifest = msgspec.structs.replace(manifest, format=FORMAT, files=entries)
+        manifest = msgspec.structs.replace(manifest, format=FORMAT, files=entries).sealed()
         (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
@@ -157,14 +172,21 @@ class _Format(msgspec.Struct):
     format: int
 
 
-def _decode(data: bytes, name: str) -> Manifest:
+def _decode(data: bytes, path: Path) -> Manifest:
     try:
         # Another format may have other fields, so it is looked at alone first.
         if (found := msgspec.json.decode(data, type=_Format).format) != FORMAT:
             raise BundleError(
-                f"Expected bundle format {FORMAT}, got {found} - at {name}. "
+                f"Expected bundle format {FORMAT}, got {found} - at {path}. "
                 "Install the version of bentoml_ext that wrote it."
             )
-        return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise BundleError(f"Expected a manifest, got {error} - at {name}.") from error
+        manifest = msgspec.json.decode(data, type=Manifest)
+    # Not UTF-8 is a ValueError of another kind.
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"Expected a manifest, got {error} - at {path}.") from error
+    if manifest.sealed() != manifest:
+        raise BundleError(
+            f"Expected the manifest with sha256 {manifest.sha256[:12]}..., got another - at "
+            f"{path}. It was changed after it was stored; restore this version."
+        )
+    return manifest

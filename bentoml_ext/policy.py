@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from bentoml_ext.errors import BundleError, ConfigError
 
@@ -34,10 +35,12 @@ class Policy(msgspec.Struct, frozen=True):
     otherwise: str = "APPROVED"
 
     def __post_init__(self) -> None:
-        above = [band.above for band in self.bands]
+        # As they are compared: in float32 a bound next to 1 is 1, and no probability is above.
+        above = [_float32(band.above) for band in self.bands]
         if above != sorted(set(above), reverse=True) or not all(0 < a < 1 for a in above):
             raise ConfigError(
-                f"Expected bands in falling order between 0 and 1, got {above} - at the policy."
+                "Expected bands in falling order between 0 and 1 in float32, got "
+                f"{[band.above for band in self.bands]} - at the policy."
             )
         if len(set(self.answers)) != len(self.answers):
             raise ConfigError(
@@ -62,5 +65,11 @@ class Policy(msgspec.Struct, frozen=True):
         """
         try:
             return msgspec.json.decode(data, type=cls)
-        except msgspec.DecodeError as error:
+        # ConfigError is that of the bands; not UTF-8 is no DecodeError to msgspec.
+        except (msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
             raise BundleError(f"Expected a policy, got {error} - at policy.json.") from error
+
+
+def _float32(bound: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(bound))

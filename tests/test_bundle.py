@@ -1,0 +1,248 @@
+"""A bundle is opened whole and unchanged, or refused by the name of the file that is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import msgspec
+import numpy as np
+import pytest
+
+import bentoml_ext
+from bentoml_ext.bundle import (
+    BOOSTER,
+    ENCODER,
+    GRAPH,
+    MANIFEST,
+    POLICY,
+    Bundle,
+    FileEntry,
+    Manifest,
+)
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import BundleError
+from bentoml_ext.policy import Band, Policy
+from tests import small
+
+FILES = (BOOSTER, ENCODER, GRAPH, MANIFEST, POLICY)
+
+
+@pytest.fixture(scope="module")
+def stored() -> bentoml.Model:
+    return bentoml_ext.save_model("bundle_test", small.booster(), encoder=small.encoder())
+
+
+@pytest.fixture(scope="module")
+def other() -> bentoml.Model:
+    # Another version whose every file differs from the first one's.
+    return bentoml_ext.save_model(
+        "bundle_test",
+        small.booster(seed=1),
+        encoder=Encoder(small.FEATURES, null="missing"),
+        policy=Policy(bands=(Band(0.4, "NO"),), otherwise="YES"),
+    )
+
+
+@pytest.fixture
+def folder(stored: bentoml.Model, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stored.path, tmp_path / "bundle"))
+
+
+def remade(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Write the manifest anew after a change, with a checksum that is right again."""
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    change(manifest)
+    made = msgspec.convert(manifest, Manifest).sealed()
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(made))
+
+
+def test_a_bundle_that_was_written_opens_as_it_was(tmp_path: Path) -> None:
+    files = {
+        BOOSTER: b"a booster",
+        ENCODER: small.encoder().to_json(),
+        POLICY: Policy(bands=(Band(0.25, "NO"),), otherwise="YES").to_json(),
+    }
+    manifest = Manifest(0, "binary:logistic", 4, 7, list(small.FEATURES), {}, {"numpy": "2.0"})
+
+    Bundle.write(tmp_path, files, manifest)
+    bundle = Bundle(tmp_path)
+
+    assert {name: bundle.file(name) for name in files} == files
+    assert bundle.encoder.features == small.FEATURES
+    assert bundle.policy.bands == (Band(0.25, "NO"),)
+    assert (bundle.manifest.objective, bundle.manifest.n_trees) == ("binary:logistic", 7)
+    assert bundle.manifest.versions == {"numpy": "2.0"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, MANIFEST])
+
+
+def test_a_stored_bundle_has_an_entry_for_every_file_but_the_manifest(folder: Path) -> None:
+    manifest = Bundle(folder).manifest
+
+    assert sorted(manifest.files) == sorted(
+        path.name for path in folder.iterdir() if path.name not in (MANIFEST, "model.yaml")
+    )
+    for name, entry in manifest.files.items():
+        assert entry == FileEntry.of((folder / name).read_bytes())
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_truncated_file_is_refused_by_name(folder: Path, name: str, part: float) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: int(len(data) * part)])
+
+    with pytest.raises(BundleError, match=name):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 1.0])
+def test_a_file_with_one_bit_flipped_is_refused_by_name(
+    folder: Path, name: str, part: float
+) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[int((len(data) - 1) * part)] ^= 1
+    (folder / name).write_bytes(data)
+
+    with pytest.raises(BundleError, match=name):
+        Bundle(folder)
+
+
+def test_a_flipped_bit_anywhere_in_the_manifest_is_refused(folder: Path) -> None:
+    # It is the one file that no manifest vouches for: it must vouch for itself.
+    whole = (folder / MANIFEST).read_bytes()
+    for position in range(len(whole)):
+        changed = bytearray(whole)
+        changed[position] ^= 1 << position % 8
+        (folder / MANIFEST).write_bytes(changed)
+
+        with pytest.raises(BundleError):
+            Bundle(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused_by_name(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+
+    with pytest.raises(BundleError, match=f"Expected {name}, got No such file"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize("name", [BOOSTER, ENCODER, GRAPH, POLICY])
+def test_another_versions_file_is_refused_by_name(
+    folder: Path, other: bentoml.Model, name: str
+) -> None:
+    shutil.copy(Path(other.path) / name, folder / name)
+
+    with pytest.raises(BundleError, match=f"at .*{name}.*restore this version"):
+        Bundle(folder)
+
+
+def test_another_versions_manifest_is_refused(folder: Path, other: bentoml.Model) -> None:
+    shutil.copy(Path(other.path) / MANIFEST, folder / MANIFEST)
+
+    with pytest.raises(BundleError, match="with sha256"):
+        Bundle(folder)
+
+
+def test_a_file_that_changes_after_the_opening_is_refused(folder: Path) -> None:
+    bundle = Bundle(folder)
+    (folder / GRAPH).write_bytes(b"another graph")
+
+    with pytest.raises(BundleError, match=GRAPH):
+        bundle.file(GRAPH)
+
+
+def test_a_manifest_of_another_format_says_what_to_install(folder: Path) -> None:
+    (folder / MANIFEST).write_bytes(b'{"format": 7, "trees": "many"}')
+
+    with pytest.raises(BundleError, match=r"format 1, got 7 - at .*manifest\.json.*Install"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"\xff", b'{"format": 1}', b'{"format": "1"}'], ids=repr
+)
+def test_what_is_no_manifest_is_refused(folder: Path, data: bytes) -> None:
+    (folder / MANIFEST).write_bytes(data)
+
+    with pytest.raises(BundleError, match=r"at .*manifest\.json"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "a/b", "..", ".", "", "a\0b", "sub/../../x", MANIFEST], ids=repr
+)
+def test_a_manifest_that_leads_out_of_its_folder_is_refused(folder: Path, name: str) -> None:
+    # A file that is there and fits its entry: only its name is wrong.
+    (folder.parent / "x").write_bytes(b"outside")
+    entry = msgspec.to_builtins(FileEntry.of(b"outside"))
+    remade(folder, lambda manifest: manifest["files"].update({name: entry}))
+
+    with pytest.raises(BundleError, match=r"Expected a file name.*manifest\.json"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize("name", [ENCODER, POLICY])
+def test_a_file_that_the_manifest_does_not_vouch_for_is_not_read(folder: Path, name: str) -> None:
+    remade(folder, lambda manifest: manifest["files"].pop(name))
+
+    with pytest.raises(BundleError, match=f"Expected {name}, got no such file - at .*{MANIFEST}"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"features": ["income", *small.FEATURES[:3]]}, {"features": ["age"]}, {"n_features": 5}],
+    ids=str,
+)
+def test_features_that_are_not_the_encoders_are_refused(
+    folder: Path, change: dict[str, Any]
+) -> None:
+    remade(folder, lambda manifest: manifest.update(change))
+
+    with pytest.raises(BundleError, match=r"features.* - at .*encoder\.json"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (ENCODER, b"{}"),
+        (
+            ENCODER,
+            b'{"features":["a","a"],"fields":[],"separator":"=","absent":"zero","null":"zero"}',
+        ),
+        (POLICY, b"[]"),
+        (POLICY, b'{"bands": [{"above": 2, "answer": "NO"}]}'),
+        (POLICY, b'{"bands": [{"above": 0.5, "answer": "APPROVED"}]}'),
+    ],
+)
+def test_a_file_of_the_right_checksum_and_the_wrong_meaning_is_refused(
+    folder: Path, name: str, data: bytes
+) -> None:
+    (folder / name).write_bytes(data)
+    entry = msgspec.to_builtins(FileEntry.of(data))
+    remade(folder, lambda manifest: manifest["files"].update({name: entry}))
+
+    with pytest.raises(BundleError, match=name):
+        Bundle(folder)
+
+
+def test_a_folder_that_is_no_bundle_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="Is this model saved by bentoml_ext"):
+        Bundle(tmp_path)
+
+
+def test_a_bundle_without_a_backends_file_names_backend_and_file(folder: Path) -> None:
+    (folder / GRAPH).unlink()
+    remade(folder, lambda manifest: manifest["files"].pop(GRAPH))
+    bundle = Bundle(folder)
+
+    with pytest.raises(BundleError, match=r"graph\.onnx for backend 'onnx', got none"):
+        bundle.backend("onnx")
+    assert bundle.backend("xgboost").margins(small.rows(3)).dtype == np.float32
