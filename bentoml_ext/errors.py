@@ -18,6 +18,8 @@ A message reads `Expected <what>, got <what> - at <where>. <What to do.>`
 
 from __future__ import annotations
 
+from typing import Any
+
 from bentoml.exceptions import (
     BentoMLConfigException,
     BentoMLException,
@@ -67,6 +69,10 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
             if part
         )
         super().__init__(f"Expected {expected}, got {got}" + (f" - at {place}." if place else "."))
+
+    def __reduce__(self) -> tuple[type[InvalidApplication], tuple[Any, ...]]:
+        # An exception is pickled by its message alone, unless told otherwise.
+        return type(self), (self.expected, self.got, self.field, self.index)
 
     def at(self, index: int) -> InvalidApplication:
         """The same error, placed at application `index` of a batch."""

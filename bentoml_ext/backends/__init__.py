@@ -64,17 +64,18 @@ def get_backend(name: str) -> type[Backend]:
     Raises:
         UnknownBackend: no such name; the message lists the known ones.
         BackendMissing: its library is not installed; the message names the extra.
+        ConfigError: what another package registered is no backend.
     """
     table = _table()
     if name not in table:
         raise UnknownBackend(
-            f"Expected one of {sorted(table)}, got '{name}' - at BACKEND. "
+            f"Expected one of {', '.join(sorted(table))}, got '{name}' - at BACKEND. "
             "Set BACKEND, or --arg backend=NAME, to one of them."
         )
     entry = table[name]
     module, _, attribute = entry.target.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute, None)
     except ImportError as error:
         # Some other missing module is a fault of the backend, not of the installation.
         if not entry.library or (error.name or "").partition(".")[0] != entry.library:
@@ -84,5 +85,7 @@ def get_backend(name: str) -> type[Backend]:
             f"pip install 'bentoml-ext[{entry.extra}]'."
         ) from error
     if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise ConfigError(f"Expected a Backend, got {found!r} - at backend '{name}'.")
+        raise ConfigError(
+            f"Expected a Backend, got {found!r} - at backend '{name}', {entry.target}."
+        )
     return found
