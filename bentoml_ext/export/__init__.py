@@ -1,0 +1,23 @@
+"""Booster to ONNX graph, with the same bits."""
+
+from bentoml_ext.export.ensemble import Ensemble, Linear, Tree, Trees
+from bentoml_ext.export.graph import add_answers, add_model, read, to_onnx
+from bentoml_ext.export.operators import ML_OPSET, OPSET, Operators
+from bentoml_ext.export.reading import read_ensemble
+from bentoml_ext.export.source import Source
+
+__all__ = [
+    "ML_OPSET",
+    "OPSET",
+    "Ensemble",
+    "Linear",
+    "Operators",
+    "Source",
+    "Tree",
+    "Trees",
+    "add_answers",
+    "add_model",
+    "read",
+    "read_ensemble",
+    "to_onnx",
+]

@@ -1,0 +1,146 @@
+"""Rows to margins, as ONNX operators: the ensemble's sum in the booster's own order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.export.operators import Operators
+from bentoml_ext.export.tree_nodes import add_trees
+
+__all__ = ["add_margins"]
+
+
+def add_margins(
+    ops: Operators,
+    ensemble: Ensemble,
+    rows: str,
+    *,
+    thread_proof: bool = False,
+    output: str | None = None,
+) -> str:
+    """Append the nodes that turn rows into margins.
+
+    Args:
+        ops: any graph's nodes, also those of an application's whole graph.
+        ensemble: the booster.
+        rows: name of a float32 tensor, (n, n_features), NaN for missing.
+        thread_proof: strict order on any number of intra-op threads; without it, on one.
+        output: name of the margins; made up by default.
+
+    Returns:
+        The name of a float32 tensor, (n, n_targets).
+    """
+    model = ensemble.model
+    if isinstance(model, Linear):
+        return _linear(ops, ensemble, model, rows, output)
+    if not len(model):
+        return _constant(ops, ensemble, rows, output)
+    rows = _whole_codes(ops, ensemble, model, rows)
+    may_be_zero = _may_be_negative_zero(ensemble, model)
+    name = None if may_be_zero.any() else output
+    if thread_proof:
+        margins = _one_column_a_tree(ops, ensemble, model, rows, name)
+    else:
+        # ONNX Runtime adds its own `base_values` last: so the base is a first tree of one leaf.
+        margins = add_trees(ops, rows, model, model.target, ensemble.base, output=name)
+    if may_be_zero.any():
+        counts = _non_zero_leaves(ops, ensemble, model, rows)
+        none = ops.add("Equal", counts, ops.constant(0, np.float32))
+        here = ops.add("And", none, ops.constant(may_be_zero[None, :]))
+        zero = ops.constant(-0.0, np.float32)
+        margins = ops.add("Where", here, zero, margins, output=output)
+    return margins
+
+
+def _constant(ops: Operators, ensemble: Ensemble, rows: str, output: str | None) -> str:
+    """No trees: the base for every row."""
+    size = ops.add("Shape", rows)
+    count = ops.add("Slice", size, *(ops.constant([at], np.int64) for at in (0, 1)))
+    shape = ops.add("Concat", count, ops.constant([ensemble.n_targets], np.int64), axis=0)
+    return ops.add("Expand", ops.constant(ensemble.base[None, :]), shape, output=output)
+
+
+def _linear(
+    ops: Operators, ensemble: Ensemble, linear: Linear, rows: str, output: str | None
+) -> str:
+    """gblinear: bias and base, then each column's product, one after the other."""
+    column = ops.add("Unsqueeze", rows, ops.constant([2], np.int64))
+    products = ops.add("Mul", column, ops.constant(linear.weights[None, :, :]))
+    # What is missing adds nothing, and -0.0 is what adds nothing even to -0.0.
+    products = ops.add("Where", ops.add("IsNaN", column), ops.constant(-0.0, np.float32), products)
+    start = _constant(ops, replace(ensemble, base=linear.bias + ensemble.base), rows, None)
+    start = ops.add("Unsqueeze", start, ops.constant([1], np.int64))
+    steps = ops.add("Concat", start, products, axis=1)
+    return ops.running_total(steps, output)
+
+
+def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
+    """Columns of codes cut down to whole numbers, as XGBoost does before it looks a code up."""
+    inner = ~trees.is_leaf
+    codes = np.zeros(ensemble.n_features, np.bool_)
+    codes[trees.feature[trees.categorical]] = True
+    numbers = np.zeros(ensemble.n_features, np.bool_)
+    numbers[trees.feature[inner & ~trees.categorical]] = True
+    if (codes & numbers).any():
+        raise ExportRefused(
+            "Expected a feature to be split by codes or by a threshold, got both - "
+            f"at feature {np.flatnonzero(codes & numbers)[0]}."
+        )
+    if not codes.any():
+        return rows
+    return ops.add("Where", ops.constant(codes[None, :]), ops.add("Floor", rows), rows)
+
+
+def _one_column_a_tree(
+    ops: Operators, ensemble: Ensemble, trees: Trees, rows: str, output: str | None
+) -> str:
+    """Each tree in a column of its own, then added column by column: no two threads ever add."""
+    k = ensemble.n_targets
+    slot = _place_in_target(trees.target) + 1
+    slots = int(slot.max()) + 1
+    # Column `slot * k + target`: reshaped to (n, slots, k) it is ready to be added up.
+    column = slot * k + np.maximum(trees.target, 0)
+    leaves = add_trees(ops, rows, trees, column, ensemble.base, n_columns=slots * k)
+    shape = ops.constant([0, slots, k], np.int64)
+    return ops.running_total(ops.add("Reshape", leaves, shape), output)
+
+
+def _place_in_target(target: Ints) -> Ints:
+    """int64, (n_trees,): how many trees of the same target come before."""
+    place = np.zeros(len(target), np.int64)
+    for one in np.unique(target):
+        place[target == one] = np.arange((target == one).sum())
+    return place
+
+
+def _may_be_negative_zero(ensemble: Ensemble, trees: Trees) -> Bools:
+    """bool, (n_targets,): whether nothing but -0.0 may be added up.
+
+    base_score 0.5 is a base margin of -0.0, and a tree that found nothing has one leaf of -0.0.
+    ONNX Runtime begins every sum with 0.0, so that it never answers -0.0.
+    """
+    possible = _is_negative_zero(ensemble.base)
+    if possible.any():
+        zero_leaf = _is_negative_zero(trees.leaf) & trees.is_leaf[:, None]
+        in_tree = np.logical_or.reduceat(zero_leaf, trees.first[:-1], axis=0)
+        for target in np.flatnonzero(possible):
+            mine = in_tree[(trees.target == target) | (trees.target < 0)]
+            possible[target] = mine[:, target if mine.shape[1] > 1 else 0].all()
+    return possible
+
+
+def _non_zero_leaves(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
+    """float32, (n, n_targets): how many leaves other than -0.0 each row comes to."""
+    counted = (~_is_negative_zero(trees.leaf) & trees.is_leaf[:, None]).astype(np.float32)
+    none = np.zeros_like(ensemble.base)
+    return add_trees(ops, rows, replace(trees, leaf=counted), trees.target, none)
+
+
+def _is_negative_zero(values: Floats) -> Bools:
+    """bool, the same shape."""
+    zeros: Bools = np.signbit(values) & (values == 0)
+    return zeros

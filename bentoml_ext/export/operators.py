@@ -1,0 +1,98 @@
+"""Operators: a growing list of ONNX nodes and constants, to be put into whichever graph."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+
+__all__ = ["ML_OPSET", "OPSET", "Operators"]
+
+OPSET: Final = 17
+"""Operator set of our own graphs: old enough for every supported ONNX Runtime."""
+
+ML_OPSET: Final = 3
+"""Operator set of tree ensembles."""
+
+Array = npt.NDArray[Any]
+
+
+class Operators:
+    """Nodes in the order in which they are computed.
+
+    Args:
+        prefix: put before every name, so that several can share a graph.
+        opset: version of the default domain, 13 to 22, that the nodes are written for.
+    """
+
+    def __init__(self, prefix: str = "", opset: int = OPSET) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.opset = opset
+        self._prefix = prefix
+        self._count = 0
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """The name of a constant."""
+        name = self._name("constant")
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def add(
+        self, operator: str, *inputs: str, output: str | None = None, domain: str = "", **how: Any
+    ) -> str:
+        """Append a node with one output and return the output's name.
+
+        Args:
+            operator: as ONNX calls it.
+            inputs: names.
+            output: a name that must not be changed by the prefix; made up by default.
+            domain: "" or "ai.onnx.ml".
+            how: attributes; an array becomes a list, quickly even if it is long.
+        """
+        name = output or self._name(operator.lower())
+        node = NodeProto(op_type=operator, name=f"{name}_node", domain=domain)
+        node.input.extend(inputs)
+        node.output.append(name)
+        node.attribute.extend(_attribute(key, value) for key, value in how.items())
+        self.nodes.append(node)
+        return name
+
+    def cast(self, name: str, to: int) -> str:
+        """The tensor `name` in another type, one of `onnx.TensorProto`."""
+        return self.add("Cast", name, to=to)
+
+    def largest(self, name: str) -> str:
+        """(n, k) to (n, 1): the largest of each row."""
+        if self.opset >= 18:
+            return self.add("ReduceMax", name, self.constant([1], np.int64), keepdims=1)
+        return self.add("ReduceMax", name, axes=[1], keepdims=1)
+
+    def running_total(self, name: str, output: str | None = None) -> str:
+        """Axis 1 added from first to last, one after the other: its last partial sum."""
+        sums = self.add("CumSum", name, self.constant(1, np.int64))
+        return self.add("Gather", sums, self.constant(-1, np.int64), axis=1, output=output)
+
+    def _name(self, stem: str) -> str:
+        self._count += 1
+        return f"{self._prefix}{stem}_{self._count}"
+
+
+def _attribute(name: str, value: Any) -> AttributeProto:
+    """An attribute. `onnx.helper` looks at every element, which takes minutes for a large model."""
+    if not isinstance(value, np.ndarray):
+        return helper.make_attribute(name, value)
+    attribute = AttributeProto(name=name)
+    if value.dtype == np.float32:
+        attribute.type = onnx.AttributeProto.FLOATS
+        attribute.floats.extend(value.tolist())
+    elif value.dtype == np.int64:
+        attribute.type = onnx.AttributeProto.INTS
+        attribute.ints.extend(value.tolist())
+    else:
+        attribute.type = onnx.AttributeProto.STRINGS
+        attribute.strings.extend(value.tolist())
+    return attribute

@@ -1,0 +1,109 @@
+"""Margins to predictions, as ONNX operators: what XGBoost's objective makes of a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from onnx import TensorProto
+
+from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export.expf import expf, sigmoid, softmax
+from bentoml_ext.export.operators import Operators
+
+__all__ = ["OBJECTIVES", "add_class_probabilities", "add_predictions"]
+
+
+def _identity(_: Operators, margins: str) -> str:
+    return margins
+
+
+def _hinge(ops: Operators, margins: str) -> str:
+    positive = ops.add("Greater", margins, ops.constant(0, np.float32))
+    return ops.cast(positive, TensorProto.FLOAT)
+
+
+def _first_largest(ops: Operators, margins: str) -> str:
+    """(n, k) to (n,): the class, as float32; the first of equals."""
+    winner = ops.add("ArgMax", margins, axis=1, keepdims=0, select_last_index=0)
+    return ops.cast(winner, TensorProto.FLOAT)
+
+
+OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
+    "binary:hinge": _hinge,
+    "binary:logistic": sigmoid,
+    "binary:logitraw": _identity,
+    "count:poisson": expf,
+    "multi:softmax": _first_largest,
+    "multi:softprob": softmax,
+    "rank:map": _identity,
+    "rank:ndcg": _identity,
+    "rank:pairwise": _identity,
+    "reg:absoluteerror": _identity,
+    "reg:gamma": expf,
+    "reg:linear": _identity,
+    "reg:logistic": sigmoid,
+    "reg:pseudohubererror": _identity,
+    "reg:quantileerror": _identity,
+    "reg:squarederror": _identity,
+    "reg:squaredlogerror": _identity,
+    "reg:tweedie": expf,
+    "survival:aft": expf,
+    "survival:cox": expf,
+}
+"""What XGBoost's objectives make of margins; every objective of XGBoost 3.2 is here."""
+
+
+def add_predictions(ops: Operators, objective: str, margins: str, n_targets: int) -> str:
+    """Append what `Booster.predict` gives.
+
+    Args:
+        ops: the graph's nodes.
+        objective: XGBoost's name.
+        margins: name of a float32 tensor, (n, n_targets).
+        n_targets: margins of a row.
+
+    Returns:
+        The name of a float32 tensor: (n, n_targets), or (n,) with one target or multi:softmax.
+
+    Raises:
+        ExportRefused: an objective that is not known.
+    """
+    if objective not in OBJECTIVES:
+        raise ExportRefused(
+            f"Expected one of {', '.join(OBJECTIVES)}, got '{objective}' - at the objective. "
+            "What it makes of a margin is not known."
+        )
+    predictions = OBJECTIVES[objective](ops, margins)
+    if n_targets == 1 and objective != "multi:softmax":
+        predictions = ops.add("Squeeze", predictions, ops.constant([1], np.int64))
+    return predictions
+
+
+def add_class_probabilities(
+    ops: Operators, predictions: str, n_columns: int, n_classes: int
+) -> str:
+    """Append what `predict_proba` of a scikit-learn estimator makes of predictions.
+
+    Args:
+        ops: the graph's nodes.
+        predictions: name of what `add_predictions` gave: (n,) if `n_columns` is 1.
+        n_columns: its columns.
+        n_classes: the estimator's `n_classes_`.
+
+    Returns:
+        The name of a float32 tensor: (n, 2), or (n, n_columns) as it is.
+
+    Raises:
+        ExportRefused: an estimator whose own answer makes no sense.
+    """
+    if n_columns == 1:
+        column = ops.add("Unsqueeze", predictions, ops.constant([1], np.int64))
+        other = ops.add("Sub", ops.constant(1, np.float32), column)
+        return ops.add("Concat", other, column, axis=1)
+    if n_classes in (n_columns, 2):
+        return predictions
+    raise ExportRefused(
+        f"Expected {n_classes} columns of predictions, got {n_columns} - at predict_proba."
+    )

@@ -1,0 +1,100 @@
+"""Universal Binary JSON, as XGBoost writes its models.
+
+XGBoost's other format, JSON text, says the same; but here a float32 stands as its four bytes, so
+none is ever rounded on the way, and an array of two million numbers is read in one step.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+
+from bentoml_ext.errors import ExportRefused
+
+__all__ = ["decode"]
+
+# Big endian, as the format says; `d` is float32 and `D` float64.
+_NUMBERS: Final = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8"} | {
+    b"d": ">f4",
+    b"D": ">f8",
+}
+_WORDS: Final = {b"T": True, b"F": False, b"Z": None}
+
+
+def decode(data: bytes) -> Any:
+    """The document as dicts, lists, strings and numbers; a typed array comes as numpy array.
+
+    Args:
+        data: `Booster.save_raw("ubj")` or the content of a .ubj file.
+
+    Returns:
+        Arrays of one type are numpy arrays of that type, in native byte order.
+
+    Raises:
+        ExportRefused: not UBJSON, or cut short.
+    """
+    try:
+        return _Reader(data).value()
+    except (IndexError, KeyError, ValueError, struct.error) as error:
+        raise ExportRefused(
+            f"Expected a model in UBJSON, got {type(error).__name__}: {error} - at the booster."
+        ) from error
+
+
+class _Reader:
+    """A position in the document; every method reads one thing and moves on."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def value(self, kind: bytes | None = None) -> Any:
+        kind = kind or self._take(1)
+        if kind == b"{":
+            return self._object()
+        if kind == b"[":
+            return self._array()
+        if kind == b"S":
+            return self._take(self.value()).decode()
+        if kind == b"C":
+            return self._take(1).decode()
+        if kind in _WORDS:
+            return _WORDS[kind]
+        return self._numbers(kind, 1)[0].item()
+
+    def _object(self) -> dict[str, Any]:
+        found = {}
+        while (kind := self._take(1)) != b"}":
+            # A key is a string without its `S`: the type of its length comes first.
+            key = self._take(self.value(kind)).decode()
+            found[key] = self.value()
+        return found
+
+    def _array(self) -> Any:
+        kind = self._take(1)
+        if kind == b"$":
+            element = self._take(1)
+            self._take(1)
+            return self._numbers(element, self.value())
+        if kind == b"#":
+            return [self.value() for _ in range(self.value())]
+        found = []
+        while kind != b"]":
+            found.append(self.value(kind))
+            kind = self._take(1)
+        return found
+
+    def _numbers(self, kind: bytes, count: int) -> Any:
+        dtype = np.dtype(_NUMBERS[kind])
+        numbers = np.frombuffer(self._take(count * dtype.itemsize), dtype)
+        return numbers.astype(dtype.newbyteorder("="))
+
+    def _take(self, size: int) -> bytes:
+        end = self._at + size
+        if end > len(self._data):
+            raise IndexError(f"{size} bytes wanted at byte {self._at} of {len(self._data)}")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
