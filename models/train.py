@@ -82,7 +82,7 @@ def _one_line_errors() -> Iterator[None]:
             f"Training needs {library}. Install it with the 'convert' extra."
         ) from error
     except OSError as error:
-        raise click.ClickException(f"{error.strerror or error}: {error.filename}") from error
+        raise click.ClickException(str(error)) from error
     except BentoMLException as error:
         raise click.ClickException(" ".join(str(error).split())) from error
 
