@@ -6,6 +6,7 @@ and tests/test_internals.py fails when one of these names moves.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
+from bentoml.exceptions import BentoMLException
 
 __all__ = ["create_model", "model_store_path", "use_model_store"]
 
@@ -50,8 +52,13 @@ def create_model(
         fields: the others of BentoML's `Model.create`.
 
     Raises:
-        BentoMLException: the version exists.
+        BentoMLException: the version exists, or is called "latest", which is a pointer's name.
     """
+    if bentoml.Tag.from_taglike(name).version == "latest":
+        raise BentoMLException(
+            f"Expected NAME or NAME:VERSION, got {name} - at the new model's tag. "
+            "Every new version becomes the latest of its name."
+        )
     context = ModelContext(framework_name="bentoml_ext", framework_versions=framework_versions)
     model = Model.create(name, context=context, **fields)
     yield model
@@ -62,10 +69,6 @@ def create_model(
 def _store(model: Model) -> None:
     store = BentoMLContainer.model_store.get()
     target = Path(store._path) / model.tag.path()
-    if target.exists():
-        raise bentoml.exceptions.BentoMLException(
-            f"Expected a new version, got {model.tag}, which exists - at {store._path}."
-        )
     # In the store's own file system, so that the rename is one step; outside of the store, so that
     # a listing never meets it.
     scratch = Path(
@@ -75,15 +78,28 @@ def _store(model: Model) -> None:
         whole = scratch / "model"
         shutil.copytree(model._path, whole)
         _sync(whole)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        whole.rename(target)
+        # All that needs room on the disk comes before the first rename.
         pointer = scratch / "latest"
         pointer.write_text(str(model.tag.version))
         _sync(scratch)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _rename_as_new(whole, target, model.tag)
         pointer.rename(Path(store._path) / model.tag.latest_path())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     model._path = target
+
+
+def _rename_as_new(folder: Path, target: Path, tag: bentoml.Tag) -> None:
+    try:
+        # Fails if another process has stored that version meanwhile.
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise BentoMLException(
+            f"Expected a new version, got {tag}, which exists - at {target}."
+        ) from error
 
 
 def _sync(folder: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,6 +59,8 @@ class Server:
         end = time.monotonic() + START_S
         while not self.is_ready():
             assert self.process.poll() is None, f"ended with {self.process.poll()}:\n{self.log}"
+            # BentoML starts a worker again and again that fails to start.
+            assert "Application startup failed" not in self.log, self.log
             assert time.monotonic() < end, f"not ready in {START_S:g} s:\n{self.log}"
             time.sleep(0.05)
 
@@ -69,10 +71,11 @@ class Server:
         for sign in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
                 os.killpg(self.process.pid, sign)
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     self.process.wait(STOP_S)
-                except subprocess.TimeoutExpired:
-                    continue
+        with suppress(ProcessLookupError):
+            # Workers that outlived it.
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @contextmanager
