@@ -131,7 +131,7 @@ def test_an_exported_and_imported_model_gives_the_same_bits(
 
 def test_a_runner_gives_the_boosters_own_predictions(stored: bentoml.Model) -> None:
     rows = small.rows(100, seed=9)
-    runner = bentoml.models.get("framework_test:latest").to_runner()
+    runner: Any = bentoml.models.get("framework_test:latest").to_runner()
     runner.init_local(quiet=True)
 
     predicted, margins = runner.predict.run(rows), runner.margins.run(rows)
