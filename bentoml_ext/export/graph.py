@@ -138,6 +138,12 @@ def add_answers(
         The name of a float32 tensor and its shape, with "n" for the rows.
     """
     objective, k = ensemble.objective, ensemble.n_targets
+    if source.scipy_softmax:
+        raise ExportRefused(
+            "Expected multi:softprob, got multi:softmax in a classifier - at the objective. Its "
+            "predict_proba is numpy's exponential, whose bits depend on the processor: train with "
+            "multi:softprob, or export its booster."
+        )
     prediction = add_predictions(ops, objective, margins, k)
     flat = k == 1 or objective == "multi:softmax"
     if source.n_classes is None:

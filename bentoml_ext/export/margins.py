@@ -51,8 +51,9 @@ def add_margins(
         counts = _non_zero_leaves(ops, ensemble, model, rows)
         none = ops.add("Equal", counts, ops.constant(0, np.float32))
         here = ops.add("And", none, ops.constant(may_be_zero[None, :]))
-        zero = ops.constant(-0.0, np.float32)
-        margins = ops.add("Where", here, zero, margins, output=output)
+        # A product, because ONNX Runtime's Where turns -0.0 into 0.0.
+        signs = (ops.constant(sign, np.float32) for sign in (-1, 1))
+        margins = ops.add("Mul", margins, ops.add("Where", here, *signs), output=output)
     return margins
 
 
@@ -68,11 +69,17 @@ def _linear(
     ops: Operators, ensemble: Ensemble, linear: Linear, rows: str, output: str | None
 ) -> str:
     """gblinear: bias and base, then each column's product, one after the other."""
+    base = linear.bias + ensemble.base
+    if _is_negative_zero(base).any():
+        raise ExportRefused(
+            "Expected bias and base margin to be something, got -0.0 - at the gblinear booster. "
+            "ONNX Runtime would lose the sign."
+        )
     column = ops.add("Unsqueeze", rows, ops.constant([2], np.int64))
     products = ops.add("Mul", column, ops.constant(linear.weights[None, :, :]))
-    # What is missing adds nothing, and -0.0 is what adds nothing even to -0.0.
-    products = ops.add("Where", ops.add("IsNaN", column), ops.constant(-0.0, np.float32), products)
-    start = _constant(ops, replace(ensemble, base=linear.bias + ensemble.base), rows, None)
+    nothing = ops.constant(0, np.float32)
+    products = ops.add("Where", ops.add("IsNaN", column), nothing, products)
+    start = _constant(ops, replace(ensemble, base=base), rows, None)
     start = ops.add("Unsqueeze", start, ops.constant([1], np.int64))
     steps = ops.add("Concat", start, products, axis=1)
     return ops.running_total(steps, output)

@@ -1,0 +1,1 @@
+"""Measurements that the documentation is written from."""

@@ -1,0 +1,123 @@
+"""Every variant exports to a graph with XGBoost's own bits, on the rows where one would show."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import xgboost as xgb
+
+from benchmarks.comparison import (
+    boundary_rows,
+    equal_share,
+    native_margins,
+    native_predictions,
+    run,
+    session,
+)
+from benchmarks.variants import VARIANTS, Variant
+from bentoml_ext.arrays import Rows
+from bentoml_ext.export import Ensemble, Source, read, to_onnx
+from bentoml_ext.export.source import Model
+
+BY_NAME = {variant.name: variant for variant in VARIANTS}
+LARGE = {"2 000 trees", "depth 12"}
+every_variant = pytest.mark.parametrize("name", BY_NAME)
+
+
+@functools.cache
+def made(name: str) -> tuple[Model, Source, Ensemble]:
+    """Each model is made once for all its tests."""
+    with warnings.catch_warnings(action="error"):
+        model = BY_NAME[name].make()
+    return model, *read(model)
+
+
+@functools.cache
+def graph(name: str, *, thread_proof: bool = False) -> onnx.ModelProto:
+    return to_onnx(made(name)[0], thread_proof=thread_proof)
+
+
+@functools.cache
+def loaded(name: str, *, thread_proof: bool = False, threads: int = 1) -> ort.InferenceSession:
+    return session(graph(name, thread_proof=thread_proof), threads=threads)
+
+
+def rows_for(name: str, count: int, *, finite: bool) -> Rows:
+    _, source, ensemble = made(name)
+    # Only in-place prediction takes infinities. dart sums otherwise there, if it is not meant to.
+    return boundary_rows(ensemble, count, finite=finite or not source.inplace)
+
+
+def assert_same_bits(name: str, got: ort.InferenceSession, rows: Rows, batch: int) -> None:
+    model, source, ensemble = made(name)
+    outputs = run(got, rows, batch=batch)
+    for inplace in {source.inplace, source.inplace or ensemble.kind == "gbtree"}:
+        margins = native_margins(model, rows, inplace=inplace)
+        predictions = native_predictions(model, rows, inplace=inplace)
+
+        assert equal_share(margins, outputs["margin"]) == 1.0
+        assert equal_share(predictions, outputs["prediction"]) == 1.0
+
+
+@every_variant
+@pytest.mark.parametrize(("batch", "count"), [(1, 60), (7, 210), (64, 640), (1000, 2000)])
+def test_margin_and_prediction_have_the_bits_of_xgboost(name: str, batch: int, count: int) -> None:
+    rows = rows_for(name, count, finite=True)
+
+    assert_same_bits(name, loaded(name), rows, batch)
+
+
+@every_variant
+def test_infinities_have_the_bits_of_inplace_predict(name: str) -> None:
+    model, _, ensemble = made(name)
+    if ensemble.kind == "gblinear" or (ensemble.kind == "dart" and isinstance(model, xgb.Booster)):
+        pytest.skip("XGBoost itself takes no infinity on this model's way")
+    rows = boundary_rows(ensemble, 1000)
+    outputs = run(loaded(name), rows, batch=1000)
+
+    expected = native_margins(model, rows, inplace=True)
+    assert equal_share(expected, outputs["margin"]) == 1.0
+    expected = native_predictions(model, rows, inplace=True)
+    assert equal_share(expected, outputs["prediction"]) == 1.0
+
+
+@every_variant
+def test_thread_proof_graph_has_the_bits_at_any_number_of_threads(name: str) -> None:
+    rows = rows_for(name, 300, finite=True)
+
+    for threads in (2,) if name in LARGE else (1, 2, 4):
+        got = loaded(name, thread_proof=True, threads=threads)
+        for batch, part in ((1, rows[:30]), (60, rows[:120]), (300, rows)):
+            assert_same_bits(name, got, part, batch)
+
+
+@every_variant
+def test_graph_declares_the_shapes_that_it_gives(name: str) -> None:
+    model, _, ensemble = made(name)
+    margin, prediction = graph(name).graph.output
+    rows = np.zeros((3, ensemble.n_features), np.float32)
+    native = native_predictions(model, rows, inplace=False).shape
+
+    assert [d.dim_value for d in margin.type.tensor_type.shape.dim] == [0, ensemble.n_targets]
+    assert [d.dim_value for d in prediction.type.tensor_type.shape.dim][1:] == list(native[1:])
+
+
+@every_variant
+def test_no_rows_give_no_margins(name: str) -> None:
+    _, _, ensemble = made(name)
+    none = np.zeros((0, ensemble.n_features), np.float32)
+
+    for got in (loaded(name), loaded(name, thread_proof=True)):
+        outputs = run(got, none, batch=1)
+        assert outputs["margin"].shape == (0, ensemble.n_targets)
+        assert len(outputs["prediction"]) == 0
+
+
+def test_variants_have_names_of_their_own() -> None:
+    assert len(BY_NAME) == len(VARIANTS)
+    assert all(isinstance(variant, Variant) for variant in VARIANTS)
