@@ -1,0 +1,126 @@
+"""The exact exporter as skl2onnx's converter for XGBoost's estimators.
+
+After `register_with_skl2onnx()`, `skl2onnx.to_onnx(Pipeline([..., ("model", XGBClassifier())]))`
+gives a graph whose XGBoost part has XGBoost's own bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import xgboost as xgb
+from onnx import TensorProto
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+
+from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export.graph import add_answers, add_model, read
+from bentoml_ext.export.operators import ML_OPSET, Operators
+
+__all__ = ["register_with_skl2onnx"]
+
+_CLASSIFIERS: Final = (xgb.XGBClassifier, xgb.XGBRFClassifier)
+_OTHERS: Final = (xgb.XGBRegressor, xgb.XGBRFRegressor, xgb.XGBRanker)
+_LOWEST_OPSET: Final = 13
+
+
+def register_with_skl2onnx() -> None:
+    """Make skl2onnx convert XGBoost's estimators exactly, in place of any other converter.
+
+    A classifier gives `label` (int64, what `predict` says) and `probabilities` (float32, the bits
+    of `predict_proba`; with `options={"zipmap": False}` a tensor (n, n_classes)). All others give
+    `variable`: float32, (n, n_targets), the bits of `predict`. Rows that come as float64 or whole
+    numbers are rounded to float32, as XGBoost itself does. The bits hold on any number of threads.
+
+    skl2onnx's own steps before it are as exact as skl2onnx makes them.
+    """
+    for estimator in (*_CLASSIFIERS, *_OTHERS):
+        is_classifier = estimator in _CLASSIFIERS
+        update_registered_converter(
+            estimator,
+            f"BentoMLExt{estimator.__name__}",
+            _classifier_shapes if is_classifier else _other_shapes,
+            _convert_classifier if is_classifier else _convert_other,
+            overwrite=True,
+            options={"zipmap": [True, False, "columns"], "nocl": [True, False]}
+            if is_classifier
+            else None,
+        )
+
+
+def _classifier_shapes(operator: Any) -> None:
+    """Types and shapes of `label` and `probabilities`."""
+    rows = operator.inputs[0].get_first_dimension()
+    model = operator.raw_operator
+    columns = _columns(model)
+    flat = columns == 1 or model.n_classes_ != 2
+    operator.outputs[0].type = Int64TensorType([rows] if flat else [rows, columns])
+    operator.outputs[1].type = FloatTensorType([rows, max(columns, 2)])
+
+
+def _other_shapes(operator: Any) -> None:
+    """Type and shape of `variable`."""
+    rows = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].type = FloatTensorType([rows, _columns(operator.raw_operator)])
+
+
+def _columns(model: xgb.XGBModel) -> int:
+    """Columns of what the estimator's booster predicts."""
+    row = np.zeros((1, model.get_booster().num_features()), np.float32)
+    predicted = model.get_booster().predict(xgb.DMatrix(row), validate_features=False)
+    return int(np.asarray(predicted).reshape(1, -1).shape[1])
+
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    model = operator.raw_operator
+    label, probabilities = operator.outputs
+    ops, answers = _answers(scope, operator, container)
+    if model.n_classes_ != 2 and _columns(model) == model.n_classes_:
+        labels = ops.add("ArgMax", answers, axis=1, keepdims=0)
+    else:
+        deciding = answers
+        if _columns(model) == 1:
+            # The second column is the prediction itself, whatever the objective.
+            deciding = ops.add("Gather", answers, ops.constant(1, np.int64), axis=1)
+        above = ops.add("Greater", deciding, ops.constant(0.5, np.float32))
+        labels = ops.cast(above, TensorProto.INT64)
+    ops.add("Identity", labels, output=label.full_name)
+    ops.add("Identity", answers, output=probabilities.full_name)
+    _hand_over(ops, container)
+
+
+def _convert_other(scope: Any, operator: Any, container: Any) -> None:
+    (variable,) = operator.outputs
+    ops, answers = _answers(scope, operator, container)
+    shape = ops.constant([-1, _columns(operator.raw_operator)], np.int64)
+    ops.add("Reshape", answers, shape, output=variable.full_name)
+    _hand_over(ops, container)
+
+
+def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str]:
+    """The nodes up to the model's predictions, and the name of these."""
+    opset = container.target_opset_any_domain("")
+    if opset < _LOWEST_OPSET or container.target_opset_any_domain("ai.onnx.ml") < ML_OPSET:
+        raise ExportRefused(
+            f"Expected opset {_LOWEST_OPSET} and ai.onnx.ml {ML_OPSET} at least, got "
+            f"{container.target_opset} - at target_opset."
+        )
+    ops = Operators(prefix=scope.get_unique_variable_name("xgboost") + "_", opset=opset)
+    (rows,) = (variable.full_name for variable in operator.inputs)
+    if not isinstance(operator.inputs[0].type, FloatTensorType):
+        rows = ops.cast(rows, TensorProto.FLOAT)
+    source, ensemble = read(operator.raw_operator)
+    # Who runs a file of skl2onnx takes a default session, with a thread for every core.
+    margins = add_model(ops, source, ensemble, rows, thread_proof=True)
+    answers, _ = add_answers(ops, source, ensemble, margins)
+    return ops, answers
+
+
+def _hand_over(ops: Operators, container: Any) -> None:
+    """Nodes and constants into skl2onnx's graph, as they are: its `add_node` would copy them."""
+    container.nodes.extend(ops.nodes)
+    container.initializers.extend(ops.constants)
+    for domain in ("", "ai.onnx.ml"):
+        version = container.target_opset_any_domain(domain) if not domain else ML_OPSET
+        container.node_domain_version_pair_sets.add((domain, version))
