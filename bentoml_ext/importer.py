@@ -12,14 +12,14 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
 import msgspec
 import numpy as np
 
 from bentoml_ext.encoder import Encoder, Filler
-from bentoml_ext.errors import FeatureMismatch, ImportRefused
+from bentoml_ext.errors import ExportRefused, FeatureMismatch, ImportRefused
 
 if TYPE_CHECKING:
     import xgboost
@@ -92,7 +92,12 @@ def from_store(tag: bentoml.Tag | str, null: Filler | None = None) -> Imported:
         ImportRefused: another framework's model, no DictVectorizer in it, or anything else in
             the pickle. The message names it.
     """
-    stored = bentoml.models.get(tag)
+    try:
+        stored = bentoml.models.get(tag)
+    except ValueError as error:
+        raise ImportRefused(
+            f"Expected a tag, or a file that ends in .json or .ubj, got '{tag}': {error}"
+        ) from error
     if stored.info.module not in COURSE_MODULES:
         raise ImportRefused(
             f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "
@@ -138,7 +143,11 @@ def read_features(path: Path) -> list[str]:
     Raises:
         FeatureMismatch: neither, or empty.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        # Editors of some systems begin a file with a mark.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FeatureMismatch(f"Expected feature names, got {error} - at {path}.") from error
     if text.lstrip().startswith("["):
         try:
             names = msgspec.json.decode(text, type=list[str])
@@ -172,32 +181,50 @@ def encoder_of_pickle(data: bytes, null: Filler | None = None) -> Encoder:
         raise ImportRefused(
             f"Expected one DictVectorizer, got {len(found)} among {keys} - at {CUSTOM_OBJECTS}."
         )
-    return found[0].encoder(null)
+    return _encoder_of(found[0], null)
 
 
 class _Vectorizer:
     """Stands in for scikit-learn's DictVectorizer: takes its state and runs none of its code."""
 
-    def encoder(self, null: Filler | None) -> Encoder:
-        state = vars(self)
-        missing = {"feature_names_", "vocabulary_"} - set(state)
-        if missing:
-            raise ImportRefused(
-                f"Expected a fitted DictVectorizer, got one without {sorted(missing)} "
-                f"- at {CUSTOM_OBJECTS}."
-            )
-        if not np.issubdtype(np.dtype(state.get("dtype", np.float64)), np.floating):
-            raise ImportRefused(
-                f"Expected a DictVectorizer of floats, got dtype {state['dtype']} "
-                f"- at {CUSTOM_OBJECTS}."
-            )
-        absent: Filler = "missing" if state.get("sparse", True) else "zero"
-        return Encoder(
-            [str(name) for name in state["feature_names_"]],
-            separator=str(state.get("separator", "=")),
-            absent=absent,
-            null=null or absent,
+
+class _State(msgspec.Struct):
+    """What is used of a DictVectorizer's state; every value of a pickle may be of any type."""
+
+    feature_names_: list[str]
+    vocabulary_: dict[str, int]
+    dtype: Any = np.float64
+    separator: Annotated[str, msgspec.Meta(min_length=1)] = "="
+    sparse: bool = True
+
+
+def _encoder_of(vectorizer: _Vectorizer, null: Filler | None) -> Encoder:
+    given = vars(vectorizer)
+    if missing := {"feature_names_", "vocabulary_"} - set(given):
+        raise ImportRefused(
+            f"Expected a fitted DictVectorizer, got one without {sorted(missing)} "
+            f"- at {CUSTOM_OBJECTS}."
         )
+    try:
+        state = msgspec.convert(given, _State)
+        dtype = np.dtype(state.dtype)
+    except (TypeError, ValueError) as error:
+        raise ImportRefused(
+            f"Expected a DictVectorizer of texts and numbers, got {error} - at {CUSTOM_OBJECTS}."
+        ) from error
+    if not np.issubdtype(dtype, np.floating):
+        raise ImportRefused(
+            f"Expected a DictVectorizer of floats, got dtype {dtype} - at {CUSTOM_OBJECTS}."
+        )
+    if state.vocabulary_ != {name: i for i, name in enumerate(state.feature_names_)}:
+        raise ImportRefused(
+            "Expected a DictVectorizer whose vocabulary numbers its feature names, got another "
+            f"- at {CUSTOM_OBJECTS}."
+        )
+    absent: Filler = "missing" if state.sparse else "zero"
+    return Encoder(
+        state.feature_names_, separator=state.separator, absent=absent, null=null or absent
+    )
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
@@ -205,6 +232,9 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "float64"): np.float64,
     ("numpy", "float32"): np.float32,
     ("numpy", "dtype"): np.dtype,
+    ("builtins", "float"): float,
+    # The same in the protocol that Python 2 reads.
+    ("__builtin__", "float"): float,
 }
 
 
@@ -227,6 +257,7 @@ def _load(path: Path, model_class: str) -> Any:
     estimators = [name for name in xgboost.__all__ if name.startswith("XGB")]
     if model_class not in ("Booster", *estimators):
         raise ImportRefused(f"Expected Booster or an XGB estimator, got '{model_class}'.")
+    _check_document(path)
     model = getattr(xgboost, model_class)()
     try:
         model.load_model(path)
@@ -234,3 +265,17 @@ def _load(path: Path, model_class: str) -> Any:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise ImportRefused(f"Expected a booster, got {reason} - at {path}.") from error
     return model
+
+
+def _check_document(path: Path) -> None:
+    """Refuse what is no whole document: XGBoost crashes the process on a .ubj file that was cut."""
+    from bentoml_ext.export import ubjson
+
+    data = path.read_bytes()
+    try:
+        document = ubjson.decode(data) if path.suffix == ".ubj" else msgspec.json.decode(data)
+        if "learner" not in document:
+            raise ValueError("no learner")
+    except (ExportRefused, ValueError, TypeError, RecursionError) as error:
+        reason = str(error).partition(" - at")[0].rpartition("got ")[2]
+        raise ImportRefused(f"Expected a booster, got {reason} - at {path}.") from error
