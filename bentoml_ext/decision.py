@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import first_margin_above, probabilities
+from bentoml_ext.probability import first_margin_above, probabilities, probability
 
 __all__ = ["Answer", "Decider"]
 
@@ -32,7 +32,7 @@ class Answer:
     @property
     def shortest(self) -> str:
         """The probability in the fewest digits that tell its float32."""
-        return str(np.float32(self.probability))
+        return _shortest(self.probability)
 
 
 class Decider:
@@ -41,15 +41,19 @@ class Decider:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         # Each band is one float32 margin, because the probability never falls as the margin rises.
-        # Rising order, so that searchsorted counts the bands that a margin is in.
-        crossings = [first_margin_above(band.above) for band in reversed(policy.bands)]
-        self._crossings = np.array(crossings, np.float32)
-        self._answers = policy.answers[::-1]
+        # Rising order, so that a search counts the bands that a margin is in.
+        self._crossings = [first_margin_above(band.above) for band in reversed(policy.bands)]
+        self._statuses = policy.answers[::-1]
         key = msgspec.json.encode(policy.key)
-        self._openings = {
-            answer: b'{%b: %b, "probability": ' % (key, msgspec.json.encode(answer))
-            for answer in policy.answers
-        }
+        self._openings = [
+            b'{%b: %b, "probability": ' % (key, msgspec.json.encode(status))
+            for status in self._statuses
+        ]
+
+    def answer(self, margin: float) -> Answer:
+        """The answer to one margin, a float32 value."""
+        status = self._statuses[bisect_right(self._crossings, margin)]
+        return Answer(status, probability(margin), margin)
 
     def answers(self, margins: Margins) -> list[Answer]:
         """The answers to margins, in order.
@@ -57,15 +61,37 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
-        bands = np.searchsorted(self._crossings, margins, side="right")
-        chances = probabilities(margins)
-        columns = zip(bands.tolist(), chances.tolist(), margins.tolist(), strict=True)
-        return [Answer(self._answers[band], chance, margin) for band, chance, margin in columns]
+        columns = zip(self._bands(margins), probabilities(margins), margins, strict=True)
+        return [
+            Answer(self._statuses[band], float(chance), float(margin))
+            for band, chance, margin in columns
+        ]
 
-    def body(self, answer: Answer) -> bytes:
-        """An answer as JSON."""
-        return b"%b%b}" % (self._openings[answer.status], answer.shortest.encode())
+    def body(self, margin: float) -> bytes:
+        """The answer to one margin as JSON."""
+        opening = self._openings[bisect_right(self._crossings, margin)]
+        return b"%b%b}" % (opening, _shortest(probability(margin)).encode())
 
-    def body_of_batch(self, answers: Iterable[Answer]) -> bytes:
-        """Answers as a JSON array."""
-        return b"[%b]" % b", ".join(map(self.body, answers))
+    def body_of_batch(self, margins: Margins) -> bytes:
+        """The answers to margins as a JSON array, in order.
+
+        Args:
+            margins: float32, (n,).
+        """
+        openings, chances = self._openings, probabilities(margins)
+        answers = [
+            b"%b%b}" % (openings[band], str(chance).encode())
+            for band, chance in zip(self._bands(margins), chances, strict=True)
+        ]
+        return b"[%b]" % b", ".join(answers)
+
+    def _bands(self, margins: Margins) -> list[int]:
+        bands: list[int] = np.searchsorted(
+            np.array(self._crossings, np.float32), margins, side="right"
+        ).tolist()
+        return bands
+
+
+def _shortest(chance: float) -> str:
+    """The fewest digits that tell a float32 value."""
+    return str(np.float32(chance))

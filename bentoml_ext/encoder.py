@@ -177,6 +177,8 @@ class Encoder:
         wide = np.full((len(applications), self.n_features), _FILL[self.absent])
         null = _FILL[self.null]
         columns, separator = self.columns, self.separator
+        # A dense array adds to 0, which turns -0.0 into 0.0; a sparse one keeps what it was given.
+        start = 0.0 if self.absent == "zero" else -0.0
         for row, application in zip(wide, applications, strict=True):
             given: dict[int, float] = {}
             for name, value in application.items():
@@ -186,7 +188,7 @@ class Encoder:
                     continue
                 number = 1.0 if is_text else null if value is None else value
                 # A number named "a=b" and a category "b" of "a" share a column: both count.
-                given[column] = given.get(column, 0.0) + number
+                given[column] = given.get(column, start) + number
             for column, number in given.items():
                 row[column] = number
         return wide.astype(np.float32)

@@ -6,22 +6,37 @@ and tests/test_internals.py fails when one of these names moves.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.context import server_context
 from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
+from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
+from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
 from bentoml.exceptions import BentoMLException
+from starlette.applications import Starlette
 
-__all__ = ["create_model", "model_store_path", "use_model_store"]
+__all__ = [
+    "Middlewares",
+    "Series",
+    "access_log_options",
+    "create_model",
+    "has_plain_answers",
+    "model_store_path",
+    "refit",
+    "use_model_store",
+]
 
 
 def model_store_path() -> Path:
@@ -108,3 +123,115 @@ def _sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def has_plain_answers(service: Any) -> bool:
+    """Whether BentoML adds nothing to answers that a shortcut in front of it would leave out.
+
+    That is: no tracing exporter, no CORS headers, no trace id header, no middleware of the user.
+    """
+    return not (
+        BentoMLContainer.config.tracing.exporter_type.get()
+        or BentoMLContainer.http.cors.enabled.get()
+        or BentoMLContainer.http.response.trace_id.get()
+        or service.middlewares
+    )
+
+
+def access_log_options() -> dict[str, bool] | None:
+    """What BentoML's access log tells of a request, or None where it is off."""
+    access = BentoMLContainer.api_server_config.logging.access
+    if not access.enabled.get():
+        return None
+    parts = ("request_content_length", "request_content_type")
+    return {
+        part: bool(getattr(access, part).get())
+        for part in (*parts, *(part.replace("request", "response") for part in parts))
+    }
+
+
+@dataclass
+class Middlewares:
+    """BentoML's middleware instances of one application, once it has started.
+
+    Args:
+        metrics: counts requests; None where metrics are off.
+        concurrency: holds `traffic.max_concurrency`; None where that is not set.
+    """
+
+    metrics: RunnerTrafficMetricsMiddleware | None = None
+    concurrency: asyncio.Semaphore | None = None
+
+
+def refit(app: Starlette, timeout: type[Any]) -> Middlewares:
+    """Put `timeout` in the place of BentoML's timeout middleware, and catch the others' instances.
+
+    Args:
+        app: BentoML's application, before its first request.
+        timeout: middleware class that takes `timeout` seconds.
+
+    Returns:
+        Filled when the application starts.
+    """
+    caught = Middlewares()
+
+    def metrics(app: Any, **options: Any) -> Any:
+        caught.metrics = RunnerTrafficMetricsMiddleware(app, **options)
+        return caught.metrics
+
+    def concurrency(app: Any, **options: Any) -> Any:
+        made = MaxConcurrencyMiddleware(app, **options)
+        caught.concurrency = made._semaphore
+        return made
+
+    stand_ins: dict[Any, Any] = {
+        TimeoutMiddleware: timeout,
+        RunnerTrafficMetricsMiddleware: metrics,
+        MaxConcurrencyMiddleware: concurrency,
+    }
+    for middleware in app.user_middleware:
+        middleware.cls = stand_ins.get(middleware.cls, middleware.cls)
+    return caught
+
+
+class Series:
+    """BentoML's Prometheus series of one endpoint's 200s, fed by sums.
+
+    Args:
+        metrics: BentoML's own middleware, whose series they are.
+        endpoint: the path.
+    """
+
+    def __init__(self, metrics: RunnerTrafficMetricsMiddleware, endpoint: str) -> None:
+        if not metrics._is_setup:
+            metrics._setup()
+        who = {
+            "service_name": server_context.bento_name,
+            "service_version": server_context.bento_version,
+            "runner_name": server_context.service_name,
+        }
+        where = {**who, "endpoint": endpoint}
+        self._total = metrics.metrics_request_total.labels(**where, http_response_code=200)
+        self._duration = metrics.metrics_request_duration.labels(**where, http_response_code=200)
+        self._in_progress = metrics.metrics_request_in_progress.labels(**where)
+        self._last = metrics.metrics_last_request_timestamp.labels(**who)
+        self.bounds: list[float] = list(self._duration._upper_bounds)
+
+    def add(self, counts: list[int], seconds: float, last: float) -> None:
+        """Count requests.
+
+        Args:
+            counts: how many fell under each of `bounds`, the last of which is infinite.
+            seconds: sum of their durations.
+            last: when the last one came, in seconds since 1970.
+        """
+        self._total.inc(sum(counts))
+        self._duration._sum.inc(seconds)
+        for bucket, count in zip(self._duration._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._last.set(last)
+
+    def going(self, change: int) -> None:
+        """So many more requests are in progress."""
+        self._in_progress.inc(change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, FeatureMismatch
 from bentoml_ext.policy import Policy
+from bentoml_ext.reader import Reader, Values
 
 __all__ = ["OBJECTIVES", "Scorer"]
 
@@ -34,6 +36,12 @@ class Scorer:
         self.encoder = encoder
         self.backend = backend
         self.decider = Decider(policy)
+        self.reader = Reader(encoder)
+        self._lock = Lock()
+        self._row = np.zeros((1, encoder.n_features), np.float32)
+        self._octets = self._row.data.cast("B")
+        self._cells = self._octets.cast("f")
+        self._single = backend.single(self._row)
 
     @classmethod
     def open(cls, bundle: Bundle, backend: str, rules: Sequence[Field] | None = None) -> Scorer:
@@ -64,8 +72,18 @@ class Scorer:
         Raises:
             InvalidApplication: names the field, what it takes and what came.
         """
+        values = self.reader.plain(application)
+        if values is not None:
+            return self.decider.answer(self.margin(values))
         self.encoder.check(application)
         return self.answers(self.encoder.rows([application]))[0]
+
+    def margin(self, values: Values) -> float:
+        """Log-odds of one application that the reader took: a float32 value."""
+        # One row of memory, which the backend is bound to: one thread at a time.
+        with self._lock:
+            self.reader.write(values, self._cells, self._octets)
+            return self._single()
 
     def classify_batch(self, applications: Sequence[Any]) -> list[Answer]:
         """The answers to applications, in order.
@@ -73,8 +91,16 @@ class Scorer:
         Raises:
             InvalidApplication: as `classify`, with the index; nothing is scored.
         """
+        return self.decider.answers(self.margins_of(applications))
+
+    def margins_of(self, applications: Sequence[Any]) -> Margins:
+        """Log-odds of applications, in order.
+
+        Raises:
+            InvalidApplication: as `classify_batch`.
+        """
         self.encoder.check_all(applications)
-        return self.answers(self.encoder.rows(applications))
+        return self.margins(self.encoder.rows(applications))
 
     def margins(self, rows: Rows) -> Margins:
         """Log-odds of rows, checked here once for every backend.

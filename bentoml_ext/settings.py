@@ -23,10 +23,12 @@ class Settings:
 
     Args:
         backend: `BACKEND`; the backend that scores. Default onnx.
+        fastpath: `FASTPATH`, on or off; answer plain requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
     """
 
     backend: str = DEFAULT_BACKEND
+    fastpath: bool = True
     access_log: bool = False
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class Settings:
 
         return cls(
             backend=value("BACKEND", DEFAULT_BACKEND),
+            fastpath=_switch("FASTPATH", value("FASTPATH", "on")),
             access_log=_switch("ACCESS_LOG", value("ACCESS_LOG", "off")),
         )
 

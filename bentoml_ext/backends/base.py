@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +23,8 @@ class Backend(ABC):
 
     name: ClassVar[str]
     filename: ClassVar[str]
+    gathers: ClassVar[bool] = False
+    """Whether a call costs so much more than a row that requests should share one."""
 
     @abstractmethod
     def __init__(self, path: Path) -> None:
@@ -48,3 +51,14 @@ class Backend(ABC):
         Raises:
             BackendError: the library refused the rows; its own error is chained.
         """
+
+    def single(self, row: Rows) -> Callable[[], float]:
+        """A call that gives the margin of one row, which the caller fills anew each time.
+
+        Args:
+            row: float32, (1, n_features), C order; kept.
+
+        Returns:
+            A function of no arguments that returns a float32 value. Not for two threads at once.
+        """
+        return lambda: float(self.margins(row)[0])

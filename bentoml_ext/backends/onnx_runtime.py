@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -47,3 +48,17 @@ class OnnxRuntimeBackend(Backend):
                 f"Expected rows for this graph, got {rows.dtype} {rows.shape} - at ONNX Runtime."
             ) from error
         return cast("Margins", np.asarray(margins).reshape(len(rows)))
+
+    def single(self, row: Rows) -> Callable[[], float]:
+        # Input and output stay bound to the same memory: half the time of `run`.
+        margin = np.empty((1, 1), np.float32)
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input(self._input, ort.OrtValue.ortvalue_from_numpy(row))
+        binding.bind_ortvalue_output("margin", ort.OrtValue.ortvalue_from_numpy(margin))
+        run, cell = self._session.run_with_iobinding, margin.data.cast("B").cast("f")
+
+        def call() -> float:
+            run(binding)
+            return cell[0]
+
+        return call

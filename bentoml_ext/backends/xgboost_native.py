@@ -20,6 +20,7 @@ class XGBoostBackend(Backend):
 
     name = "xgboost"
     filename = "booster.ubj"
+    gathers = True
 
     def __init__(self, path: Path) -> None:
         try:

@@ -16,6 +16,7 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.handlers import BatchHandler, classify_handler
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import (
     JsonBody,
@@ -25,6 +26,7 @@ from bentoml_ext.serving.schema import (
     batch_of,
     described_by,
 )
+from bentoml_ext.serving.shortcut import Handler
 from bentoml_ext.settings import Settings
 
 __all__ = ["MAX_BATCH", "Classifier"]
@@ -84,6 +86,13 @@ class Classifier:
         # BentoML answers /readyz when this returns: by then a prediction has been made.
         self.scorer.answers(np.zeros((1, self.scorer.encoder.n_features), np.float32))
 
+    def handlers(self) -> dict[str, Handler]:
+        """What answers plain requests in front of BentoML, by the name of the API."""
+        return {
+            "classify": classify_handler(self.scorer),
+            "classify_batch": BatchHandler(self.scorer, MAX_BATCH),
+        }
+
     def describe(self) -> dict[str, Any]:
         """What GET /model answers."""
         manifest = self.bundle.manifest
@@ -129,7 +138,7 @@ def _classify_api(application: Schema) -> Any:
             found = self.scorer.classify(_value(application))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body(found))
+        return self.reply(self.scorer.decider.body(found.margin))
 
     return classify
 
@@ -143,10 +152,10 @@ def _classify_batch_api(application: Schema) -> Any:
     def classify_batch(self: Classifier, applications: Any, /) -> Any:
         """Classify up to 10 000 applications, in order; one bad application refuses them all."""
         try:
-            found = self.scorer.classify_batch(_checked_batch(_value(applications)))
+            margins = self.scorer.margins_of(_checked_batch(_value(applications)))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body_of_batch(found))
+        return self.reply(self.scorer.decider.body_of_batch(margins))
 
     return classify_batch
 

@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import bentoml
 import msgspec
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bentoml_ext import internals
 from bentoml_ext.encoder import Field
+from bentoml_ext.serving.access import AccessLog
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
+from bentoml_ext.serving.process import settle
+from bentoml_ext.serving.shortcut import Route, Shortcut
+from bentoml_ext.serving.tally import Tally
+from bentoml_ext.serving.timeout import PromptTimeout
 from bentoml_ext.settings import Settings
 
 __all__ = ["ClassifierService", "service", "service_for"]
+
+DEFAULT_TIMEOUT_S = 60
+"""BentoML's own."""
 
 
 class ClassifierService(bentoml.Service[Any]):
     """A BentoML service around a `Classifier`."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's application, and GET /model."""
+        """BentoML's application with GET /model, and the shortcut in front of it."""
         app = super().to_asgi(is_main)
         app.add_route("/model", _model_view, methods=["GET"])
-        return app
+        middlewares = internals.refit(app, PromptTimeout)
+        shortcut = Shortcut(app, self.config.get("traffic", {}).get("timeout", DEFAULT_TIMEOUT_S))
+        started = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[Any]:
+            async with started(app) as state:
+                settle()
+                if self.inner.settings.fastpath and internals.has_plain_answers(self):
+                    self._open(shortcut, middlewares)
+                yield state
+                shortcut.flush()
+
+        app.router.lifespan_context = lifespan
+        return shortcut
+
+    def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
+        """Let the shortcut answer; until then it hands everything on."""
+        classifier = bentoml.get_current_service()
+        names = {
+            **classifier.headers,
+            "content-type": JSON,
+            "server": f"BentoML Service/{self.name}",
+        }
+        headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
+        shortcut.concurrency = middlewares.concurrency
+        parts = internals.access_log_options()
+        shortcut.access_log = None if parts is None else AccessLog(parts)
+        for name, handler in classifier.handlers().items():
+            path = (self.path_prefix or "").rstrip("/") + f"/{name}"
+            metrics = middlewares.metrics
+            tally = None if metrics is None else Tally(internals.Series(metrics, path))
+            shortcut.routes[path] = Route(handler, headers, tally)
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """Serve a bento with the model and the backend that were packed into it."""

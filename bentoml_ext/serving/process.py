@@ -1,0 +1,21 @@
+"""What a serving process sets once, in one place: garbage collection."""
+
+from __future__ import annotations
+
+import gc
+
+__all__ = ["settle"]
+
+YOUNG = 10_000
+"""Objects between two looks at the youngest; a request makes dozens, and nearly all die at once."""
+
+
+def settle() -> None:
+    """Keep the collector off everything that has been imported and loaded by now.
+
+    Without it a full collection walks the imported modules, half a million objects, and every
+    request waits for it: pauses of 60 to 230 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 100)
