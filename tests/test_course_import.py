@@ -1,0 +1,111 @@
+"""A model that was saved the course's way is imported, served on both backends, and the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import numpy as np
+import numpy.typing as npt
+import pytest
+import xgboost
+from bentoml._internal.configuration.containers import BentoMLContainer
+from sklearn.feature_extraction import DictVectorizer
+
+from bentoml_ext import internals
+from bentoml_ext.encoder import Application
+from models.course_csv import load
+from models.split import split
+from models.training import PARAMETERS, ROUNDS
+from tests import small
+from tests.commands import bentoml_command
+from tests.servers import serve
+
+
+@dataclass
+class Course:
+    """What the course's notebook holds in its last cell.
+
+    Args:
+        model: Booster or XGBClassifier.
+        vectorizer: the DictVectorizer that it was trained with.
+        probabilities: of the test applications, float32, by the course's own lines.
+        applications: the test applications as a client sends them.
+    """
+
+    model: xgboost.Booster | xgboost.XGBClassifier
+    vectorizer: DictVectorizer
+    probabilities: npt.NDArray[np.float32]
+    applications: list[Application]
+
+
+def learn(csv: Path, *, sparse: bool, estimator: bool) -> Course:
+    """Train as the course does, with a Booster or an estimator."""
+    known, test = split(load(csv))
+    vectorizer = DictVectorizer(sparse=sparse)
+    rows = vectorizer.fit_transform(filled(known.applications))
+    asked = vectorizer.transform(filled(test.applications))
+    model: xgboost.Booster | xgboost.XGBClassifier
+    if estimator:
+        model = xgboost.XGBClassifier(n_estimators=ROUNDS, max_depth=3, n_jobs=1)
+        model.fit(rows, known.defaults)
+        chances = model.predict_proba(asked)[:, 1]
+    else:
+        model = xgboost.train(PARAMETERS, xgboost.DMatrix(rows, known.defaults), ROUNDS)
+        chances = model.predict(xgboost.DMatrix(asked))
+    return Course(model, vectorizer, chances, list(test.applications))
+
+
+def filled(applications: Any) -> list[dict[str, Any]]:
+    """The course's `df.fillna(0).to_dict(orient="records")`."""
+    return [{k: 0 if v is None else v for k, v in one.items()} for one in applications]
+
+
+@contextmanager
+def store_of(home: Path) -> Iterator[None]:
+    """This process saves into the store of another home."""
+    (home / "models").mkdir(parents=True)
+    internals.use_model_store(home / "models")
+    try:
+        yield
+    finally:
+        BentoMLContainer.model_store.reset()
+
+
+@pytest.mark.parametrize("is_notebook", [True, False], ids=["notebook", "estimator"])
+def test_a_course_style_model_is_imported_and_answers_the_courses_bits_on_both_backends(
+    csv: Path, tmp_path: Path, is_notebook: bool
+) -> None:
+    # The course spells the key in two ways. A sparse vectorizer is scikit-learn's default.
+    key = "DictVectorizer" if is_notebook else "dictVectorizer"
+    options = () if is_notebook else ("--null", "zero")
+    course = learn(csv, sparse=not is_notebook, estimator=not is_notebook)
+    with store_of(tmp_path / "home"):
+        stored = bentoml.xgboost.save_model(
+            "course_model", course.model, custom_objects={key: course.vectorizer}
+        )
+
+    imported = bentoml_command(
+        tmp_path / "home", "ext", "import", str(stored.tag), "--name", "credit_risk_model", *options
+    )
+
+    assert imported.returncode == 0, imported.stderr
+    bodies = {name: answers(tmp_path / "home", name, course) for name in ("onnx", "xgboost")}
+    assert bodies["onnx"] == bodies["xgboost"]
+    found = [answer["probability"] for answer in json.loads(bodies["onnx"][0])]
+    assert len(found) == 891
+    small.assert_same_bits(expected=course.probabilities, got=np.array(found, np.float32))
+
+
+def answers(home: Path, backend: str, course: Course) -> list[bytes]:
+    """Bodies of the 891 at once, and of some of them one by one."""
+    with serve(home, BACKEND=backend) as server:
+        replies = [server.client.post("/classify_batch", json=course.applications)]
+        replies += [server.client.post("/classify", json=one) for one in course.applications[::20]]
+    assert {reply.headers["x-backend"] for reply in replies} == {backend}
+    return [reply.content for reply in replies]
