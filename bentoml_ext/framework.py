@@ -78,7 +78,8 @@ def save_model(
     booster = _booster_of(model)
     _check_features(booster, encoder)
     policy = policy or Policy()
-    graph = export.to_onnx(booster)
+    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not.
+    graph = export.to_onnx(booster, with_prediction=False)
     files = {
         BOOSTER: bytes(booster.save_raw("ubj")),
         GRAPH: graph.SerializeToString(),
