@@ -16,8 +16,11 @@ __all__ = ["ext"]
 CHOICE_FILL = click.Choice(["zero", "missing"])
 
 
+LIBRARIES = ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx")
+
+
 class _Group(click.Group):
-    """Turns our errors, and BentoML's, into one line and exit code 1."""
+    """Turns what the caller can mend into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from bentoml.exceptions import BentoMLException
@@ -25,7 +28,16 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except BentoMLException as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except OSError as error:
+            raise click.ClickException(f"{error.strerror or error}: {error.filename}") from error
+        except ImportError as error:
+            if (library := str(error.name).partition(".")[0]) not in LIBRARIES:
+                raise
+            raise click.ClickException(
+                f"This needs {library}. Install it with the 'convert' extra: "
+                "pip install 'bentoml-ext[convert]'."
+            ) from error
 
 
 @click.group(cls=_Group)

@@ -12,9 +12,21 @@ __all__ = ["write"]
 def write(path: Path, data: bytes) -> None:
     """Write a file under a temporary name beside `path`, then rename it into place.
 
+    A device or a pipe is written to; the file behind a link is replaced, and the link stays.
+
     Raises:
-        OSError: the folder is missing or full; `path` is as it was.
+        OSError: the folder is missing or full, in the name of `path`, which is as it was.
     """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     scratch = Path(name)
     try:

@@ -19,6 +19,7 @@ from bentoml_ext.errors import FeatureMismatch
 from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.settings import Settings
+from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
     import xgboost
@@ -72,9 +73,12 @@ def save_model(
         FeatureMismatch: the encoder's features are not the booster's.
         ExportRefused: no exact graph covers the booster. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
+        ConfigError: the name is none that BentoML allows.
+        BentoMLException: the version exists.
     """
     from bentoml_ext import export
 
+    tag = tag_of(name)
     booster = _booster_of(model)
     _check_features(booster, encoder)
     policy = policy or Policy()
@@ -97,7 +101,7 @@ def save_model(
         versions=_versions(),
     )
     with internals.create_model(
-        name,
+        tag,
         framework_versions=_versions(),
         module=MODULE,
         api_version=API_VERSION,
@@ -114,8 +118,9 @@ def get(tag: bentoml.Tag | str) -> bentoml.Model:
 
     Raises:
         NotFound: no such model, or one that another framework saved.
+        ConfigError: not a tag.
     """
-    model = bentoml.models.get(tag)
+    model = bentoml.models.get(tag_of(tag))
     if model.info.module != MODULE:
         raise NotFound(
             f"Expected a model saved by {MODULE}, got one saved by {model.info.module} - at "

@@ -20,6 +20,7 @@ import numpy as np
 
 from bentoml_ext.encoder import Encoder, Filler
 from bentoml_ext.errors import ExportRefused, FeatureMismatch, ImportRefused
+from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
     import xgboost
@@ -57,12 +58,12 @@ def find(
     """What `source` names: a booster file, or a tag in the model store.
 
     Args:
-        source: a path that ends in .json or .ubj, or a tag.
+        source: a path that ends in .json or .ubj, else a tag.
         features: for a file, that of its feature names.
         null, absent: as `from_store` and `from_file`.
 
     Raises:
-        ImportRefused, NotFound, FeatureMismatch: as those.
+        ImportRefused, NotFound, FeatureMismatch, ConfigError: as those.
     """
     path = Path(source)
     if path.suffix not in BOOSTER_SUFFIXES:
@@ -89,15 +90,11 @@ def from_store(tag: bentoml.Tag | str, null: Filler | None = None) -> Imported:
 
     Raises:
         NotFound: no such model.
+        ConfigError: not a tag.
         ImportRefused: another framework's model, no DictVectorizer in it, or anything else in
             the pickle. The message names it.
     """
-    try:
-        stored = bentoml.models.get(tag)
-    except ValueError as error:
-        raise ImportRefused(
-            f"Expected a tag, or a file that ends in .json or .ubj, got '{tag}': {error}"
-        ) from error
+    stored = bentoml.models.get(tag_of(tag))
     if stored.info.module not in COURSE_MODULES:
         raise ImportRefused(
             f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "

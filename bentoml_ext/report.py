@@ -67,9 +67,10 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
 
 def show(what: RenderableType) -> None:
     """Print to stdout; whole lines where nobody watches, so that they can be searched."""
-    console = Console()
+    # Names and labels are the user's: nothing in them is a style or an emoji.
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=200)
+        console.width = 10_000
     console.print(what, highlight=False)
 
 
