@@ -90,16 +90,6 @@ def save_model(
         ENCODER: encoder.to_json(),
         POLICY: policy.to_json(),
     }
-    learner = json.loads(booster.save_config())["learner"]
-    manifest = Manifest(
-        format=0,
-        objective=learner["objective"]["name"],
-        n_features=encoder.n_features,
-        n_trees=len(booster.get_dump()),
-        features=list(encoder.features),
-        files={},
-        versions=_versions(),
-    )
     with internals.create_model(
         tag,
         framework_versions=_versions(),
@@ -109,7 +99,7 @@ def save_model(
         labels=labels,
         metadata=metadata,
     ) as stored:
-        Bundle.write(Path(stored.path), files, manifest)
+        Bundle.write(Path(stored.path), files, _manifest(booster, encoder))
     return bentoml.models.get(stored.tag)
 
 
@@ -214,6 +204,19 @@ def _check_features(booster: xgboost.Booster, encoder: Encoder) -> None:
             f"Expected feature '{named[column]}', got '{encoder.features[column]}' "
             f"- at column {column} of the encoder."
         )
+
+
+def _manifest(booster: xgboost.Booster, encoder: Encoder) -> Manifest:
+    learner = json.loads(booster.save_config())["learner"]
+    return Manifest(
+        format=0,
+        objective=learner["objective"]["name"],
+        n_features=encoder.n_features,
+        n_trees=len(booster.get_dump()),
+        features=list(encoder.features),
+        files={},
+        versions=_versions(),
+    )
 
 
 def _versions() -> dict[str, str]:
