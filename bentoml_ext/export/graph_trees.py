@@ -1,0 +1,176 @@
+"""Graph trees: what a tree ensemble of an ONNX file says, whoever wrote the file.
+
+Nothing here is shared with the code that writes our graphs: it reads the operator's attributes as
+the ONNX standard defines them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.export.ensemble import Bools, Floats, Ints
+
+__all__ = ["GraphTrees", "read_graph_trees"]
+
+OPERATORS: Final = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
+
+
+@dataclass(frozen=True, eq=False)
+class GraphTrees:
+    """The nodes of one operator, in the order in which they stand there.
+
+    Args:
+        tree: int64, (n_nodes,), from 0 in order of appearance: ONNX Runtime adds in that order.
+        mode: (n_nodes,), as "BRANCH_LT" or "LEAF".
+        feature: int64, (n_nodes,).
+        value: float32, (n_nodes,), what the feature is compared with.
+        true: int64, (n_nodes,), index of the node to go to if the comparison holds; -1 in a leaf.
+        false: int64, (n_nodes,), index of the other; -1 in a leaf.
+        missing_is_true: bool, (n_nodes,), whether a missing value goes the way of true.
+        root: int64, (n_trees,), index of each tree's first node.
+        leaf_node: int64, (n_weights,), index of the node that holds a weight.
+        leaf_target: int64, (n_weights,), the output column that the weight is added to.
+        leaf_weight: float32, (n_weights,).
+        n_targets: output columns.
+        base_values: float32, added by ONNX Runtime after the last tree; empty if there are none.
+    """
+
+    tree: Ints
+    mode: Any
+    feature: Ints
+    value: Floats
+    true: Ints
+    false: Ints
+    missing_is_true: Bools
+    root: Ints
+    leaf_node: Ints
+    leaf_target: Ints
+    leaf_weight: Floats
+    n_targets: int
+    base_values: Floats
+
+    @property
+    def n_trees(self) -> int:
+        """Trees, that of the base included."""
+        return len(self.root)
+
+    def weights_of(self, node: int) -> tuple[Ints, Floats]:
+        """Columns and weights of one leaf, by rising column."""
+        start, end = np.searchsorted(self.leaf_node, [node, node + 1])
+        return self.leaf_target[start:end], self.leaf_weight[start:end]
+
+    def leaves(self, row: Rows) -> Ints:
+        """int64, (n_trees,): the leaf of each tree that one row comes to.
+
+        Args:
+            row: float32, (n_features,).
+        """
+        place = self.root.copy()
+        compare: dict[str, Any] = {
+            "BRANCH_LT": np.less,
+            "BRANCH_LEQ": np.less_equal,
+            "BRANCH_GT": np.greater,
+            "BRANCH_GTE": np.greater_equal,
+            "BRANCH_EQ": np.equal,
+            "BRANCH_NEQ": np.not_equal,
+        }
+        while (inner := np.flatnonzero(self.true[place] >= 0)).size:
+            node = place[inner]
+            x, value = row[self.feature[node]], self.value[node]
+            goes = np.zeros(len(node), np.bool_)
+            for mode in np.unique(self.mode[node]):
+                mine = self.mode[node] == mode
+                goes[mine] = compare[str(mode)](x[mine], value[mine])
+            goes |= np.isnan(x) & self.missing_is_true[node]
+            place[inner] = np.where(goes, self.true[node], self.false[node])
+        return place
+
+
+def read_graph_trees(model: onnx.ModelProto) -> list[GraphTrees]:
+    """Every tree ensemble of a model, in the order of the nodes.
+
+    Raises:
+        ValueError: attributes that contradict the standard, with the place.
+    """
+    return [_read(node) for node in model.graph.node if node.op_type in OPERATORS]
+
+
+def _read(operator: onnx.NodeProto) -> GraphTrees:
+    how = {a.name: helper.get_attribute_value(a) for a in operator.attribute}
+    tree_id = np.array(how["nodes_treeids"], np.int64)
+    node_id = np.array(how["nodes_nodeids"], np.int64)
+    mode = np.array([text.decode() for text in how["nodes_modes"]], np.str_)
+    width = int(node_id.max(initial=0)) + 1
+    key = tree_id * width + node_id
+    order = np.argsort(key, kind="stable")
+
+    def index(trees: Ints, nodes: Ints, what: str) -> Ints:
+        """Where (tree, node) stands."""
+        wanted = trees * width + nodes
+        at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+        found: Ints = order[at]
+        if (bad := np.flatnonzero(key[found] != wanted)).size:
+            raise ValueError(f"{what} {nodes[bad[0]]} of tree {trees[bad[0]]} does not exist")
+        return found
+
+    is_leaf = mode == "LEAF"
+    children = []
+    for name in ("nodes_truenodeids", "nodes_falsenodeids"):
+        child = np.full(len(key), -1, np.int64)
+        ids = np.array(how[name], np.int64)
+        child[~is_leaf] = index(tree_id[~is_leaf], ids[~is_leaf], "child")
+        children.append(child)
+    first_seen = np.sort(np.unique(tree_id, return_index=True)[1])
+    number = {int(tree_id[at]): i for i, at in enumerate(first_seen)}
+    tree = np.array([number[int(one)] for one in tree_id], np.int64)
+    weights = "class" if "class_treeids" in how else "target"
+    holder = index(
+        np.array(how[f"{weights}_treeids"], np.int64),
+        np.array(how[f"{weights}_nodeids"], np.int64),
+        "leaf",
+    )
+    target = np.array(how[f"{weights}_ids"], np.int64)
+    by_leaf = np.lexsort((target, holder))
+    tracks = how.get("nodes_missing_value_tracks_true") or np.zeros(len(key), np.int64)
+    return GraphTrees(
+        tree=tree,
+        mode=mode,
+        feature=np.array(how["nodes_featureids"], np.int64),
+        value=np.array(how["nodes_values"], np.float32),
+        true=children[0],
+        false=children[1],
+        missing_is_true=np.array(tracks, np.int64) == 1,
+        root=_roots(tree, children, len(first_seen)),
+        leaf_node=holder[by_leaf],
+        leaf_target=target[by_leaf],
+        leaf_weight=np.array(how[f"{weights}_weights"], np.float32)[by_leaf],
+        n_targets=int(how.get("n_targets") or int(target.max(initial=0)) + 1),
+        base_values=np.array(how.get("base_values") or [], np.float32),
+    )
+
+
+def _roots(tree: Ints, children: list[Ints], n_trees: int) -> Ints:
+    """int64, (n_trees,): the one node of each tree that is nobody's child."""
+    below = np.concatenate(children)
+    is_root = np.ones(len(tree), np.bool_)
+    is_root[below[below >= 0]] = False
+    roots = np.flatnonzero(is_root)
+    if len(roots) != n_trees or len(np.unique(tree[roots])) != n_trees:
+        raise ValueError(f"{len(roots)} roots in {n_trees} trees")
+    # Each child once: no row can then walk in a circle.
+    if len(np.unique(below[below >= 0])) != len(below[below >= 0]) and not _is_chain(children):
+        raise ValueError("a node with two parents")
+    result: Ints = roots[np.argsort(tree[roots])]
+    return result
+
+
+def _is_chain(children: list[Ints]) -> bool:
+    """Whether only the true side shares children, as chains of codes do; no false side may."""
+    false = children[1][children[1] >= 0]
+    return len(np.unique(false)) == len(false)

@@ -1,0 +1,301 @@
+"""Structure: every tree, node, threshold, direction and leaf of a graph against the booster's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.evidence import Difference, Part
+from bentoml_ext.export import reference
+from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.export.graph_trees import GraphTrees, read_graph_trees
+
+__all__ = ["compare_structure", "first_tree"]
+
+STRUCTURE = "structure"
+
+
+def compare_structure(ensemble: Ensemble, model: onnx.ModelProto, subject: str = "onnx") -> Part:
+    """The structural part of a proof.
+
+    Args:
+        ensemble: what the booster adds up.
+        model: a graph of ours, thread-proof or not.
+        subject: how the graph is called in the result.
+    """
+    check = _Check(subject)
+    nodes = 0
+    try:
+        operators = read_graph_trees(model)
+        if isinstance(ensemble.model, Linear) or not len(ensemble.model):
+            nodes = _compare_constants(check, ensemble, model)
+        elif not operators:
+            check.count("tree operators", "1 or more", "0")
+        else:
+            trees = ensemble.model
+            nodes = _compare_trees(check, ensemble, trees, operators[0])
+            # A second one counts the leaves that are not -0.0.
+            counted = _is_something(trees.leaf) & trees.is_leaf[:, None]
+            other = replace(trees, leaf=counted.astype(np.float32))
+            zeros = replace(ensemble, base=np.zeros_like(ensemble.base))
+            for operator in operators[1:]:
+                nodes += _compare_trees(check, zeros, other, operator)
+    except (ValueError, KeyError, IndexError) as error:
+        check.count("a tree ensemble", "one by the standard", str(error))
+    note = "trees, split modes, features, thresholds, directions, leaves, base margin"
+    return check.part(nodes, note)
+
+
+@dataclass
+class _Check:
+    """Counts what was compared and keeps the first difference."""
+
+    subject: str
+    compared: int = 0
+    equal: int = 0
+    difference: Difference | None = None
+
+    def count(
+        self,
+        what: str,
+        expected: str,
+        got: str,
+        *,
+        tree: int | None = None,
+        node: int | None = None,
+    ) -> None:
+        """Compare two words."""
+        self.compared += 1
+        self.equal += expected == got
+        if expected != got and self.difference is None:
+            self.difference = Difference(
+                STRUCTURE, self.subject, what, expected, got, tree=tree, node=node
+            )
+
+    def arrays(self, what: str, expected: Any, got: Any, place: _Place) -> Bools:
+        """Compare two arrays, one element for each node of `place`; floats by their bits."""
+        same: Bools = _bits(expected) == _bits(got)
+        self.compared += same.size
+        self.equal += int(same.sum())
+        if not same.all():
+            at = int(np.flatnonzero(~same)[0])
+            words = _word(expected[at]), _word(got[at])
+            tree, node = place.of(at)
+            self.difference = self.difference or Difference(
+                STRUCTURE, self.subject, what, *words, tree=tree, node=node
+            )
+        return same
+
+    def part(self, nodes: int, note: str) -> Part:
+        """The result."""
+        return Part(
+            name=STRUCTURE,
+            subject=self.subject,
+            checked=nodes,
+            compared=self.compared,
+            equal=self.equal,
+            note=note,
+            difference=self.difference,
+        )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which tree and node the elements of an array belong to."""
+
+    trees: Trees
+    node: Ints
+
+    def of(self, at: int) -> tuple[int, int]:
+        node = self.node[at]
+        tree = int(self.trees.tree_of_node[node])
+        return tree, int(node - self.trees.first[tree])
+
+
+def _compare_trees(check: _Check, ensemble: Ensemble, trees: Trees, graph: GraphTrees) -> int:
+    """Walk down both side by side; returns how many of the booster's nodes were come to."""
+    check.count("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
+    check.count("values added last", "0", str(len(graph.base_values)))
+    _, base = graph.weights_of(int(graph.root[0]))
+    check.count("base margin", _words(ensemble.base), _words(base))
+    count = min(len(trees), graph.n_trees - 1)
+    ours, theirs = trees.first[:count], graph.root[1 : count + 1]
+    walk = _Walk(check, trees, graph, ensemble.n_targets)
+    nodes = 0
+    while len(ours):
+        nodes += len(ours)
+        ours, theirs = walk.down(ours, theirs)
+    return nodes
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Two forms of the same trees, compared level by level.
+
+    Args:
+        check: where the result goes.
+        trees: the booster's.
+        graph: the operator's.
+        k: margins of a row.
+    """
+
+    check: _Check
+    trees: Trees
+    graph: GraphTrees
+    k: int
+
+    def down(self, ours: Ints, theirs: Ints) -> tuple[Ints, Ints]:
+        """Compare a level of nodes; the next level."""
+        trees, graph = self.trees, self.graph
+        is_leaf = trees.is_leaf[ours]
+        kind = np.where(is_leaf, "leaf", "split")
+        found = np.where(graph.mode[theirs] == "LEAF", "leaf", "split")
+        same = self.check.arrays("node", kind, found, _Place(trees, ours))
+        ends = same & is_leaf
+        self._leaves(ours[ends], theirs[ends])
+        ours, theirs = ours[same & ~is_leaf], theirs[same & ~is_leaf]
+        left, right = self._splits(ours, theirs)
+        offset = trees.first[:-1][trees.tree_of_node[ours]]
+        ours = np.concatenate([trees.left[ours] + offset, trees.right[ours] + offset])
+        theirs = np.concatenate([left, right])
+        return ours[theirs >= 0], theirs[theirs >= 0]
+
+    def _splits(self, ours: Ints, theirs: Ints) -> tuple[Ints, Ints]:
+        """The graph's left and right children; -1 where the way cannot be followed."""
+        check, trees, graph = self.check, self.trees, self.graph
+        codes = trees.categorical[ours]
+        place = _Place(trees, ours)
+        mode = np.where(codes, "BRANCH_EQ", "BRANCH_LT")
+        same = check.arrays("split mode", mode, graph.mode[theirs], place)
+        check.arrays("feature", trees.feature[ours], graph.feature[theirs], place)
+        number = np.flatnonzero(~codes)
+        at = _Place(trees, ours[number])
+        check.arrays("threshold", trees.threshold[ours[number]], graph.value[theirs[number]], at)
+        # True is left for a threshold and right for a code.
+        missing = np.where(graph.missing_is_true[theirs] ^ codes, "left", "right")
+        default = np.where(trees.default_left[ours], "left", "right")
+        check.arrays("way of a missing value", default, missing, place)
+        left, right = graph.true[theirs].copy(), graph.false[theirs].copy()
+        for at_code in np.flatnonzero(codes):
+            left[at_code], right[at_code] = -1, -1
+            if same[at_code]:
+                node, start = int(ours[at_code]), int(theirs[at_code])
+                left[at_code], right[at_code] = self._chain(node, start, place.of(int(at_code)))
+        return left, right
+
+    def _chain(self, node: int, start: int, place: tuple[int, int]) -> tuple[int, int]:
+        """The end of a chain of codes that share one true child: the nodes left and right."""
+        trees, graph = self.trees, self.graph
+        at, right, codes = start, int(graph.true[start]), [graph.value[start]]
+        while (
+            graph.mode[after := int(graph.false[at])] == "BRANCH_EQ"
+            and graph.true[after] == right
+            and graph.missing_is_true[after] == graph.missing_is_true[start]
+        ):
+            at = after
+            codes.append(graph.value[at])
+        listed = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
+        # A node without codes asks for a number that is none.
+        expected = listed.astype(np.float32) if len(listed) else np.array([0.5], np.float32)
+        found = np.sort(np.array(codes, np.float32))
+        tree, local = place
+        self.check.count("codes", _words(expected), _words(found), tree=tree, node=local)
+        return int(graph.false[at]), right
+
+    def _leaves(self, ours: Ints, theirs: Ints) -> None:
+        """Values and columns; a column of its own for each tree where the graph is thread-proof."""
+        check, trees, graph = self.check, self.trees, self.graph
+        width = trees.leaf.shape[1]
+        start = np.searchsorted(graph.leaf_node, theirs)
+        held = np.searchsorted(graph.leaf_node, theirs, side="right") - start
+        place = _Place(trees, ours)
+        full = check.arrays("values in a leaf", np.full_like(held, width), held, place)
+        at = start[full][:, None] + np.arange(width)
+        ours = ours[full]
+        wide = _Place(trees, np.repeat(ours, width))
+        check.arrays("leaf", trees.leaf[ours].ravel(), graph.leaf_weight[at].ravel(), wide)
+        tree = trees.tree_of_node[ours]
+        first = np.maximum(trees.target[tree], 0)
+        if graph.n_targets != self.k:
+            first = first + (_turn(trees)[tree] + 1) * self.k
+        column = first[:, None] + np.arange(width)
+        check.arrays("output column", column.ravel(), graph.leaf_target[at].ravel(), wide)
+
+
+def _turn(trees: Trees) -> Ints:
+    """int64, (n_trees,): how many trees are added to the same margin before."""
+    turn = np.zeros(len(trees), np.int64)
+    for target in np.unique(trees.target):
+        mine = trees.target == target
+        turn[mine] = np.arange(mine.sum())
+    return turn
+
+
+def _compare_constants(check: _Check, ensemble: Ensemble, model: onnx.ModelProto) -> int:
+    """Without trees: bias and base, or the base, and the weights stand among the constants."""
+    stored = [numpy_helper.to_array(one).ravel() for one in model.graph.initializer]
+    known = {one.tobytes() for one in stored if one.dtype == np.float32}
+    linear = ensemble.model
+    base = linear.bias + ensemble.base if isinstance(linear, Linear) else ensemble.base
+    wanted = {"base margin": base}
+    if isinstance(linear, Linear):
+        wanted["weights"] = linear.weights
+    for what, values in wanted.items():
+        found = np.ascontiguousarray(values, np.float32).tobytes() in known
+        check.count(what, "a constant of the graph", "a constant of the graph" if found else "none")
+    return len(wanted)
+
+
+def first_tree(ensemble: Ensemble, model: onnx.ModelProto, row: Rows) -> int | None:
+    """The first tree, from 0, that gives one row another leaf; None if all are the same.
+
+    Args:
+        ensemble: what the booster adds up.
+        model: any graph.
+        row: float32, (n_features,).
+    """
+    trees = ensemble.model
+    try:
+        operators = read_graph_trees(model)
+        if not isinstance(trees, Trees) or not len(trees) or not operators:
+            return None
+        graph = operators[0]
+        theirs = graph.leaves(row)
+    except (ValueError, KeyError, IndexError):
+        return None
+    ours = reference.leaves(trees, row[None, :])[0]
+    # Our graphs begin with the base; others add it in another way.
+    _, start = graph.weights_of(int(graph.root[0]))
+    if graph.mode[graph.root[0]] == "LEAF" and (
+        len(theirs) > len(ours) or _words(start) == _words(ensemble.base)
+    ):
+        theirs = theirs[1:]
+    for tree, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
+        _, weights = graph.weights_of(int(other))
+        if _words(trees.leaf[mine]) != _words(weights):
+            return tree
+    return None if len(ours) == len(theirs) else min(len(ours), len(theirs))
+
+
+def _is_something(values: Floats) -> Bools:
+    """bool, the same shape: all but -0.0."""
+    something: Bools = ~(np.signbit(values) & (values == 0))
+    return something
+
+
+def _bits(values: Any) -> Any:
+    array = np.asarray(values)
+    return array.view(np.uint32) if array.dtype == np.float32 else array
+
+
+def _word(value: Any) -> str:
+    return float(value).hex() if isinstance(value, np.floating) else str(value)
+
+
+def _words(values: Floats) -> str:
+    return " ".join(float(value).hex() for value in values)
