@@ -11,15 +11,15 @@ import attrs
 import bentoml
 from bentoml.exceptions import NotFound
 from bentoml.images import Image
-from bentoml.models import BentoModel
 
 from bentoml_ext import internals
 from bentoml_ext.settings import Settings
+from bentoml_ext.tags import tag_of
 
 __all__ = ["PackedImage", "PackedModel", "image_for", "packed_store"]
 
-# BentoML leaves models in the store of the machine that built the bento; its own `models` folder
-# is dropped from a bento that is saved. So they travel with the source.
+# BentoML leaves models in the store of the machine that built the bento, and drops its own `models`
+# folder from a bento that is saved. So they travel with the source.
 STORE = "model_store"
 
 ALWAYS = ("numpy", "msgspec", "uvloop", "httptools")
@@ -29,28 +29,47 @@ NEEDS = {"onnx": ("onnxruntime",), "xgboost": ("xgboost",)}
 """What a backend of ours needs besides."""
 
 
-class PackedModel(BentoModel):
-    """A reference to a stored model that says what to do when there is none."""
+class PackedModel:
+    """A class attribute that is a tag's stored model in an instance, found on first use.
 
-    def resolve(self, base_path: Any = None, global_model_store: Any = None) -> bentoml.Model:
+    Not a `bentoml.models.BentoModel`: of these BentoML only notes the tag in a bento, and asks the
+    store for them again when the bento is exported.
+    """
+
+    # What @bentoml.on_deployment sets: called once, before the workers start, so that a missing
+    # model stops the start and not one worker after the other.
+    __bentoml_deployment_hook__ = True
+
+    def __init__(self, tag: bentoml.Tag | str) -> None:
+        self.tag = tag_of(tag)
+
+    def __call__(self) -> None:
+        self.resolve()
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else self.resolve()
+
+    def resolve(self) -> bentoml.Model:
+        """The stored model.
+
+        Raises:
+            NotFound: there is none; says what to do.
+        """
         try:
-            stored = bentoml.models.get(self.tag)
+            return bentoml.models.get(self.tag)
         except NotFound as error:
             raise NotFound(
                 f"Expected model '{self.tag}', got none of that name - at "
                 f"{internals.model_store_path()}. Train one (`python -m models.train`) or import "
                 f"one (`bentoml ext import SOURCE --name {self.tag.name}`)."
             ) from error
-        if base_path is not None:
-            return super().resolve(base_path)
-        return stored
 
 
 @attrs.define
 class PackedImage(Image):
     """An image whose bento holds these models in its source folder."""
 
-    models: list[BentoModel] = attrs.field(factory=list, kw_only=True)
+    models: list[PackedModel] = attrs.field(factory=list, kw_only=True)
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> Any:
         for model in self.models:
@@ -61,7 +80,7 @@ class PackedImage(Image):
         return super().freeze(bento_fs, envs, platform_)
 
 
-def image_for(settings: Settings, models: list[BentoModel]) -> PackedImage:
+def image_for(settings: Settings, models: list[PackedModel]) -> PackedImage:
     """The image of a service: its models, and the libraries of its backend at their versions here.
 
     A backend of another package brings what it needs by its own requirements: add its package

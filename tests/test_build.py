@@ -1,0 +1,148 @@
+"""A bento carries its model and the libraries of its backend, and serves from any folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+import msgspec
+import pytest
+
+from bentoml_ext.encoder import Application
+from models.fields import EXAMPLE
+from tests.commands import ROOT, bentoml_command
+from tests.servers import Server, serve
+
+pytestmark = pytest.mark.slow
+
+BENTO = "credit_risk_classifier:latest"
+BACKENDS = ("onnx", "xgboost")
+
+
+@dataclass
+class Packed:
+    """A home that holds a bento, and no model any more.
+
+    Args:
+        home: BENTOML_HOME.
+        model: tag of the model that was packed.
+        backend: that it was packed for.
+    """
+
+    home: Path
+    model: bentoml.Tag
+    backend: str
+
+    @property
+    def folder(self) -> Path:
+        """The bento."""
+        bentos = self.home / "bentos" / "credit_risk_classifier"
+        return bentos / (bentos / "latest").read_text()
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def packed(
+    request: pytest.FixtureRequest,
+    credit_model: bentoml.Model,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Packed:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(Path(credit_model.path).parent, home / "models" / "credit_risk_model")
+    built = bentoml_command(home, "build", BACKEND=request.param)
+    assert built.returncode == 0, built.stdout + built.stderr
+    shutil.rmtree(home / "models")
+    return Packed(home, credit_model.tag, request.param)
+
+
+def answers(server: Server, applications: list[Application]) -> tuple[str, str, bytes]:
+    """Who answers, and what."""
+    one = server.client.post("/classify", json=EXAMPLE)
+    many = server.client.post("/classify_batch", json=applications)
+    assert (one.status_code, many.status_code) == (200, 200), server.log
+    return one.headers["x-backend"], one.headers["x-model-tag"], one.content + many.content
+
+
+@pytest.fixture(scope="module")
+def expected(onnx_server: Server, held_out: list[Application]) -> bytes:
+    """What the service answers that was never packed."""
+    return answers(onnx_server, held_out[:200])[2]
+
+
+def test_its_requirements_name_what_its_backend_needs_and_no_more(packed: Packed) -> None:
+    lines = (packed.folder / "env" / "python" / "requirements.txt").read_text().splitlines()
+    libraries = {line.partition("=")[0].partition(">")[0].strip().lower() for line in lines if line}
+
+    library = {"onnx": "onnxruntime", "xgboost": "xgboost"}[packed.backend]
+    assert libraries == {"bentoml", "numpy", "msgspec", "uvloop", "httptools", library}
+
+
+def test_it_holds_the_model_and_the_code_and_no_tests(packed: Packed) -> None:
+    source = packed.folder / "src"
+
+    names = {path.name for path in source.iterdir()}
+    assert names >= {"bentoml_ext", "models", "services", "model_store"}
+    assert not names & {"tests", "benchmarks", "docs", ".venv"}
+    store = source / "model_store" / packed.model.name
+    assert (store / "latest").read_text() == packed.model.version
+    assert (store / str(packed.model.version) / "manifest.json").is_file()
+
+
+def test_it_serves_from_another_folder_with_the_model_store_emptied(
+    packed: Packed, tmp_path: Path, expected: bytes, held_out: list[Application]
+) -> None:
+    with serve(packed.home, BENTO, cwd=tmp_path) as server:
+        backend, tag, found = answers(server, held_out[:200])
+        told = server.client.get("/model").json()
+
+    assert (backend, tag) == (packed.backend, str(packed.model))
+    assert found == expected
+    assert (told["backend"], told["tag"]) == (backend, tag)
+
+
+def test_it_serves_after_it_was_exported_and_imported(
+    packed: Packed, tmp_path: Path, expected: bytes, held_out: list[Application]
+) -> None:
+    home, archive = tmp_path / "home", tmp_path / "packed.bento"
+    for command in (
+        bentoml_command(packed.home, "export", BENTO, archive),
+        bentoml_command(home, "import", archive),
+    ):
+        assert command.returncode == 0, command.stdout + command.stderr
+
+    with serve(home, BENTO, cwd=tmp_path) as server:
+        backend, tag, found = answers(server, held_out[:200])
+
+    assert (backend, tag) == (packed.backend, str(packed.model))
+    assert found == expected
+
+
+def test_it_serves_with_two_workers_as_with_one(
+    packed: Packed, tmp_path: Path, expected: bytes, held_out: list[Application]
+) -> None:
+    with serve(packed.home, BENTO, "--api-workers", "2", cwd=tmp_path) as server:
+        found = [answers(server, held_out[:200]) for _ in range(6)]
+
+    assert set(found) == {(packed.backend, str(packed.model), expected)}
+
+
+def test_its_backend_can_be_swapped_by_one_word(
+    packed: Packed, tmp_path: Path, expected: bytes, held_out: list[Application]
+) -> None:
+    other = next(backend for backend in BACKENDS if backend != packed.backend)
+
+    with serve(packed.home, BENTO, cwd=tmp_path, BACKEND=other) as server:
+        backend, _, found = answers(server, held_out[:200])
+
+    assert backend == other
+    assert found == expected
+
+
+def test_its_manifest_says_what_it_was_packed_for(packed: Packed) -> None:
+    manifest = msgspec.yaml.decode((packed.folder / "bento.yaml").read_bytes())
+
+    assert {"name": "BACKEND", "value": packed.backend}.items() <= manifest["envs"][0].items()
+    assert manifest["labels"]["project"] == "bentoml-ext"
+    assert str(ROOT) not in json.dumps(manifest)
