@@ -9,13 +9,12 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from bentoml_ext.arrays import Rows
 from bentoml_ext.evidence import Difference, Part
-from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.export.graph_trees import GraphTrees, read_graph_trees
+from bentoml_ext.export.words import word_of, words_of
 
-__all__ = ["compare_structure", "first_tree"]
+__all__ = ["compare_structure"]
 
 STRUCTURE = "structure"
 
@@ -84,7 +83,7 @@ class _Check:
         self.equal += int(same.sum())
         if not same.all():
             at = int(np.flatnonzero(~same)[0])
-            words = _word(expected[at]), _word(got[at])
+            words = word_of(expected[at]), word_of(got[at])
             tree, node = place.of(at)
             self.difference = self.difference or Difference(
                 STRUCTURE, self.subject, what, *words, tree=tree, node=node
@@ -122,7 +121,7 @@ def _compare_trees(check: _Check, ensemble: Ensemble, trees: Trees, graph: Graph
     check.count("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
     check.count("values added last", "0", str(len(graph.base_values)))
     _, base = graph.weights_of(int(graph.root[0]))
-    check.count("base margin", _words(ensemble.base), _words(base))
+    check.count("base margin", words_of(ensemble.base), words_of(base))
     count = min(len(trees), graph.n_trees - 1)
     ours, theirs = trees.first[:count], graph.root[1 : count + 1]
     walk = _Walk(check, trees, graph, ensemble.n_targets)
@@ -204,7 +203,7 @@ class _Walk:
         expected = listed.astype(np.float32) if len(listed) else np.array([0.5], np.float32)
         found = np.sort(np.array(codes, np.float32))
         tree, local = place
-        self.check.count("codes", _words(expected), _words(found), tree=tree, node=local)
+        self.check.count("codes", words_of(expected), words_of(found), tree=tree, node=local)
         return int(graph.false[at]), right
 
     def _leaves(self, ours: Ints, theirs: Ints) -> None:
@@ -251,37 +250,6 @@ def _compare_constants(check: _Check, ensemble: Ensemble, model: onnx.ModelProto
     return len(wanted)
 
 
-def first_tree(ensemble: Ensemble, model: onnx.ModelProto, row: Rows) -> int | None:
-    """The first tree, from 0, that gives one row another leaf; None if all are the same.
-
-    Args:
-        ensemble: what the booster adds up.
-        model: any graph.
-        row: float32, (n_features,).
-    """
-    trees = ensemble.model
-    try:
-        operators = read_graph_trees(model)
-        if not isinstance(trees, Trees) or not len(trees) or not operators:
-            return None
-        graph = operators[0]
-        theirs = graph.leaves(row)
-    except (ValueError, KeyError, IndexError):
-        return None
-    ours = reference.leaves(trees, row[None, :])[0]
-    # Our graphs begin with the base; others add it in another way.
-    _, start = graph.weights_of(int(graph.root[0]))
-    if graph.mode[graph.root[0]] == "LEAF" and (
-        len(theirs) > len(ours) or _words(start) == _words(ensemble.base)
-    ):
-        theirs = theirs[1:]
-    for tree, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
-        _, weights = graph.weights_of(int(other))
-        if _words(trees.leaf[mine]) != _words(weights):
-            return tree
-    return None if len(ours) == len(theirs) else min(len(ours), len(theirs))
-
-
 def _is_something(values: Floats) -> Bools:
     """bool, the same shape: all but -0.0."""
     something: Bools = ~(np.signbit(values) & (values == 0))
@@ -291,11 +259,3 @@ def _is_something(values: Floats) -> Bools:
 def _bits(values: Any) -> Any:
     array = np.asarray(values)
     return array.view(np.uint32) if array.dtype == np.float32 else array
-
-
-def _word(value: Any) -> str:
-    return float(value).hex() if isinstance(value, np.floating) else str(value)
-
-
-def _words(values: Floats) -> str:
-    return " ".join(float(value).hex() for value in values)

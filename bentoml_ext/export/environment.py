@@ -1,0 +1,57 @@
+"""Environment: what a proof ran on, because other libraries or processors may give other bits."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+__all__ = ["machine", "versions"]
+
+LIBRARIES: Final = (
+    "bentoml_ext", "bentoml", "xgboost", "onnx", "onnxruntime", "skl2onnx", "numpy",
+)  # fmt: skip
+
+# Those that decide how a sum or a product is rounded.
+EXTENSIONS: Final = ("fma", "avx", "avx2", "avx512f", "asimd", "sve")
+
+
+def versions() -> dict[str, str]:
+    """Libraries that take part, Python and the C library among them."""
+    found = {"python": platform.python_version(), "c library": _c_library()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """System and processor, as the system names them."""
+    info = _processor()
+    flags = set((info.get("flags") or info.get("Features") or "").split())
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": info.get("model name") or platform.processor() or "unknown",
+        "extensions": " ".join(name for name in EXTENSIONS if name in flags),
+        "processors": str(os.cpu_count() or 1),
+    }
+
+
+def _c_library() -> str:
+    name, number = platform.libc_ver()
+    return f"{name} {number}".strip() or "unknown"
+
+
+def _processor() -> dict[str, str]:
+    """The first processor's entry, where the system has one."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines}

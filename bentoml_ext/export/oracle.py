@@ -1,0 +1,99 @@
+"""Oracle: the booster's own answers, which every other form of the model must give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost as xgb
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.export.ensemble import Bools, Ensemble, Floats
+from bentoml_ext.probability import probabilities
+from bentoml_ext.scorer import OBJECTIVES
+
+__all__ = ["Oracle", "Truth"]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The booster's answers to some rows.
+
+    Args:
+        margins: float32, (n, n_targets).
+        predictions: float32, (n, k), what `Booster.predict` gives.
+        chances: float32, (n,), the probability that decisions are taken on; None if the margin is
+            no log-odds.
+    """
+
+    margins: Floats
+    predictions: Floats
+    chances: Floats | None = None
+
+    def of(self, rows: Bools) -> Truth:
+        """The answers to some of the rows."""
+        chances = None if self.chances is None else self.chances[rows]
+        return Truth(self.margins[rows], self.predictions[rows], chances)
+
+
+class Oracle:
+    """Asks the booster.
+
+    gbtree is asked by `Booster.inplace_predict`, which takes infinities; gblinear and dart by
+    `Booster.predict` on a DMatrix, because the one cannot and the other sums otherwise in place.
+
+    Args:
+        booster: the trained one.
+        ensemble: what was read of it.
+    """
+
+    def __init__(self, booster: xgb.Booster, ensemble: Ensemble) -> None:
+        self.booster = booster
+        self.objective = ensemble.objective
+        self.in_place = ensemble.kind == "gbtree"
+
+    @property
+    def name(self) -> str:
+        """What was asked, in words."""
+        asked = "inplace_predict" if self.in_place else "predict on a DMatrix"
+        return f"Booster.{asked}, xgboost {xgb.__version__}"
+
+    @property
+    def takes_infinities(self) -> bool:
+        """Whether rows may hold them: a DMatrix refuses them."""
+        return self.in_place
+
+    def truth(self, rows: Rows) -> Truth:
+        """The answers to rows: float32, (n, n_features), n > 0, NaN for missing."""
+        margins, predictions = self._in_place(rows) if self.in_place else self._by_matrix(rows)
+        if self.objective not in OBJECTIVES:
+            return Truth(margins, predictions)
+        if self.objective == "binary:logitraw":
+            # It predicts the margin: its probability is ours alone.
+            return Truth(margins, predictions, probabilities(margins[:, 0]))
+        return Truth(margins, predictions, predictions[:, 0])
+
+    def by_matrix(self, rows: Rows) -> Floats:
+        """float32, (n, n_targets): the margins on the booster's other way, without infinities."""
+        return self._predicted(xgb.DMatrix(rows), margin=True)
+
+    def _in_place(self, rows: Rows) -> tuple[Floats, Floats]:
+        margins, predictions = (
+            self.booster.inplace_predict(rows, predict_type=kind, validate_features=False)
+            for kind in ("margin", "value")
+        )
+        return _columns(margins, rows), _columns(predictions, rows)
+
+    def _by_matrix(self, rows: Rows) -> tuple[Floats, Floats]:
+        matrix = xgb.DMatrix(rows)
+        return self._predicted(matrix, margin=True), self._predicted(matrix, margin=False)
+
+    def _predicted(self, matrix: xgb.DMatrix, *, margin: bool) -> Floats:
+        found = self.booster.predict(matrix, output_margin=margin, validate_features=False)
+        result: Floats = np.asarray(found, np.float32).reshape(matrix.num_row(), -1)
+        return result
+
+
+def _columns(found: object, rows: Rows) -> Floats:
+    result: Floats = np.asarray(found, np.float32).reshape(len(rows), -1)
+    return result

@@ -1,0 +1,241 @@
+"""Proof: every form of a model gives the booster's own bits, or where it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+import xgboost as xgb
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.evidence import PROOF, PROOF_ROWS, Difference, Part, Proof, ProofRows
+from bentoml_ext.export import environment
+from bentoml_ext.export.applications import compare_answers, made_up, through_reader
+from bentoml_ext.export.blame import first_tree
+from bentoml_ext.export.choice import proof_rows
+from bentoml_ext.export.comparing import Tally
+from bentoml_ext.export.ensemble import Ensemble
+from bentoml_ext.export.graph import read
+from bentoml_ext.export.oracle import Oracle
+from bentoml_ext.export.rows import CHUNK, Sampler
+from bentoml_ext.export.structure import compare_structure
+from bentoml_ext.export.subjects import Subject, opened
+from bentoml_ext.policy import Policy
+from bentoml_ext.scorer import OBJECTIVES, Scorer
+
+__all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
+
+RANDOM_ROWS: Final = 100_000
+MADE_UP: Final = 1_000
+"""Applications that a proof makes up besides those that it is given."""
+
+Progress = Callable[[int, int], None]
+"""Called with the rows that are done and all that there will be."""
+
+NOTES: Final = {
+    "boundary": "every split: on it, a float32 below, one above, missing",
+    "extremes": "each column and all: missing, infinities, zeros, denormals, largest",
+    "random": "over the training ranges, batches of many sizes",
+    "single": "the stored rows, one by one",
+    "applications": "Encoder, batch, probability, decision",
+    "requests": "JSON, Reader, one row, probability, decision",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Proven:
+    """A proof and what goes with it into the bundle.
+
+    Args:
+        proof: what was found; it may not hold.
+        rows: some of the rows, with the booster's answers.
+    """
+
+    proof: Proof
+    rows: ProofRows
+
+    def files(self) -> dict[str, bytes]:
+        """proof.json and proof.npy."""
+        return {PROOF: self.proof.to_json(), PROOF_ROWS: self.rows.to_npy()}
+
+
+def prove(
+    booster: xgb.Booster,
+    files: Mapping[str, bytes],
+    *,
+    encoder: Encoder,
+    policy: Policy,
+    applications: Sequence[Application] = (),
+    random_rows: int = RANDOM_ROWS,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Proven:
+    """Compare every form of a model with its booster, tree by tree and bit by bit.
+
+    Args:
+        booster: the truth.
+        files: of the bundle, by name; each registered backend is judged whose file is among them.
+        encoder: application to row.
+        policy: bands, for decisions; of no use where the margin is no log-odds.
+        applications: real ones, besides those that are made up. None of them is stored.
+        random_rows: how many.
+        seed: of what is random.
+        on_progress: called now and then.
+
+    Returns:
+        What was found. `proof.holds` is the verdict.
+
+    Raises:
+        ExportRefused: the booster cannot be read.
+        InvalidApplication: an application that the encoder refuses.
+        BackendError: a backend's library refuses its file or the rows.
+    """
+    start = time.perf_counter()
+    _, ensemble = read(booster)
+    oracle = Oracle(booster, ensemble)
+    sampler = Sampler(ensemble, seed)
+    encoder.check_all(applications)
+    invented = made_up(encoder, sampler, MADE_UP)
+    with opened(files, oracle, ensemble.n_targets) as subjects:
+        run = _Run(oracle, subjects, ensemble, policy, on_progress)
+        run.expect(4 * len(sampler.splits) + random_rows + MADE_UP + len(applications))
+        run.structure()
+        run.numbers("boundary", sampler.boundary())
+        run.numbers("extremes", sampler.extremes())
+        run.numbers("random", sampler.random_rows(random_rows))
+        stored = proof_rows(oracle, sampler, ensemble, encoder.rows(invented))
+        run.single(stored)
+        run.applications(encoder, [*applications, *invented])
+    proof = Proof(
+        objective=ensemble.objective,
+        oracle=oracle.name,
+        parts=run.parts,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - start, 3),
+        seed=seed,
+        versions=environment.versions(),
+        machine=environment.machine(),
+        files={name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
+        stored_rows=len(stored.rows),
+    )
+    return Proven(proof, stored)
+
+
+class _Run:
+    """The parts of one proof as they are made."""
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        subjects: list[Subject],
+        ensemble: Ensemble,
+        policy: Policy,
+        on_progress: Progress | None,
+    ) -> None:
+        self.parts: list[Part] = []
+        self.oracle, self.subjects, self.ensemble = oracle, subjects, ensemble
+        self.policy = policy
+        self._report = on_progress or (lambda _done, _total: None)
+        self._done = self._total = 0
+
+    def expect(self, rows: int) -> None:
+        """Say how many rows there will be."""
+        self._total = rows
+        self._report(0, rows)
+
+    def structure(self) -> None:
+        """Part (a): every node of each graph."""
+        for subject in self.subjects:
+            if subject.graph is not None:
+                self.parts.append(compare_structure(self.ensemble, subject.graph, subject.name))
+
+    def numbers(self, name: str, batches: Iterable[Rows]) -> None:
+        """Parts (b) and (c): margins, probabilities and decisions of rows."""
+        tallies = [(subject, Tally(name, subject.name, NOTES[name])) for subject in self.subjects]
+        for batch in batches:
+            for rows in self._by_infinity(batch):
+                truth = self.oracle.truth(rows)
+                for subject, tally in tallies:
+                    if subject.takes_infinities or not np.isinf(rows).any():
+                        margins = subject.margins(rows)
+                        tally.compare("margin", truth.margins, margins, rows)
+                        compare_answers(tally, self.policy, margins[:, 0], rows, truth)
+                        tally.seen(rows)
+            self._advance(len(batch))
+        self._close(tallies)
+
+    def _by_infinity(self, rows: Rows) -> list[Rows]:
+        """Rows without and with infinities, which some ways of the booster refuse."""
+        infinite = np.isinf(rows).any(axis=1)
+        if not infinite.any():
+            return [rows] if len(rows) else []
+        parts = [rows[~infinite]]
+        if self.oracle.takes_infinities:
+            parts.append(rows[infinite])
+        return [part for part in parts if len(part)]
+
+    def single(self, stored: ProofRows) -> None:
+        """The rows that are stored, on each backend's way for one row."""
+        tallies = []
+        for subject in self.subjects:
+            if (backend := subject.backend) is None:
+                continue
+            tally = Tally("single", subject.name, NOTES["single"])
+            rows = stored.rows
+            row = np.empty((1, rows.shape[1]), np.float32)
+            call = backend.single(row)
+            margins = np.empty((len(rows), 1), np.float32)
+            for index, values in enumerate(rows):
+                row[0] = values
+                margins[index] = call()
+            tally.compare("margin", stored.margins, margins, rows)
+            tally.seen(rows)
+            tallies.append((subject, tally))
+        self._close(tallies)
+
+    def applications(self, encoder: Encoder, applications: Sequence[Application]) -> None:
+        """Part (d): from application to decision, on the two ways that there are."""
+        self.numbers("applications", _chunks(encoder.rows(applications)))
+        if self.ensemble.objective not in OBJECTIVES:
+            return
+        rows = encoder.rows(applications)
+        truth = self.oracle.truth(rows)
+        tallies = []
+        for subject in self.subjects:
+            if subject.backend is not None:
+                tally = Tally("requests", subject.name, NOTES["requests"])
+                scorer = Scorer(encoder, subject.backend, self.policy)
+                through_reader(tally, scorer, applications, rows, truth)
+                tallies.append((subject, tally))
+        self._close(tallies)
+
+    def _close(self, tallies: Iterable[tuple[Subject, Tally]]) -> None:
+        for subject, tally in tallies:
+            part = tally.part()
+            if part.compared:
+                blamed = self._blamed(part.difference, subject, tally.row)
+                self.parts.append(msgspec.structs.replace(part, difference=blamed))
+
+    def _blamed(
+        self, difference: Difference | None, subject: Subject, row: Rows | None
+    ) -> Difference | None:
+        """The difference with the first tree that takes part in it."""
+        if difference is None or row is None or subject.graph is None:
+            return difference
+        tree = first_tree(self.ensemble, subject.graph, row)
+        return msgspec.structs.replace(difference, tree=tree)
+
+    def _advance(self, rows: int) -> None:
+        self._done += rows
+        self._report(min(self._done, self._total), self._total)
+
+
+def _chunks(rows: Rows) -> Iterable[Rows]:
+    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))

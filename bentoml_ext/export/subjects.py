@@ -1,0 +1,110 @@
+"""Subjects: forms of the model that a proof judges, each as a function from rows to margins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.backends import Backend, backend_names, get_backend
+from bentoml_ext.bundle import GRAPH
+from bentoml_ext.errors import BackendMissing
+from bentoml_ext.export.ensemble import Floats
+from bentoml_ext.export.oracle import Oracle
+
+__all__ = ["Subject", "opened"]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One form of the model.
+
+    Args:
+        name: in the proof.
+        margins: float32 rows (n, n_features), n > 0, to float32 (n, n_targets).
+        takes_infinities: whether rows may hold them.
+        backend: the same as a backend, where it is one.
+        graph: the ONNX model that it runs, where it runs one.
+    """
+
+    name: str
+    margins: Callable[[Rows], Floats]
+    takes_infinities: bool = True
+    backend: Backend | None = None
+    graph: onnx.ModelProto | None = None
+
+
+@contextmanager
+def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterator[list[Subject]]:
+    """Every form that these files of a bundle hold, ready to score.
+
+    Each registered backend whose library is installed and whose file is there, and the booster's
+    other way of predicting. A backend gives one margin a row; with more only the graph is judged.
+
+    Args:
+        files: of a bundle, by name.
+        oracle: the booster.
+        n_targets: margins of a row.
+    """
+    subjects = []
+    graph = onnx.load_from_string(files[GRAPH])
+    if oracle.in_place:
+        subjects.append(Subject("DMatrix", oracle.by_matrix, takes_infinities=False))
+    with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
+        folder = Path(name)
+        for file, data in files.items():
+            (folder / file).write_bytes(data)
+        if n_targets == 1:
+            subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
+        else:
+            subjects.append(Subject("onnx", _session(graph), graph=graph))
+        yield subjects
+
+
+def _of_backends(
+    folder: Path, graph: onnx.ModelProto, *, takes_infinities: bool
+) -> Iterator[Subject]:
+    for name in backend_names():
+        try:
+            found = get_backend(name)
+        except BackendMissing:
+            continue
+        if (path := folder / found.filename).is_file():
+            backend = found(path)
+            runs_graph = found.filename == GRAPH
+            yield Subject(
+                name,
+                _in_a_column(backend),
+                takes_infinities or runs_graph,
+                backend,
+                graph if runs_graph else None,
+            )
+
+
+def _in_a_column(backend: Backend) -> Callable[[Rows], Floats]:
+    return lambda rows: np.asarray(backend.margins(rows))[:, None]
+
+
+def _session(graph: onnx.ModelProto) -> Callable[[Rows], Floats]:
+    options = ort.SessionOptions()
+    # As the backend runs it: more threads add in another order.
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+
+    def margins(rows: Rows) -> Floats:
+        (found,) = session.run(["margin"], {name: rows})
+        result: Floats = np.asarray(found)
+        return result
+
+    return margins
