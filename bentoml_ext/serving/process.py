@@ -1,8 +1,9 @@
-"""What a serving process sets once, in one place: garbage collection."""
+"""What a serving process sets once, in one place: garbage collection, and a log nobody reads."""
 
 from __future__ import annotations
 
 import gc
+import logging
 
 __all__ = ["settle"]
 
@@ -19,3 +20,8 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 100)
+    # uvicorn words an access-log line for every request, which BentoML's settings then drop; its
+    # own access log is another one. Without a handler, uvicorn does not begin.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_ext.serving.access import AccessLog
+from bentoml_ext.serving.onewrite import join_writes
 from bentoml_ext.serving.tally import Tally
 from bentoml_ext.serving.timeout import PromptTimeout
 
@@ -162,6 +163,7 @@ class Shortcut:
         # BentoML names each request by a random span id; so that a log line can be asked for.
         request_id = (b"x-bentoml-request-id", b"%016x" % random.getrandbits(64))
         headers = [*route.headers, length, request_id]
+        join_writes(send)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         seconds = perf_counter() - started
         if route.tally is not None:
