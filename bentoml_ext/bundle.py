@@ -16,7 +16,8 @@ from bentoml_ext.policy import Policy
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
 
-FORMAT = 1
+FORMAT = 2
+"""1 had no proof: such a version is trained or imported anew."""
 
 MANIFEST = "manifest.json"
 BOOSTER = "booster.ubj"

@@ -11,7 +11,8 @@ BentoMLException
     ├── BundleError                 a stored bundle is corrupt, truncated or of another format
     ├── ImportRefused               a source for `bentoml ext import` is not what it says
     ├── ExportRefused               a booster has a feature that no exact graph covers
-    └── ProofFailed                 two backends disagree about a bit
+    ├── ProofFailed                 two backends disagree about a bit
+    └── SelfTestFailed              a server does not give the bits that were proven
 
 A message reads `Expected <what>, got <what> - at <where>. <What to do.>`
 """
@@ -38,6 +39,7 @@ __all__ = [
     "ImportRefused",
     "InvalidApplication",
     "ProofFailed",
+    "SelfTestFailed",
     "UnknownBackend",
 ]
 
@@ -113,3 +115,7 @@ class ExportRefused(BentoMLExtError, ValueError):
 
 class ProofFailed(BentoMLExtError):
     """Two backends gave different bits; nothing was written."""
+
+
+class SelfTestFailed(BentoMLExtError):
+    """On this machine a backend gives other bits than were proven; it must not serve."""

@@ -16,10 +16,20 @@ import numpy.typing as npt
 from bentoml_ext.arrays import Margins, Probabilities, Rows
 from bentoml_ext.errors import BundleError
 
-__all__ = ["PROOF", "PROOF_ROWS", "Difference", "Part", "Proof", "ProofRows", "Summary"]
+__all__ = [
+    "PROOF",
+    "PROOF_ROWS",
+    "STRUCTURE",
+    "Difference",
+    "Part",
+    "Proof",
+    "ProofRows",
+    "Summary",
+]
 
 PROOF = "proof.json"
 PROOF_ROWS = "proof.npy"
+STRUCTURE = "structure"
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -159,9 +169,19 @@ class Proof(msgspec.Struct, frozen=True):
         found = [part.difference for part in self.parts if part.difference]
         return next((one for one in found if one.row is not None), found[0] if found else None)
 
+    @property
+    def reason(self) -> str:
+        """Why it does not hold, in a sentence or two."""
+        if (first := self.difference) is None:
+            return "Expected something to compare, got nothing - at the proof."
+        built = next(
+            (p.difference for p in self.parts if p.difference and p.name == STRUCTURE), None
+        )
+        return f"{first} {built}" if built and built is not first else str(first)
+
     def summary(self, sha256: str = "") -> Summary:
         """The verdict and the sums over all parts."""
-        numeric = [part for part in self.parts if part.name != "structure"]
+        numeric = [part for part in self.parts if part.name != STRUCTURE]
         subjects = list(dict.fromkeys(part.subject for part in numeric))
         rows = [sum(p.checked for p in numeric if p.subject == subject) for subject in subjects]
         return Summary(

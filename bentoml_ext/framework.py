@@ -24,6 +24,8 @@ from bentoml_ext.tags import tag_of
 if TYPE_CHECKING:
     import xgboost
 
+    from bentoml_ext.export.proof import Progress
+
 __all__ = [
     "MODULE",
     "get",
@@ -53,6 +55,7 @@ def save_model(
     applications: Sequence[Application] = (),
     labels: dict[str, str] | None = None,
     metadata: dict[str, Any] | None = None,
+    on_progress: Progress | None = None,
 ) -> bentoml.Model:
     """Export a booster, prove the graph and store both as a new version in BentoML's model store.
 
@@ -63,8 +66,10 @@ def save_model(
         encoder: application to row; its features are the booster's columns.
         policy: bands over the probability; by default DECLINED, MAYBE, APPROVED.
         applications: real ones, for the part of the proof that goes from application to decision.
+            None of them is stored.
         labels: BentoML's labels of the version.
         metadata: BentoML's metadata of the version.
+        on_progress: called now and then with the rows that are proven and all that will be.
 
     Returns:
         The stored model, module `bentoml_ext`.
@@ -90,6 +95,15 @@ def save_model(
         ENCODER: encoder.to_json(),
         POLICY: policy.to_json(),
     }
+    proven = export.prove(
+        booster,
+        files,
+        encoder=encoder,
+        policy=policy,
+        applications=applications,
+        on_progress=on_progress,
+    )
+    files |= proven.files()
     with internals.create_model(
         tag,
         framework_versions=_versions(),

@@ -160,7 +160,7 @@ def test_a_file_that_changes_after_the_opening_is_refused(folder: Path) -> None:
 def test_a_manifest_of_another_format_says_what_to_install(folder: Path) -> None:
     (folder / MANIFEST).write_bytes(b'{"format": 7, "trees": "many"}')
 
-    with pytest.raises(BundleError, match=r"format 1, got 7 - at .*manifest\.json.*Install"):
+    with pytest.raises(BundleError, match=r"format 2, got 7 - at .*manifest\.json.*Install"):
         Bundle(folder)
 
 

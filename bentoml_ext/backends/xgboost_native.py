@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import xgboost
@@ -16,7 +17,11 @@ __all__ = ["XGBoostBackend"]
 
 
 class XGBoostBackend(Backend):
-    """`Booster.inplace_predict(predict_type="margin")` on one thread."""
+    """The booster's own margins, on one thread.
+
+    By `Booster.inplace_predict`; dart and gblinear by `Booster.predict` on a DMatrix: the one sums
+    in another order in place, the other cannot.
+    """
 
     name = "xgboost"
     filename = "booster.ubj"
@@ -30,16 +35,24 @@ class XGBoostBackend(Backend):
             raise BackendError(
                 f"Expected a booster, got an unreadable file - at {path}."
             ) from error
+        config = json.loads(self._booster.save_config())
+        self._in_place = config["learner"]["gradient_booster"]["name"] == "gbtree"
 
     def margins(self, rows: Rows) -> Margins:
         if len(rows) == 0:
             return np.empty(0, np.float32)
         try:
-            margins = self._booster.inplace_predict(
-                rows, predict_type="margin", validate_features=False
-            )
+            margins = self._margins(rows)
         except xgboost.core.XGBoostError as error:
             raise BackendError(
                 f"Expected rows for this booster, got {rows.dtype} {rows.shape} - at XGBoost."
             ) from error
         return cast("Margins", np.asarray(margins).reshape(len(rows)))
+
+    def _margins(self, rows: Rows) -> Any:
+        if self._in_place:
+            return self._booster.inplace_predict(
+                rows, predict_type="margin", validate_features=False
+            )
+        matrix = xgboost.DMatrix(rows, nthread=1)
+        return self._booster.predict(matrix, output_margin=True, validate_features=False)

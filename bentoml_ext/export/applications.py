@@ -50,7 +50,8 @@ def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[An
     if field.minimum is not None:
         values = np.maximum(values, field.minimum)
     values[np.isin(values, field.sentinels)] = max(field.minimum or 0.0, 0.0)
-    return values.tolist()
+    plain: list[Any] = values.tolist()
+    return plain
 
 
 def through_reader(

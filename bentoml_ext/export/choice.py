@@ -64,7 +64,8 @@ def _covering(sampler: Sampler, ensemble: Ensemble, certain: Rows) -> Rows:
     candidates = candidates[: max(_LOOKUPS // len(trees), room)]
     seen = np.zeros(len(trees.left), np.bool_)
     seen[reference.leaves(trees, certain)] = True
-    kept, others = [], []
+    kept: list[int] = []
+    others: list[int] = []
     for index, leaves in enumerate(reference.leaves(trees, candidates)):
         if len(kept) < room and not seen[leaves].all():
             seen[leaves] = True

@@ -15,6 +15,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.errors import ProofFailed
 from bentoml_ext.evidence import PROOF, PROOF_ROWS, Difference, Part, Proof, ProofRows
 from bentoml_ext.export import environment
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader
@@ -62,7 +63,13 @@ class Proven:
     rows: ProofRows
 
     def files(self) -> dict[str, bytes]:
-        """proof.json and proof.npy."""
+        """proof.json and proof.npy.
+
+        Raises:
+            ProofFailed: it does not hold. The message names the first row and tree that differ.
+        """
+        if not self.proof.holds:
+            raise ProofFailed(f"{self.proof.reason} Nothing was written.")
         return {PROOF: self.proof.to_json(), PROOF_ROWS: self.rows.to_npy()}
 
 

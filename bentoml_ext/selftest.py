@@ -1,0 +1,98 @@
+"""Self-test: a worker gives the stored answers, bit for bit, or it does not become ready.
+
+It runs where the model is served, on that machine's libraries and processor, and needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.backends import Backend
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.errors import SelfTestFailed
+from bentoml_ext.evidence import PROOF, PROOF_ROWS, Proof, ProofRows
+from bentoml_ext.probability import probabilities, probability
+
+__all__ = ["SelfTest", "load_proof", "load_rows", "self_test"]
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """A self-test that was passed.
+
+    Args:
+        rows: that were scored, in a batch and one by one.
+        seconds: how long it took.
+    """
+
+    rows: int
+    seconds: float
+
+
+def load_proof(bundle: Bundle) -> tuple[Proof, str]:
+    """The proof that a bundle carries, and its checksum in hex.
+
+    Raises:
+        BundleError: it carries none, or it has changed.
+    """
+    data = bundle.file(PROOF)
+    return Proof.from_json(data), hashlib.sha256(data).hexdigest()
+
+
+def load_rows(bundle: Bundle) -> ProofRows:
+    """The rows of its proof, with the booster's answers.
+
+    Raises:
+        BundleError: it carries none, or they have changed.
+    """
+    return ProofRows.from_npy(bundle.file(PROOF_ROWS))
+
+
+def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
+    """Score the stored proof rows on both of the backend's ways, and turn margins to probabilities.
+
+    Args:
+        bundle: whose proof it is.
+        backend: ready to serve.
+
+    Raises:
+        SelfTestFailed: another bit; names what was expected, what came, and the row.
+        BundleError: the bundle carries no proof.
+    """
+    start = time.perf_counter()
+    proven = load_rows(bundle)
+    rows, expected = proven.rows, proven.margins[:, 0]
+    name = f"backend '{backend.name}'"
+    _compare("margin", expected, backend.margins(rows), f"{name}, in a batch")
+    _compare("margin", expected, _one_by_one(backend, rows), f"{name}, one by one")
+    if (chances := proven.probabilities) is not None:
+        _compare("probability", chances, probabilities(expected), "the sigmoid, in a batch")
+        one_by_one = np.array([probability(float(margin)) for margin in expected], np.float32)
+        _compare("probability", chances, one_by_one, "the sigmoid, one by one")
+    return SelfTest(len(rows), time.perf_counter() - start)
+
+
+def _one_by_one(backend: Backend, rows: Rows) -> Margins:
+    row = np.empty((1, rows.shape[1]), np.float32)
+    call = backend.single(row)
+    margins = np.empty(len(rows), np.float32)
+    for index, values in enumerate(rows):
+        row[0] = values
+        margins[index] = call()
+    return margins
+
+
+def _compare(what: str, expected: Margins, got: Margins, where: str) -> None:
+    differ = np.flatnonzero(expected.view(np.uint32) != got.view(np.uint32))
+    if differ.size:
+        at = int(differ[0])
+        raise SelfTestFailed(
+            f"Expected {what} {float(expected[at]).hex()}, got {float(got[at]).hex()} - at proof "
+            f"row {at}, {where}; {differ.size} of {len(expected)} rows differ. This server would "
+            "give other answers than the booster that was proven: it does not become ready."
+        )
