@@ -174,9 +174,8 @@ class Proof(msgspec.Struct, frozen=True):
         """Why it does not hold, in a sentence or two."""
         if (first := self.difference) is None:
             return "Expected something to compare, got nothing - at the proof."
-        built = next(
-            (p.difference for p in self.parts if p.difference and p.name == STRUCTURE), None
-        )
+        structural = (part.difference for part in self.parts if part.name == STRUCTURE)
+        built = next(filter(None, structural), None)
         return f"{first} {built}" if built and built is not first else str(first)
 
     def summary(self, sha256: str = "") -> Summary:

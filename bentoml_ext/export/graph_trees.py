@@ -103,45 +103,27 @@ def read_graph_trees(model: onnx.ModelProto) -> list[GraphTrees]:
 
 def _read(operator: onnx.NodeProto) -> GraphTrees:
     how = {a.name: helper.get_attribute_value(a) for a in operator.attribute}
-    tree_id = np.array(how["nodes_treeids"], np.int64)
-    node_id = np.array(how["nodes_nodeids"], np.int64)
+    tree_id, node_id = _ints(how, "nodes_treeids"), _ints(how, "nodes_nodeids")
+    places = _Places(tree_id, node_id)
     mode = np.array([text.decode() for text in how["nodes_modes"]], np.str_)
-    width = int(node_id.max(initial=0)) + 1
-    key = tree_id * width + node_id
-    order = np.argsort(key, kind="stable")
-
-    def index(trees: Ints, nodes: Ints, what: str) -> Ints:
-        """Where (tree, node) stands."""
-        wanted = trees * width + nodes
-        at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
-        found: Ints = order[at]
-        if (bad := np.flatnonzero(key[found] != wanted)).size:
-            raise ValueError(f"{what} {nodes[bad[0]]} of tree {trees[bad[0]]} does not exist")
-        return found
-
-    is_leaf = mode == "LEAF"
+    inner = np.flatnonzero(mode != "LEAF")
     children = []
     for name in ("nodes_truenodeids", "nodes_falsenodeids"):
-        child = np.full(len(key), -1, np.int64)
-        ids = np.array(how[name], np.int64)
-        child[~is_leaf] = index(tree_id[~is_leaf], ids[~is_leaf], "child")
+        child = np.full(len(mode), -1, np.int64)
+        child[inner] = places.find(tree_id[inner], _ints(how, name)[inner])
         children.append(child)
     first_seen = np.sort(np.unique(tree_id, return_index=True)[1])
     number = {int(tree_id[at]): i for i, at in enumerate(first_seen)}
     tree = np.array([number[int(one)] for one in tree_id], np.int64)
     weights = "class" if "class_treeids" in how else "target"
-    holder = index(
-        np.array(how[f"{weights}_treeids"], np.int64),
-        np.array(how[f"{weights}_nodeids"], np.int64),
-        "leaf",
-    )
-    target = np.array(how[f"{weights}_ids"], np.int64)
+    holder = places.find(_ints(how, f"{weights}_treeids"), _ints(how, f"{weights}_nodeids"))
+    target = _ints(how, f"{weights}_ids")
     by_leaf = np.lexsort((target, holder))
-    tracks = how.get("nodes_missing_value_tracks_true") or np.zeros(len(key), np.int64)
+    tracks = how.get("nodes_missing_value_tracks_true") or np.zeros(len(mode), np.int64)
     return GraphTrees(
         tree=tree,
         mode=mode,
-        feature=np.array(how["nodes_featureids"], np.int64),
+        feature=_ints(how, "nodes_featureids"),
         value=np.array(how["nodes_values"], np.float32),
         true=children[0],
         false=children[1],
@@ -153,6 +135,33 @@ def _read(operator: onnx.NodeProto) -> GraphTrees:
         n_targets=int(how.get("n_targets") or int(target.max(initial=0)) + 1),
         base_values=np.array(how.get("base_values") or [], np.float32),
     )
+
+
+def _ints(how: dict[str, Any], name: str) -> Ints:
+    return np.array(how[name], np.int64)
+
+
+class _Places:
+    """Where a node stands that is named by its tree and its number in it."""
+
+    def __init__(self, tree_id: Ints, node_id: Ints) -> None:
+        self._width = int(node_id.max(initial=0)) + 1
+        key = tree_id * self._width + node_id
+        self._order = np.argsort(key, kind="stable")
+        self._key = key[self._order]
+
+    def find(self, trees: Ints, nodes: Ints) -> Ints:
+        """int64, as `trees`: the index of each node.
+
+        Raises:
+            ValueError: there is no such node.
+        """
+        wanted = trees * self._width + nodes
+        at = np.minimum(np.searchsorted(self._key, wanted), len(self._key) - 1)
+        if (bad := np.flatnonzero(self._key[at] != wanted)).size:
+            raise ValueError(f"no node {nodes[bad[0]]} in tree {trees[bad[0]]}")
+        found: Ints = self._order[at]
+        return found
 
 
 def _roots(tree: Ints, children: list[Ints], n_trees: int) -> Ints:
