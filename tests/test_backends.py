@@ -12,7 +12,7 @@ import pytest
 import xgboost
 
 import bentoml_ext
-from bentoml_ext.backends import BACKENDS, GROUP, Backend, backend_names, get_backend
+from bentoml_ext.backends import BACKENDS, GROUP, Backend, backend_names, get_backend, require
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, UnknownBackend
 from bentoml_ext.scorer import Scorer
@@ -94,6 +94,26 @@ def test_a_missing_library_names_the_extra(
 
     with pytest.raises(BackendMissing, match=rf"needs {library}.*'{name}' extra.*\[{name}\]"):
         get_backend(name)
+
+
+@pytest.mark.parametrize(("name", "library"), [("onnx", "onnxruntime"), ("xgboost", "xgboost")])
+def test_a_missing_library_is_told_without_importing_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+
+    with pytest.raises(BackendMissing, match=f"'{name}' extra"):
+        require(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_backend_that_is_installed_is_all_that_is_required(name: str) -> None:
+    require(name)
+
+
+def test_an_unknown_name_is_not_required() -> None:
+    with pytest.raises(UnknownBackend):
+        require("tensorflow")
 
 
 def test_another_missing_module_is_not_mistaken_for_the_library(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
 
-__all__ = ["BACKENDS", "GROUP", "Backend", "Entry", "backend_names", "get_backend"]
+__all__ = ["BACKENDS", "GROUP", "Backend", "Entry", "backend_names", "get_backend", "require"]
 
 GROUP = "bentoml_ext.backends"
 """Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
@@ -58,6 +59,17 @@ def backend_names() -> list[str]:
     return sorted(_table())
 
 
+def require(name: str) -> None:
+    """Look for a backend's library without importing it, which takes a second for some.
+
+    Raises:
+        UnknownBackend, BackendMissing: as `get_backend`.
+    """
+    entry = _entry(name)
+    if entry.library and importlib.util.find_spec(entry.library) is None:
+        raise _missing(name, entry)
+
+
 def get_backend(name: str) -> type[Backend]:
     """The class of a backend, imported on first use.
 
@@ -66,13 +78,7 @@ def get_backend(name: str) -> type[Backend]:
         BackendMissing: its library is not installed; the message names the extra.
         ConfigError: what another package registered is no backend.
     """
-    table = _table()
-    if name not in table:
-        raise UnknownBackend(
-            f"Expected one of {', '.join(sorted(table))}, got '{name}' - at BACKEND. "
-            "Set BACKEND, or --arg backend=NAME, to one of them."
-        )
-    entry = table[name]
+    entry = _entry(name)
     module, _, attribute = entry.target.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
@@ -80,12 +86,26 @@ def get_backend(name: str) -> type[Backend]:
         # Some other missing module is a fault of the backend, not of the installation.
         if not entry.library or (error.name or "").partition(".")[0] != entry.library:
             raise
-        raise BackendMissing(
-            f"Backend '{name}' needs {entry.library}. Install it with the '{entry.extra}' extra: "
-            f"pip install 'bentoml-ext[{entry.extra}]'."
-        ) from error
+        raise _missing(name, entry) from error
     if not (isinstance(found, type) and issubclass(found, Backend)):
         raise ConfigError(
             f"Expected a Backend, got {found!r} - at backend '{name}', {entry.target}."
         )
     return found
+
+
+def _entry(name: str) -> Entry:
+    table = _table()
+    if name not in table:
+        raise UnknownBackend(
+            f"Expected one of {', '.join(sorted(table))}, got '{name}' - at BACKEND. "
+            "Set BACKEND, or --arg backend=NAME, to one of them."
+        )
+    return table[name]
+
+
+def _missing(name: str, entry: Entry) -> BackendMissing:
+    return BackendMissing(
+        f"Backend '{name}' needs {entry.library}. Install it with the '{entry.extra}' extra: "
+        f"pip install 'bentoml-ext[{entry.extra}]'."
+    )

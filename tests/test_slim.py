@@ -1,0 +1,138 @@
+"""The plain install serves ONNX without any library of training, and says what xgboost needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bentoml
+import pytest
+
+from bentoml_ext.encoder import Application
+from tests.commands import ROOT, environment
+from tests.servers import Server, serve
+
+pytestmark = pytest.mark.slow
+
+ABSENT = {"xgboost", "scikit-learn", "scipy", "pandas", "onnx", "skl2onnx", "onnxmltools"}
+INSTALL_LIMIT_S = 600.0
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the plain install, at the development set's pins."""
+    folder = tmp_path_factory.mktemp("slim")
+    # A copy, because a build leaves files beside the source.
+    source = folder / "source"
+    shutil.copytree(ROOT / "bentoml_ext", source / "bentoml_ext")
+    for name in ("pyproject.toml", "LICENSE", "README.md"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    python = folder / "venv" / "bin" / "python"
+    run(Path(sys.executable), "-m", "venv", folder / "venv")
+    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--constraint", ROOT / "requirements.lock", source)
+    return python
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The services without the plugin's source, so that the installed one is used."""
+    folder = tmp_path_factory.mktemp("services")
+    for name in ("models", "services"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "bentofile.yaml", folder)
+    return folder
+
+
+def run(*command: str | Path) -> str:
+    """What a command printed that must succeed."""
+    ended = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=INSTALL_LIMIT_S,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def ext(
+    slim: Path, home: Path, folder: Path, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """`bentoml ext ...` of the plain install."""
+    command = [slim, "-m", "bentoml", "ext", *arguments]
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_no_library_of_training_is_installed(slim: Path) -> None:
+    listed = json.loads(run(slim, "-m", "pip", "list", "--format", "json"))
+
+    names = {package["name"].lower() for package in listed}
+    assert names >= {"bentoml-ext", "bentoml", "onnxruntime", "msgspec", "uvloop", "httptools"}
+    assert not names & ABSENT
+
+
+def test_onnx_is_served_with_the_same_bytes(
+    slim: Path, folder: Path, home: Path, onnx_server: Server, held_out: list[Application]
+) -> None:
+    with serve(home, python=str(slim), cwd=folder, BACKEND="onnx") as server:
+        reply = server.client.post("/classify_batch", json=held_out)
+        single = server.client.post("/classify", json=held_out[0])
+
+    assert reply.headers["x-backend"] == "onnx"
+    assert reply.content == onnx_server.client.post("/classify_batch", json=held_out).content
+    assert single.content == onnx_server.client.post("/classify", json=held_out[0]).content
+
+
+@pytest.mark.xfail(reason="workers fail one after the other until serving/ calls `require`")
+def test_xgboost_stops_the_start_and_names_the_extra(
+    slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
+) -> None:
+    with serve(home, python=str(slim), cwd=folder, wait=False, BACKEND="xgboost") as server:
+        code = server.process.wait(30)
+
+        assert code != 0
+        assert "Backend 'xgboost' needs xgboost. Install it with the 'xgboost' extra" in server.log
+
+
+def test_a_bundle_is_inspected_and_its_graph_written(
+    slim: Path, folder: Path, home: Path, credit_model: bentoml.Model, tmp_path: Path
+) -> None:
+    shown = ext(slim, home, folder, "inspect", str(credit_model.tag))
+    written = ext(slim, home, folder, "export", str(credit_model.tag), "-o", tmp_path / "out.onnx")
+
+    assert (shown.returncode, written.returncode) == (0, 0), shown.stderr + written.stderr
+    assert "binary:logistic" in shown.stdout
+    stored = Path(credit_model.path) / "graph.onnx"
+    assert (tmp_path / "out.onnx").read_bytes() == stored.read_bytes()
+
+
+def test_an_import_says_in_one_line_what_to_install(
+    slim: Path, folder: Path, home: Path, credit_model: bentoml.Model, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.ubj"
+    shutil.copy(Path(credit_model.path) / "booster.ubj", model)
+    (tmp_path / "features").write_text("age\n")
+
+    ended = ext(
+        *(slim, home, folder, "import", model, "--features", tmp_path / "features"),
+        *("--name", "slim_refused"),
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: This needs ")
+    assert "'convert' extra" in ended.stderr
+    assert ended.stderr.count("\n") == 1
