@@ -6,6 +6,7 @@ It runs where the model is served, on that machine's libraries and processor, an
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.evidence import PROOF, PROOF_ROWS, Proof, ProofRows
 from bentoml_ext.probability import probabilities, probability
+
+# BentoML gives this name's parents a handler; ours alone would be silent.
+_logger = logging.getLogger("bentoml.selftest")
 
 __all__ = ["SelfTest", "load_proof", "load_rows", "self_test"]
 
@@ -91,8 +95,11 @@ def _compare(what: str, expected: Margins, got: Margins, where: str) -> None:
     differ = np.flatnonzero(expected.view(np.uint32) != got.view(np.uint32))
     if differ.size:
         at = int(differ[0])
-        raise SelfTestFailed(
+        message = (
             f"Expected {what} {float(expected[at]).hex()}, got {float(got[at]).hex()} - at proof "
             f"row {at}, {where}; {differ.size} of {len(expected)} rows differ. This server would "
             "give other answers than the booster that was proven: it does not become ready."
         )
+        # BentoML's own report of a failed start is a long traceback: one line must say it.
+        _logger.error("Self-test failed: %s", message)
+        raise SelfTestFailed(message)

@@ -13,6 +13,7 @@ from bentoml_ext.arrays import Margins, Probabilities
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import Scorer
+from bentoml_ext.selftest import self_test
 from bentoml_ext.settings import Settings
 
 __all__ = ["runnable_for"]
@@ -26,7 +27,9 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
         SUPPORTS_CPU_MULTI_THREADING = False
 
         def __init__(self) -> None:
-            self.scorer = Scorer.open(Bundle(Path(model.path)), Settings.read().backend)
+            bundle = Bundle(Path(model.path))
+            self.scorer = Scorer.open(bundle, Settings.read().backend)
+            self_test(bundle, self.scorer.backend)
 
         def predict(self, rows: npt.NDArray[Any]) -> Probabilities:
             """Probabilities of rows, as `Booster.predict` gives them."""
