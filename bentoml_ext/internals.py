@@ -35,6 +35,7 @@ __all__ = [
     "has_plain_answers",
     "model_store_path",
     "refit",
+    "request_timeout_s",
     "use_model_store",
 ]
 
@@ -136,6 +137,12 @@ def has_plain_answers(service: Any) -> bool:
         or BentoMLContainer.http.response.trace_id.get()
         or service.middlewares
     )
+
+
+def request_timeout_s(service: str) -> float | None:
+    """Seconds until a request to a configured service gets a 504; None for no limit."""
+    timeout = BentoMLContainer.config.services[service].get()["traffic"]["timeout"]
+    return None if not timeout else float(timeout)
 
 
 def access_log_options() -> dict[str, bool] | None:

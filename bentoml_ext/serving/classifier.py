@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import bentoml
 import msgspec
-import numpy as np
 from starlette.responses import Response
 
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scorer import Scorer
+from bentoml_ext.selftest import load_proof, self_test
 from bentoml_ext.serving.handlers import BatchHandler, classify_handler
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import (
@@ -74,6 +74,9 @@ class Classifier:
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
 
+    fastpath = False
+    """Whether plain requests are answered in front of BentoML; set when that begins."""
+
     def __init__(self) -> None:
         # One resolution: `latest` may move while the service starts.
         self.stored: bentoml.Model = self.model
@@ -83,8 +86,9 @@ class Classifier:
             "X-Model-Tag": str(self.stored.tag),
             "X-Backend": self.scorer.backend.name,
         }
-        # BentoML answers /readyz when this returns: by then a prediction has been made.
-        self.scorer.answers(np.zeros((1, self.scorer.encoder.n_features), np.float32))
+        self.proof, self.proof_sha256 = load_proof(self.bundle)
+        # BentoML answers /readyz when this returns: by then the stored rows have been scored.
+        self.self_test = self_test(self.bundle, self.scorer.backend)
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
@@ -99,6 +103,7 @@ class Classifier:
         return {
             "tag": str(self.stored.tag),
             "backend": self.scorer.backend.name,
+            "fastpath": self.fastpath,
             "objective": manifest.objective,
             "trees": manifest.n_trees,
             "features": manifest.features,
@@ -107,6 +112,8 @@ class Classifier:
                 for field in self.scorer.encoder.fields
             ],
             "policy": msgspec.to_builtins(self.bundle.policy),
+            "proof": msgspec.to_builtins(self.proof.summary(self.proof_sha256)),
+            "self_test": msgspec.to_builtins(self.self_test),
             "versions": manifest.versions,
             "created": self.stored.info.creation_time.isoformat(),
         }

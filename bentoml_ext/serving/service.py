@@ -26,8 +26,8 @@ from bentoml_ext.settings import Settings
 
 __all__ = ["ClassifierService", "service", "service_for"]
 
-DEFAULT_TIMEOUT_S = 60
-"""BentoML's own."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""For workers: the libraries' own threads would only take the cores from other workers."""
 
 
 class ClassifierService(bentoml.Service[Any]):
@@ -38,7 +38,7 @@ class ClassifierService(bentoml.Service[Any]):
         app = super().to_asgi(is_main)
         app.add_route("/model", _model_view, methods=["GET"])
         middlewares = internals.refit(app, PromptTimeout)
-        shortcut = Shortcut(app, self.config.get("traffic", {}).get("timeout", DEFAULT_TIMEOUT_S))
+        shortcut = Shortcut(app, internals.request_timeout_s(self.name))
         started = app.router.lifespan_context
 
         @asynccontextmanager
@@ -56,6 +56,7 @@ class ClassifierService(bentoml.Service[Any]):
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         classifier = bentoml.get_current_service()
+        classifier.fastpath = True
         names = {
             **classifier.headers,
             "content-type": JSON,
@@ -99,7 +100,8 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         settings = inner.settings = Settings.read()
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config.setdefault("image", image_for(settings, [inner.model]))
-        config.setdefault("envs", [{"name": "BACKEND", "value": settings.backend}])
+        envs = {"BACKEND": settings.backend, **ONE_THREAD}
+        config.setdefault("envs", [{"name": name, "value": envs[name]} for name in envs])
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
         return made
 

@@ -160,7 +160,7 @@ class Shortcut:
         self, route: Route, body: bytes, started: float, scope: Scope, send: Send
     ) -> None:
         length = (b"content-length", str(len(body)).encode())
-        # BentoML names each request by a random span id; so that a log line can be asked for.
+        # BentoML names each answer by a random id.
         request_id = (b"x-bentoml-request-id", b"%016x" % random.getrandbits(64))
         headers = [*route.headers, length, request_id]
         join_writes(send)

@@ -1,0 +1,259 @@
+"""What the shortcut shares with BentoML: metrics, logs, limits; and what a worker loads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+import socket
+import sys
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import httpx
+import psutil
+import pytest
+
+from bentoml_ext.serving.timeout import PromptTimeout
+from models.fields import EXAMPLE
+from tests.servers import ROOT, Server, serve
+
+BODY = json.dumps(EXAMPLE).encode()
+
+SERVICE = """
+import sys
+import bentoml
+import bentoml_ext
+from models.fields import FIELDS
+
+@bentoml_ext.service(name="spied", {config})
+class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest", fields=FIELDS):
+    @bentoml.api
+    def modules(self) -> list[str]:
+        return sorted(sys.modules)
+"""
+
+
+def serve_spied(
+    home: Path, folder: Path, config: str = "", environ: dict[str, str] | None = None
+) -> AbstractContextManager[Server]:
+    """A service of its own, with more configuration and a look at what it imported."""
+    (folder / "spied.py").write_text(SERVICE.format(config=config))
+    variables = {"PYTHONPATH": str(ROOT), **(environ or {})}
+    target, python = "spied:Spied", sys.executable
+    return serve(home, target, cwd=folder, python=python, wait=True, **variables)
+
+
+def classify(server: Server, body: bytes = BODY, **headers: str) -> httpx.Response:
+    headers.setdefault("content-type", "application/json")
+    return server.client.post("/classify", content=body, headers=headers)
+
+
+def series(server: Server, name: str, **labels: str) -> float:
+    """The sum of a Prometheus series over the samples that have these labels."""
+    total = 0.0
+    for line in server.client.get("/metrics").text.splitlines():
+        found = re.fullmatch(rf"bentoml_service_{name}\{{(.*)\}} (.*)", line)
+        if found and all(f'{k}="{v}"' in found[1] for k, v in labels.items()):
+            total += float(found[2])
+    return total
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_requests_are_counted_in_bentomls_own_series(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model, workers: int
+) -> None:
+    with serve_spied(home, tmp_path, f"workers={workers}") as server:
+        # A connection each, so that both workers get some.
+        for _ in range(40):
+            headers = {"content-type": "application/json"}
+            assert httpx.post(f"{server.url}/classify", content=BODY, headers=headers).is_success
+        for _ in range(3):
+            assert classify(server, b"{}").status_code == 400
+        time.sleep(0.5)
+
+        at = {"endpoint": "/classify", "runner_name": "spied"}
+        assert series(server, "request_total", http_response_code="200", **at) == 40
+        assert series(server, "request_total", http_response_code="400", **at) == 3
+        ok = {**at, "http_response_code": "200"}
+        assert series(server, "request_duration_seconds_count", **ok) == 40
+        assert series(server, "request_duration_seconds_bucket", le="+Inf", **ok) == 40
+        assert 0 < series(server, "request_duration_seconds_sum", **ok) < 40
+        assert series(server, "request_in_progress", **at) == 0
+        assert series(server, "last_request_timestamp_seconds") > time.time() - 60
+
+
+def test_a_scrape_right_after_a_request_shows_it(onnx_server: Server) -> None:
+    at = {"endpoint": "/classify", "http_response_code": "200"}
+    before = series(onnx_server, "request_total", **at)
+
+    classify(onnx_server)
+
+    assert series(onnx_server, "request_total", **at) == before + 1
+
+
+def log_lines(home: Path, fastpath: str) -> list[str]:
+    """What is logged of two requests, without what differs by chance."""
+    with serve(home, BACKEND="onnx", ACCESS_LOG="on", FASTPATH=fastpath) as server:
+        assert server.client.get("/model").json()["fastpath"] is (fastpath == "on")
+        classify(server)
+        classify(server, b"{}")
+        time.sleep(0.2)
+        lines = [line for line in server.log.splitlines() if "path=/classify" in line]
+    # Without the shortcut a line also has the ids of a trace, of which there is none with it.
+    chance = r"^\S+ |127\.0\.0\.1:\d+|[\d.]+ms|\(trace=.*\)"
+    return [re.sub(chance, "", line).strip() for line in lines]
+
+
+def test_the_access_log_has_bentomls_lines_where_it_is_on(
+    home: Path, credit_model: bentoml.Model
+) -> None:
+    short, long = log_lines(home, "on"), log_lines(home, "off")
+
+    assert len(short) == 2
+    assert "status=200,type=application/json,length=48" in short[0]
+    assert short == long
+
+
+def test_the_access_log_is_off_unless_asked_for(onnx_server: Server) -> None:
+    classify(onnx_server)
+
+    assert "path=/classify" not in onnx_server.log
+
+
+def begin(server: Server, *, length: int = len(BODY)) -> socket.socket:
+    """A request whose body does not come."""
+    connection = socket.create_connection(("127.0.0.1", server.port), 10)
+    head = f"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode())
+    return connection
+
+
+@pytest.fixture(params=["on", "off"])
+def limited(
+    request: pytest.FixtureRequest, home: Path, tmp_path: Path, credit_model: bentoml.Model
+) -> Iterator[Server]:
+    config = 'traffic={"timeout": 2, "max_concurrency": 1}'
+    with serve_spied(home, tmp_path, config, {"FASTPATH": request.param}) as server:
+        yield server
+
+
+def test_a_body_that_does_not_come_in_time_is_504(limited: Server) -> None:
+    answer = b""
+    with begin(limited) as connection:
+        while b"}" not in answer:
+            answer += connection.recv(65536)
+
+    assert b"504" in answer.split(b"\r\n")[0]
+    assert b"Not able to process the request in 2" in answer
+
+
+def test_one_request_too_many_at_once_is_429(limited: Server) -> None:
+    with begin(limited) as waiting:
+        time.sleep(0.3)
+        assert classify(limited).status_code == 429
+        waiting.sendall(BODY)
+        assert b"200 OK" in waiting.recv(65536)
+
+    assert classify(limited).status_code == 200
+
+
+def test_the_shortcut_steps_aside_for_a_tracing_exporter(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model
+) -> None:
+    config = 'tracing={"exporter_type": "in_memory", "sample_rate": 1.0}'
+    with serve_spied(home, tmp_path, config) as server:
+        assert server.client.get("/model").json()["fastpath"] is False
+        assert classify(server).json()["Status"] == "APPROVED"
+
+
+def test_the_shortcut_steps_aside_for_cors(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model
+) -> None:
+    config = 'http={"cors": {"enabled": True, "access_control_allow_origins": ["*"]}}'
+    with serve_spied(home, tmp_path, config) as server:
+        answer = classify(server, origin="http://bank.example")
+
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def worker_of(server: Server) -> psutil.Process:
+    (worker,) = (
+        child
+        for child in psutil.Process(server.process.pid).children(recursive=True)
+        if "_bentoml_impl.worker.service" in child.cmdline()
+    )
+    return worker
+
+
+def test_an_onnx_worker_imports_no_training_library(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model
+) -> None:
+    with serve_spied(home, tmp_path, environ={"BACKEND": "onnx"}) as server:
+        classify(server)
+        classify(server, b"{}")
+        server.client.post("/classify_batch", content=b"[" + BODY + b"]")
+        loaded = {name.partition(".")[0] for name in server.client.post("/modules").json()}
+
+    assert "onnxruntime" in loaded
+    heavy = {"xgboost", "sklearn", "scipy", "pandas", "onnx", "skl2onnx", "onnxmltools", "pyarrow"}
+    assert not loaded & heavy
+
+
+@pytest.mark.parametrize("backend", ["onnx", "xgboost"])
+def test_a_worker_has_no_pool_of_native_threads(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model, backend: str
+) -> None:
+    with serve_spied(home, tmp_path, environ={"BACKEND": backend}) as server:
+        big = b"[" + b",".join([BODY] * 2000) + b"]"
+        headers = {"content-type": "application/json"}
+        for _ in range(3):
+            classify(server)
+            server.client.post("/classify_batch", content=big, headers=headers)
+
+        # The event loop, the batches, and BentoML's one for synchronous methods.
+        assert worker_of(server).num_threads() <= 3
+
+
+class Scope(dict[str, Any]):
+    """A scope that can be watched."""
+
+
+def test_an_answered_request_is_not_kept_until_its_timeout() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+
+    async def requests() -> int:
+        limited, watched = PromptTimeout(app, 60), []
+        for _ in range(100):
+            scope = Scope(type="http")
+            watched.append(weakref.ref(scope))
+            await limited(scope, receive, send)
+        del scope
+        gc.collect()
+        return sum(ref() is not None for ref in watched)
+
+    assert asyncio.run(requests()) == 0
+
+
+def test_the_applications_own_timeout_error_is_not_a_504() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise TimeoutError("the application's")
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    with pytest.raises(TimeoutError, match="the application's"):
+        asyncio.run(PromptTimeout(app, 60)({"type": "http"}, nothing, nothing))
