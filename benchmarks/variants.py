@@ -173,9 +173,12 @@ def _missing() -> Made:
     )
 
 
-def _named(*names: str, types: list[str] | None = None, **params: Any) -> Callable[[], Model]:
-    how = {"feature_names": list(names)} | ({"feature_types": types} if types else {})
-    return partial(train, **_SCORE, how=how, **params)
+def _named(*names: str) -> Callable[[], Model]:
+    return partial(train, **_SCORE, how={"feature_names": list(names)})
+
+
+def _typed(*types: str, rows: str) -> Callable[[], Model]:
+    return partial(train, **_SCORE, how={"feature_types": list(types)}, rows=rows)
 
 
 def _features() -> Made:
@@ -183,11 +186,8 @@ def _features() -> Made:
     yield "feature names, positions permuted", _named("f3", "f0", "f4", "f1", "f2")
     yield "feature names, numbers", _named("4", "3", "2", "1", "0")
     yield "feature names, high positions", _named("f10", "f20", "f30", "f40", "f50")
-    yield "feature types int", _named("a", "b", "c", "d", "e", types=["int"] * 5, rows="whole")
-    yield (
-        "feature types indicator",
-        _named("a", "b", "c", "d", "e", types=["i", "i", "int", "q", "float"], rows="bits"),
-    )
+    yield "feature types int", _typed(*["int"] * 5, rows="whole")
+    yield "feature types indicator", _typed("i", "i", "int", "q", "float", rows="bits")
     for text, onehot in (("one-hot", 100), ("partition", 1)):
         how: dict[str, Any] = {"rows": "codes", "how": CODES, "max_cat_to_onehot": onehot}
         yield f"categorical, {text} splits", partial(train, **_BINARY, **how)
