@@ -15,7 +15,7 @@ from typing import IO
 
 import httpx
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "free_port", "running", "serve"]
 
 ROOT = Path(__file__).parent.parent
 START_S = 60.0
@@ -50,18 +50,18 @@ class Server:
         except httpx.TransportError:
             return False
 
-    def wait(self) -> None:
+    def wait(self, limit_s: float = START_S) -> None:
         """Wait until it is ready.
 
         Raises:
             AssertionError: it ended, or took too long; with its output.
         """
-        end = time.monotonic() + START_S
+        end = time.monotonic() + limit_s
         while not self.is_ready():
             assert self.process.poll() is None, f"ended with {self.process.poll()}:\n{self.log}"
             # BentoML starts a worker again and again that fails to start.
             assert "Application startup failed" not in self.log, self.log
-            assert time.monotonic() < end, f"not ready in {START_S:g} s:\n{self.log}"
+            assert time.monotonic() < end, f"not ready in {limit_s:g} s:\n{self.log}"
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -99,21 +99,36 @@ def serve(
         wait: whether to wait until it is ready.
         environ: variables to set, such as BACKEND="onnx".
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1"]
-    log_path = home / f"server-{port}.log"
-    variables = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **environ}
-    with log_path.open("wb") as log:
-        process = _start([*command, "--port", str(port), *options], cwd, variables, log)
-    server = Server(port, process, log_path)
-    try:
+    port = free_port()
+    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    with running([*command, *options], port, home, cwd, **environ) as server:
         if wait:
             server.wait()
         yield server
+
+
+@contextmanager
+def running(
+    command: list[str], port: int, home: Path, cwd: Path = ROOT, **environ: str
+) -> Iterator[Server]:
+    """A command that serves on a port, perhaps not yet ready; ended when the block ends."""
+    log_path = home / f"server-{port}.log"
+    variables = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **environ}
+    with log_path.open("wb") as log:
+        process = _start(command, cwd, variables, log)
+    server = Server(port, process, log_path)
+    try:
+        yield server
     finally:
         server.stop()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nothing listens now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _start(
