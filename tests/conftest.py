@@ -23,11 +23,14 @@ import pytest
 import bentoml_ext
 from bentoml_ext.encoder import Application
 from models.course_csv import load
-from models.split import held_out_applications
+from models.dataset import Dataset
+from models.split import split
+from models.synthetic import generate
 from models.training import Trained, train
 from tests.servers import Server, serve
 
 CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
+COURSE_ROWS = 4454
 
 
 def pytest_sessionfinish() -> None:
@@ -50,20 +53,26 @@ def csv() -> Path:
 
 
 @pytest.fixture(scope="session")
-def held_out(csv: Path) -> list[Application]:
-    """The 891 real test applications."""
-    return held_out_applications(csv)
+def dataset() -> Dataset:
+    """The course's data; where it is missing, as many generated applications."""
+    return load(CSV) if CSV.is_file() else generate(COURSE_ROWS).dataset()
 
 
 @pytest.fixture(scope="session")
-def trained(csv: Path) -> Trained:
-    """The course's model."""
-    return train(load(csv))
+def held_out(dataset: Dataset) -> list[Application]:
+    """The 891 test applications: real ones where the course's data is."""
+    return list(split(dataset)[1].applications)
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Dataset) -> Trained:
+    """The model of the course's recipe."""
+    return train(dataset)
 
 
 @pytest.fixture(scope="session")
 def credit_model(trained: Trained, held_out: list[Application]) -> bentoml.Model:
-    """The course's model in the store."""
+    """That model in the store."""
     return bentoml_ext.save_model(
         "credit_risk_model",
         trained.booster,

@@ -19,7 +19,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from bentoml_ext import internals
 from bentoml_ext.encoder import Application
-from models.course_csv import load
+from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS
 from tests import small
@@ -44,9 +44,9 @@ class Course:
     applications: list[Application]
 
 
-def learn(csv: Path, *, sparse: bool, estimator: bool) -> Course:
+def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
     """Train as the course does, with a Booster or an estimator."""
-    known, test = split(load(csv))
+    known, test = split(dataset)
     vectorizer = DictVectorizer(sparse=sparse)
     rows = vectorizer.fit_transform(filled(known.applications))
     asked = vectorizer.transform(filled(test.applications))
@@ -79,12 +79,12 @@ def store_of(home: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("is_notebook", [True, False], ids=["notebook", "estimator"])
 def test_a_course_style_model_is_imported_and_answers_the_courses_bits_on_both_backends(
-    csv: Path, tmp_path: Path, is_notebook: bool
+    dataset: Dataset, tmp_path: Path, is_notebook: bool
 ) -> None:
     # The course spells the key in two ways. A sparse vectorizer is scikit-learn's default.
     key = "DictVectorizer" if is_notebook else "dictVectorizer"
     options = () if is_notebook else ("--null", "zero")
-    course = learn(csv, sparse=not is_notebook, estimator=not is_notebook)
+    course = learn(dataset, sparse=not is_notebook, estimator=not is_notebook)
     with store_of(tmp_path / "home"):
         stored = bentoml.xgboost.save_model(
             "course_model", course.model, custom_objects={key: course.vectorizer}
