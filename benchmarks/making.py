@@ -118,9 +118,9 @@ def fit(
     return model.fit(values[:300], target[:300], eval_set=held_out, verbose=False)
 
 
-def reloaded(suffix: str) -> xgb.Booster:
+def reloaded(suffix: str, rounds: int = _ROUNDS) -> xgb.Booster:
     """A booster that went through a file, .json or .ubj."""
-    booster, again = train("binary", objective="binary:logistic"), xgb.Booster()
+    booster, again = train("binary", objective="binary:logistic", rounds=rounds), xgb.Booster()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model.{suffix}"
         booster.save_model(path)
@@ -128,10 +128,10 @@ def reloaded(suffix: str) -> xgb.Booster:
     return again
 
 
-def continued() -> xgb.Booster:
+def continued(rounds: int = _ROUNDS) -> xgb.Booster:
     """Four rounds on top of a booster, with another learning rate."""
     matrix = _matrix("binary", "numbers", {})
-    first = train("binary", objective="binary:logistic")
+    first = train("binary", objective="binary:logistic", rounds=rounds)
     return xgb.train({"objective": "binary:logistic", "eta": 0.1}, matrix, 4, xgb_model=first)
 
 

@@ -139,6 +139,9 @@ def _shapes() -> Made:
     yield "no tree, base_score 0.5", partial(train, **_BINARY, rounds=0, base_score=0.5)
     yield "no tree, regression", partial(train, **_SCORE, rounds=0)
     yield "no tree, three classes", partial(train, **_CLASSES, rounds=0)
+    yield "no tree, dart", partial(train, **_BINARY, booster="dart", rounds=0)
+    yield "no round, gblinear", partial(train, **_BINARY, **_LINEAR, rounds=0)
+    yield "no tree, reloaded", partial(reloaded, "ubj", rounds=0)
     yield "single leaves", partial(train, **_BINARY, gamma=1e9)
     yield "single leaves of -0.0", partial(train, **_BINARY, gamma=1e9, rows="even", base_score=0.5)
     yield "single leaves, three classes", partial(train, **_CLASSES, gamma=1e9)
@@ -251,6 +254,7 @@ def _histories() -> Made:
     yield "reloaded from .json", partial(reloaded, "json")
     yield "reloaded from .ubj", partial(reloaded, "ubj")
     yield "training continued", continued
+    yield "training continued from no tree", partial(continued, rounds=0)
     yield "sliced, first rounds", partial(sliced, 0, 3, **_BINARY)
     yield "sliced, middle rounds", partial(sliced, 2, 6, **_CLASSES)
     yield "sliced, dart", partial(sliced, 1, 5, **_SCORE, **_DROP)

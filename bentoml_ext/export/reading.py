@@ -46,11 +46,12 @@ def read_ensemble(
         features=tuple(learner["feature_names"]),
     )
     if kind == "gblinear":
-        weights = np.asarray(gradient["model"]["weights"], np.float32).reshape(-1, len(base))
-        linear = Linear(bias=weights[-1], weights=weights[:-1])
-        # XGBoost 3.1 and 3.2 give every target of a gblinear booster the first target's base.
-        for used in (np.full_like(base, base[0]), base):
-            if np.array_equal(linear.bias + used, margins_without_data(booster, document)):
+        linear = _linear(gradient["model"], ensemble)
+        observed = margins_without_data(booster, document)
+        # XGBoost 3.1 and 3.2 give every target of a gblinear booster the first target's base, and
+        # take base_score itself for the base of one that was never trained.
+        for used in (np.full_like(base, base[0]), base, observed):
+            if np.array_equal(linear.bias + used, observed):
                 return replace(ensemble, base=used, model=linear)
         raise ExportRefused("Expected bias and base margin to add up - at the gblinear booster.")
     if kind == "gbtree":
@@ -63,6 +64,14 @@ def read_ensemble(
         f"Expected booster gbtree, dart or gblinear, got '{kind}' - at the booster. "
         "How it adds up its parts is not known."
     )
+
+
+def _linear(model: Mapping[str, Any], ensemble: Ensemble) -> Linear:
+    """The weights; a booster that was never trained has none, and they are 0."""
+    shape = (ensemble.n_features + 1, ensemble.n_targets)
+    weights = np.asarray(model["weights"], np.float32)
+    weights = weights.reshape(shape) if len(weights) else np.zeros(shape, np.float32)
+    return Linear(bias=weights[-1], weights=weights[:-1])
 
 
 def _weighted(trees: Trees, drop: Floats, base: Floats | None) -> Trees:
