@@ -89,9 +89,14 @@ def import_command(source: str, name: str, features: Path | None, null: Any, abs
     from bentoml_ext import framework, importer, report
 
     imported = importer.find(source, features, null=null, absent=absent)
-    stored = framework.save_model(
-        name, imported.model, encoder=imported.encoder, labels=imported.origin
-    )
+    with report.progress("Proving") as on_progress:
+        stored = framework.save_model(
+            name,
+            imported.model,
+            encoder=imported.encoder,
+            labels=imported.origin,
+            on_progress=on_progress,
+        )
     click.echo(report.imported(stored, framework.load_bundle(stored), source))
 
 
@@ -103,3 +108,45 @@ def inspect_command(tag: str) -> None:
 
     stored = framework.get(tag)
     report.show(report.inspected(stored, framework.load_bundle(stored)))
+
+
+@ext.command("verify")
+@click.argument("target")
+@click.option(
+    "--booster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For an ONNX file: the .json or .ubj file of the booster that it must agree with.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=100_000,
+    show_default=True,
+    help="Random rows, besides those on every split.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random rows.")
+@click.option(
+    "--json",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the proof as JSON.",
+)
+@click.pass_context
+def verify_command(
+    context: click.Context, *, target: str, booster: Path | None, rows: int, seed: int, output: Any
+) -> None:
+    """Prove TARGET again, here and now; exit 1 on any difference.
+
+    TARGET is the tag of a stored model, whose backends are judged; or with --booster any ONNX file,
+    also one of another converter.
+    """
+    from bentoml_ext import files, report, verification
+
+    with report.progress("Verifying") as on_progress:
+        proof, features = verification.verify(
+            target, booster, random_rows=rows, seed=seed, on_progress=on_progress
+        )
+    if output is not None:
+        files.write(output, proof.to_json())
+    report.show(report.proven(proof, features))
+    context.exit(0 if proof.holds else 1)

@@ -1,34 +1,28 @@
-"""Evidence: what a proof found, and the rows that let it be repeated without the booster.
-
-`proof.json` is for people and for `bentoml ext verify`; `proof.npy` holds rows with the booster's
-own answers. Both are read by the serving process, so this needs numpy and msgspec alone.
-"""
+"""Evidence: what a proof found. `proof.json` is for people and for programs."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
+import hashlib
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from bentoml_ext.arrays import Margins, Probabilities, Rows
+from bentoml_ext import environment
 from bentoml_ext.errors import BundleError
 
 __all__ = [
     "PROOF",
-    "PROOF_ROWS",
     "STRUCTURE",
     "Difference",
     "Part",
     "Proof",
-    "ProofRows",
     "Summary",
 ]
 
 PROOF = "proof.json"
-PROOF_ROWS = "proof.npy"
 STRUCTURE = "structure"
 
 
@@ -158,6 +152,29 @@ class Proof(msgspec.Struct, frozen=True):
     files: dict[str, str]
     stored_rows: int = 0
 
+    @classmethod
+    def of(
+        cls, start: float, files: Mapping[str, bytes], *, objective: str, oracle: str, **found: Any
+    ) -> Proof:
+        """A proof that was made here and now.
+
+        Args:
+            start: `time.perf_counter()` when it began.
+            files: what was judged.
+            objective, oracle: as above.
+            found: parts, seed and stored_rows.
+        """
+        return cls(
+            objective=objective,
+            oracle=oracle,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(time.perf_counter() - start, 3),
+            versions=environment.versions(),
+            machine=environment.machine(),
+            files={name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
+            **found,
+        )
+
     @property
     def holds(self) -> bool:
         """Whether every part does."""
@@ -196,8 +213,11 @@ class Proof(msgspec.Struct, frozen=True):
         )
 
     def to_json(self) -> bytes:
-        """proof.json."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+        """proof.json, the verdict in front."""
+        plain = msgspec.to_builtins(self)
+        for part, told in zip(self.parts, plain["parts"], strict=True):
+            told |= {"equal_share": part.share, "holds": part.holds}
+        return msgspec.json.format(msgspec.json.encode({"holds": self.holds} | plain), indent=1)
 
     @classmethod
     def from_json(cls, data: bytes) -> Proof:
@@ -210,63 +230,3 @@ class Proof(msgspec.Struct, frozen=True):
             return msgspec.json.decode(data, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BundleError(f"Expected a proof, got {error} - at {PROOF}.") from error
-
-
-@dataclass(frozen=True, eq=False)
-class ProofRows:
-    """Rows and the booster's own answers to them.
-
-    Args:
-        rows: float32, (n, n_features).
-        margins: float32, (n, n_targets).
-        probabilities: float32, (n,), what `Booster.predict` gave; None if it gives none.
-    """
-
-    rows: Rows
-    margins: Margins
-    probabilities: Probabilities | None
-
-    def to_npy(self) -> bytes:
-        """proof.npy: one record a row; numbers as float32 in little endian, no objects."""
-        kinds = [
-            ("row", "<f4", self.rows.shape[1:]),
-            ("margin", "<f4", self.margins.shape[1:]),
-        ]
-        columns = [self.rows, self.margins]
-        if self.probabilities is not None:
-            kinds.append(("probability", "<f4", ()))
-            columns.append(self.probabilities)
-        records = np.empty(len(self.rows), np.dtype(kinds))
-        for (name, *_), column in zip(kinds, columns, strict=True):
-            records[name] = column
-        file = io.BytesIO()
-        np.save(file, records, allow_pickle=False)
-        return file.getvalue()
-
-    @classmethod
-    def from_npy(cls, data: bytes) -> ProofRows:
-        """Read proof.npy.
-
-        Raises:
-            BundleError: not such a file; one that holds objects is refused unread.
-        """
-        try:
-            records = np.load(io.BytesIO(data), allow_pickle=False)
-            names = records.dtype.names or ()
-            if not len(records):
-                raise ValueError("no rows")
-            return cls(
-                rows=_native(records["row"]),
-                margins=_native(records["margin"]),
-                probabilities=_native(records["probability"]) if "probability" in names else None,
-            )
-        except (ValueError, IndexError, EOFError, TypeError) as error:
-            raise BundleError(
-                f"Expected rows of a proof, got {error} - at {PROOF_ROWS}."
-            ) from error
-
-
-def _native(column: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    if column.dtype != np.dtype("<f4"):
-        raise ValueError(f"numbers of type {column.dtype}")
-    return np.ascontiguousarray(column, np.float32)

@@ -87,14 +87,7 @@ def save_model(
     booster = _booster_of(model)
     _check_features(booster, encoder)
     policy = policy or Policy()
-    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not.
-    graph = export.to_onnx(booster, with_prediction=False)
-    files = {
-        BOOSTER: bytes(booster.save_raw("ubj")),
-        GRAPH: graph.SerializeToString(),
-        ENCODER: encoder.to_json(),
-        POLICY: policy.to_json(),
-    }
+    files = _files(booster, encoder, policy)
     proven = export.prove(
         booster,
         files,
@@ -199,6 +192,20 @@ def _booster_of(model: xgboost.Booster | xgboost.XGBModel) -> xgboost.Booster:
     booster = model.get_booster()
     best = booster.attr("best_iteration")
     return booster if best is None else booster[: int(best) + 1]
+
+
+def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[str, bytes]:
+    """What a bundle holds besides its proof and its manifest."""
+    from bentoml_ext import export
+
+    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not.
+    graph = export.to_onnx(booster, with_prediction=False)
+    return {
+        BOOSTER: bytes(booster.save_raw("ubj")),
+        GRAPH: graph.SerializeToString(),
+        ENCODER: encoder.to_json(),
+        POLICY: policy.to_json(),
+    }
 
 
 def _check_features(booster: xgboost.Booster, encoder: Encoder) -> None:

@@ -25,7 +25,15 @@ from bentoml_ext.tags import tag_of
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["Imported", "encoder_of_pickle", "find", "from_file", "from_store", "read_features"]
+__all__ = [
+    "Imported",
+    "encoder_of_pickle",
+    "find",
+    "from_file",
+    "from_store",
+    "read_booster",
+    "read_features",
+]
 
 COURSE_MODULES = ("bentoml.xgboost", "_bentoml_impl.frameworks.xgboost")
 BOOSTER_FILES = ("saved_model.ubj", "saved_model.json")
@@ -132,6 +140,16 @@ def from_file(
     """
     encoder = Encoder(features, null=null, absent=absent)
     return Imported(_load(path, "Booster"), encoder, {"imported-from": path.name})
+
+
+def read_booster(path: Path) -> xgboost.Booster:
+    """A booster of its own file, `.json` or `.ubj`.
+
+    Raises:
+        ImportRefused: not a booster.
+    """
+    booster: xgboost.Booster = _load(path, "Booster")
+    return booster
 
 
 def read_features(path: Path) -> list[str]:

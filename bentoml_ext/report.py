@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
+import numpy as np
 from rich.console import Console, Group, RenderableType
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from bentoml_ext.bundle import GRAPH, Bundle
+from bentoml_ext.evidence import Part, Proof
+from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
     from bentoml_ext.encoder import Field
+    from bentoml_ext.export.proof import Progress
 
-__all__ = ["exported", "imported", "inspected", "show"]
+__all__ = ["exported", "imported", "inspected", "progress", "proven", "show"]
 
 
 def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
@@ -24,7 +32,7 @@ def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
         f"Wrote {output}: {entry.size_bytes:,} bytes, sha256 {entry.sha256}.\n"
         f"Checked: every file of {stored.tag} has the checksum of its manifest; "
         f"{bundle.manifest.n_trees} trees, {bundle.manifest.n_features} features, "
-        f"{bundle.manifest.objective}."
+        f"{bundle.manifest.objective}.\n{_evidence(bundle)}"
     )
 
 
@@ -34,7 +42,8 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> str:
     return (
         f"Imported {source} as {stored.tag}: {manifest.n_trees} trees, "
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
-        f"{manifest.objective}.\nServe it with `bentoml serve`, or `BACKEND=xgboost bentoml serve`."
+        f"{manifest.objective}.\n{_evidence(bundle)}\n"
+        "Serve it with `bentoml serve`, or `BACKEND=xgboost bentoml serve`."
     )
 
 
@@ -50,6 +59,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     bands = [f"{band.answer} above {band.above:g}" for band in bundle.policy.bands]
     facts.add_row(bundle.policy.key, ", ".join([*bands, f"else {bundle.policy.otherwise}"]))
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
+    facts.add_row("proof", _evidence(bundle))
     for kind, values in (("labels", stored.info.labels), ("metadata", stored.info.metadata)):
         if values:
             facts.add_row(kind, ", ".join(f"{name}={value!s}" for name, value in values.items()))
@@ -63,6 +73,77 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     for field in bundle.encoder.fields:
         fields.add_row(field.name, str(_columns(field)), field.expected)
     return Group(facts, files, fields)
+
+
+def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
+    """For `verify`: every part as a table, and the verdict.
+
+    Args:
+        proof: what was found.
+        features: names of the columns, for the first row that differs.
+    """
+    table = _table(
+        "Part", "Judged", "Checked", "Compared", "Equal", "Share", "Gap", "Flips", "What"
+    )
+    for column in table.columns[2:8]:
+        column.justify = "right"
+    for part in proof.parts:
+        table.add_row(
+            part.name,
+            part.subject,
+            f"{part.checked:,}",
+            f"{part.compared:,}",
+            f"{part.equal:,}",
+            _share(part),
+            _or_dash(part.largest_gap_ulp),
+            _or_dash(part.decision_flips),
+            part.note,
+        )
+    told = [f"Expected: the bits of {proof.oracle}, {proof.objective}. Took {proof.seconds:.1f} s."]
+    if proof.holds:
+        told.append("Every bit is equal.")
+    else:
+        told.append(f"Different. {proof.reason}")
+        if proof.difference and proof.difference.values:
+            told.append("That row: " + _row(proof.difference.values, features))
+    return Group(table, "", *told)
+
+
+def _share(part: Part) -> str:
+    # Rounded down: 100 % is said of nothing but all.
+    return f"{math.floor(part.share * 1e5) / 1e3:.3f} %"
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _row(values: Sequence[str], features: Sequence[str]) -> str:
+    names = features if len(features) == len(values) else [f"f{i}" for i in range(len(values))]
+    numbers = (float("nan") if text == "nan" else float.fromhex(text) for text in values)
+    shown = ("missing" if math.isnan(x) else str(np.float32(x)) for x in numbers)
+    return ", ".join(f"{name}={number}" for name, number in zip(names, shown, strict=True))
+
+
+def _evidence(bundle: Bundle) -> str:
+    """The bundle's proof in a sentence."""
+    proof, sha256 = load_proof(bundle)
+    summary = proof.summary(sha256)
+    verdict = "every bit equal" if proof.holds else f"DIFFERENT: {proof.reason}"
+    return (
+        f"Proven on {proof.made}: {verdict}; {summary.compared:,} values compared on "
+        f"{summary.rows:,} rows, {summary.decision_flips} decisions flipped, "
+        f"by {', '.join(summary.subjects)} against {proof.oracle}."
+    )
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """A bar on stderr while a proof runs, if that is a terminal; yields what moves it."""
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show(what: RenderableType) -> None:

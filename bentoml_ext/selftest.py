@@ -16,13 +16,14 @@ from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import Backend
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import SelfTestFailed
-from bentoml_ext.evidence import PROOF, PROOF_ROWS, Proof, ProofRows
+from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.probability import probabilities, probability
+from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.selftest")
 
-__all__ = ["SelfTest", "load_proof", "load_rows", "self_test"]
+__all__ = ["SelfTest", "load_proof", "load_rows", "one_by_one", "self_test"]
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,16 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
     rows, expected = proven.rows, proven.margins[:, 0]
     name = f"backend '{backend.name}'"
     _compare("margin", expected, backend.margins(rows), f"{name}, in a batch")
-    _compare("margin", expected, _one_by_one(backend, rows), f"{name}, one by one")
+    _compare("margin", expected, one_by_one(backend, rows), f"{name}, one by one")
     if (chances := proven.probabilities) is not None:
         _compare("probability", chances, probabilities(expected), "the sigmoid, in a batch")
-        one_by_one = np.array([probability(float(margin)) for margin in expected], np.float32)
-        _compare("probability", chances, one_by_one, "the sigmoid, one by one")
+        singly = np.array([probability(float(margin)) for margin in expected], np.float32)
+        _compare("probability", chances, singly, "the sigmoid, one by one")
     return SelfTest(len(rows), time.perf_counter() - start)
 
 
-def _one_by_one(backend: Backend, rows: Rows) -> Margins:
+def one_by_one(backend: Backend, rows: Rows) -> Margins:
+    """float32, (n,): margins on the backend's way for a single row."""
     row = np.empty((1, rows.shape[1]), np.float32)
     call = backend.single(row)
     margins = np.empty(len(rows), np.float32)

@@ -119,7 +119,7 @@ def _run(data: Path | None, name: str, seed: int, rows: int) -> None:
     console = Console(highlight=False, markup=False)
     console.print(summary(dataset, trained))
     console.print("\nSaving: converting to ONNX and proving that both backends agree ...")
-    tag = _save(name, dataset, trained).tag
+    tag = _save(name, dataset, trained, Console(stderr=True)).tag
     console.print(f"Saved     {tag}\n")
     step = "bentoml serve" if tag.name == MODEL_NAME else f"bentoml ext inspect {tag}"
     console.print(f"Next      {step}", soft_wrap=True)
@@ -136,7 +136,9 @@ def _train(dataset: Dataset, console: Console) -> Trained:
         return train_on(dataset, on_round=lambda: progress.advance(task))
 
 
-def _save(name: str, dataset: Dataset, trained: Trained) -> bentoml.Model:
+def _save(name: str, dataset: Dataset, trained: Trained, console: Console) -> bentoml.Model:
+    from rich.progress import Progress
+
     import bentoml_ext
 
     # Generated ones even for a model of real data: an application in a bundle would carry a
@@ -151,15 +153,18 @@ def _save(name: str, dataset: Dataset, trained: Trained) -> bentoml.Model:
         "held_out_rows": evaluation.rows,
         "confusion": {answer: list(counts) for answer, counts in evaluation.confusion.items()},
     }
-    return bentoml_ext.save_model(
-        name,
-        trained.booster,
-        encoder=trained.encoder,
-        policy=trained.policy,
-        applications=proof,
-        labels={"data": "generated" if "seed" in dataset.origin else "csv"},
-        metadata=metadata,
-    )
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Proving", total=None)
+        return bentoml_ext.save_model(
+            name,
+            trained.booster,
+            encoder=trained.encoder,
+            policy=trained.policy,
+            applications=proof,
+            labels={"data": "generated" if "seed" in dataset.origin else "csv"},
+            metadata=metadata,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.comparing import Decisions, Tally
 from bentoml_ext.encoder import Application, Encoder, Field
-from bentoml_ext.export.comparing import Decisions, Tally
 from bentoml_ext.export.oracle import Truth
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.policy import Policy

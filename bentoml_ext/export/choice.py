@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.evidence import ProofRows
 from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
+from bentoml_ext.proof_rows import ProofRows
 
 __all__ = ["STORED_ROWS", "proof_rows"]
 

@@ -30,6 +30,11 @@ class Truth:
     predictions: Floats
     chances: Floats | None = None
 
+    @property
+    def predicts_margins(self) -> bool:
+        """Whether prediction and margin are one."""
+        return np.array_equal(self.margins, self.predictions, equal_nan=True)
+
     def of(self, rows: Bools) -> Truth:
         """The answers to some of the rows."""
         chances = None if self.chances is None else self.chances[rows]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -14,14 +12,13 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.comparing import Tally
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.evidence import PROOF, PROOF_ROWS, Difference, Part, Proof, ProofRows
-from bentoml_ext.export import environment
+from bentoml_ext.evidence import PROOF, Difference, Part, Proof
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader
 from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
-from bentoml_ext.export.comparing import Tally
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle
@@ -29,6 +26,7 @@ from bentoml_ext.export.rows import CHUNK, Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.policy import Policy
+from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.scorer import OBJECTIVES, Scorer
 
 __all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
@@ -120,16 +118,13 @@ def prove(
         stored = proof_rows(oracle, sampler, ensemble, encoder.rows(invented))
         run.single(stored)
         run.applications(encoder, [*applications, *invented])
-    proof = Proof(
+    proof = Proof.of(
+        start,
+        files,
         objective=ensemble.objective,
         oracle=oracle.name,
         parts=run.parts,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.perf_counter() - start, 3),
         seed=seed,
-        versions=environment.versions(),
-        machine=environment.machine(),
-        files={name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
         stored_rows=len(stored.rows),
     )
     return Proven(proof, stored)

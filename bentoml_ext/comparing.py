@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from bentoml_ext.arrays import Rows
+from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.evidence import Difference, Part
-from bentoml_ext.export.ensemble import Floats, Ints
-from bentoml_ext.export.words import word_of
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import first_margin_above
 
-__all__ = ["Decisions", "Tally", "gaps"]
+__all__ = ["Decisions", "Tally", "gaps", "word_of", "words_of"]
 
 
 def gaps(expected: Floats, got: Floats) -> Ints:
@@ -26,6 +25,16 @@ def _rank(values: Floats) -> Ints:
     """int64: every float32 in rising order, -0.0 one below 0.0."""
     bits = np.ascontiguousarray(values, np.float32).view(np.int32).astype(np.int64)
     return np.where(bits < 0, np.int64(-1) - (bits & 0x7FFFFFFF), bits)
+
+
+def word_of(value: Any) -> str:
+    """A float in hex, which is exact; anything else as it is."""
+    return float(value).hex() if isinstance(value, np.floating) else str(value)
+
+
+def words_of(values: Floats) -> str:
+    """Floats in hex, with spaces between."""
+    return " ".join(float(value).hex() for value in values)
 
 
 class Decisions:
@@ -91,8 +100,6 @@ class Tally:
         """Compare decisions, (n,); `answers` names them from the lowest band on."""
         flipped = np.flatnonzero(expected != got)
         self.flips = (self.flips or 0) + len(flipped)
-        self.compared += len(expected)
-        self.equal += len(expected) - len(flipped)
         if len(flipped):
             at = int(flipped[0])
             self._keep("decision", answers[expected[at]], answers[got[at]], at, rows)

@@ -1,0 +1,206 @@
+"""Judging: any ONNX file against any booster, by the bits of whatever the file gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import onnx
+import onnxruntime as ort
+import xgboost as xgb
+
+from bentoml_ext.arrays import Floats, Rows
+from bentoml_ext.comparing import Decisions, Tally
+from bentoml_ext.errors import BackendError, FeatureMismatch
+from bentoml_ext.evidence import Part
+from bentoml_ext.export.blame import first_tree
+from bentoml_ext.export.ensemble import Ensemble
+from bentoml_ext.export.graph import read
+from bentoml_ext.export.oracle import Oracle, Truth
+from bentoml_ext.export.rows import Sampler
+from bentoml_ext.policy import Policy
+
+__all__ = ["Judged", "judge"]
+
+_MARGINS, _PREDICTIONS = "margin", "prediction"
+_INPUTS: Final = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+
+
+@dataclass(frozen=True, eq=False)
+class _Output:
+    """An output of the file and what of the booster it is compared with."""
+
+    name: str
+    compared_with: str
+
+    def expected(self, truth: Truth) -> Floats:
+        return truth.margins if self.compared_with == _MARGINS else truth.predictions
+
+
+class _File:
+    """An ONNX file that takes rows."""
+
+    def __init__(self, data: bytes, n_features: int) -> None:
+        options = ort.SessionOptions()
+        # The order of a sum depends on threads; with one a file is at its best.
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self.graph = onnx.load_from_string(data)
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            raise BackendError(f"Expected an ONNX file, got {reason} - at ONNX Runtime.") from error
+        inputs = self._session.get_inputs()
+        width = inputs[0].shape[1] if len(inputs) == 1 and len(inputs[0].shape) == 2 else None
+        if inputs[0].type not in _INPUTS or width is None:
+            told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+            raise FeatureMismatch(f"Expected one input of rows, got {told} - at the ONNX file.")
+        if isinstance(width, int) and width != n_features:
+            raise FeatureMismatch(
+                f"Expected rows of {n_features} features, got {width} - at the ONNX file."
+            )
+        self._input, self._dtype = inputs[0].name, _INPUTS[inputs[0].type]
+
+    def run(self, rows: Rows) -> dict[str, Floats]:
+        """Every output that is made of floats, (n, k); of maps, their values by rising key."""
+        try:
+            found = self._session.run(None, {self._input: rows.astype(self._dtype)})
+        except Exception as error:
+            raise BackendError(
+                f"Expected rows for this file, got {rows.shape} - at ONNX Runtime."
+            ) from error
+        names = [output.name for output in self._session.get_outputs()]
+        columns = {name: _columns(value) for name, value in zip(names, found, strict=True)}
+        return {name: value for name, value in columns.items() if value is not None}
+
+
+def _columns(value: Any) -> Floats | None:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = np.array([[one[key] for key in sorted(one)] for one in value], np.float32)
+    if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.floating):
+        return None
+    table = np.ascontiguousarray(value, np.float32)
+    return table.reshape(len(table), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What was found of a file.
+
+    Args:
+        oracle: the booster.
+        parts: by kind of rows and by output of the file.
+    """
+
+    oracle: Oracle
+    parts: list[Part]
+
+
+def judge(
+    data: bytes,
+    booster: xgb.Booster,
+    *,
+    random_rows: int,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Judged:
+    """Compare every output of an ONNX file that is made of floats; see `verify_file`."""
+    _, ensemble = read(booster)
+    oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
+    file = _File(data, ensemble.n_features)
+    outputs = _outputs(file, oracle, sampler.sensible(64))
+    total = 4 * len(sampler.splits) + random_rows
+    parts, done = [], 0
+    for name, batches in (
+        ("boundary", sampler.boundary()),
+        ("extremes", sampler.extremes()),
+        ("random", sampler.random_rows(random_rows)),
+    ):
+        tallies = [Tally(name, one.name, _note(one)) for one in outputs]
+        for batch in batches:
+            finite = ~np.isinf(batch).any(axis=1)
+            rows = batch if oracle.takes_infinities else batch[finite]
+            if len(rows):
+                _compare(file, oracle.truth(rows), outputs, tallies, rows)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(min(done, total), total)
+        parts += [_part(tally, ensemble, file) for tally in tallies if tally.compared]
+    return Judged(oracle, parts)
+
+
+def _outputs(file: _File, oracle: Oracle, rows: Rows) -> list[_Output]:
+    """What to compare with what: by name, or else with what the output is nearer to."""
+    truth, found = oracle.truth(rows), file.run(rows)
+    outputs = []
+    for name, got in found.items():
+        if name in (_MARGINS, _PREDICTIONS):
+            outputs.append(_Output(name, name))
+            continue
+        gap = {
+            kind: _distance(expected, got)
+            for kind, expected in ((_PREDICTIONS, truth.predictions), (_MARGINS, truth.margins))
+        }
+        nearer = min(gap, key=lambda kind: gap[kind])
+        if np.isfinite(gap[nearer]):
+            outputs.append(_Output(name, nearer))
+    if not outputs:
+        shapes = {name: value.shape for name, value in found.items()}
+        raise BackendError(
+            f"Expected an output of margins or predictions, {truth.margins.shape[1]} a row, got "
+            f"{shapes} - at the ONNX file."
+        )
+    return outputs
+
+
+def _distance(expected: Floats, got: Floats) -> float:
+    """The median distance; infinite if the shapes do not fit."""
+    got = _fitted(expected, got)
+    if expected.shape != got.shape:
+        return float("inf")
+    return float(np.median(np.abs(expected.astype(np.float64) - got)))
+
+
+def _fitted(expected: Floats, got: Floats) -> Floats:
+    """Of the two columns of a binary classifier that of the positive class."""
+    if expected.shape[1] == 1 and got.shape[1] == 2:
+        return np.ascontiguousarray(got[:, 1:])
+    return got
+
+
+def _compare(
+    file: _File, truth: Truth, outputs: list[_Output], tallies: list[Tally], rows: Rows
+) -> None:
+    found = file.run(rows)
+    policy = Policy()
+    decisions, order = Decisions(policy), policy.answers[::-1]
+    for output, tally in zip(outputs, tallies, strict=True):
+        expected = output.expected(truth)
+        got = _fitted(expected, found[output.name])
+        tally.compare(output.compared_with, expected, got, rows)
+        if truth.chances is not None:
+            # What binary:logitraw predicts is the margin, too.
+            is_margin = output.expected(truth) is truth.margins or truth.predicts_margins
+            decide = decisions.by_margin if is_margin else decisions.by_probability
+            native = decisions.by_probability(truth.chances)
+            tally.decide(native, decide(got[:, 0]), order, rows)
+        tally.seen(rows)
+
+
+def _note(output: _Output) -> str:
+    asked = "predicted margin" if output.compared_with == _MARGINS else "prediction"
+    return f"output '{output.name}' with the booster's {asked}"
+
+
+def _part(tally: Tally, ensemble: Ensemble, file: _File) -> Part:
+    part = tally.part()
+    if part.difference is None or tally.row is None:
+        return part
+    tree = first_tree(ensemble, file.graph, tally.row)
+    return msgspec.structs.replace(
+        part, difference=msgspec.structs.replace(part.difference, tree=tree)
+    )
