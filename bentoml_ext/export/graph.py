@@ -15,6 +15,7 @@ from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.margins import add_margins
+from bentoml_ext.export.numpy_softmax import numpy_softmax
 from bentoml_ext.export.operators import ML_OPSET, OPSET, Operators
 from bentoml_ext.export.predictions import add_class_probabilities, add_predictions
 from bentoml_ext.export.reading import read_ensemble
@@ -139,11 +140,7 @@ def add_answers(
     """
     objective, k = ensemble.objective, ensemble.n_targets
     if source.scipy_softmax:
-        raise ExportRefused(
-            "Expected multi:softprob, got multi:softmax in a classifier - at the objective. Its "
-            "predict_proba is numpy's exponential, whose bits depend on the processor: train with "
-            "multi:softprob, or export its booster."
-        )
+        return numpy_softmax(ops, margins, k), ("n", k)
     prediction = add_predictions(ops, objective, margins, k)
     flat = k == 1 or objective == "multi:softmax"
     if source.n_classes is None:

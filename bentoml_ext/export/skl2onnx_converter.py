@@ -54,7 +54,7 @@ def _classifier_shapes(operator: Any) -> None:
     rows = operator.inputs[0].get_first_dimension()
     model = operator.raw_operator
     columns = _columns(model)
-    flat = columns == 1 or model.n_classes_ != 2
+    flat = columns == 1 or model.n_classes_ != 2 or _answers_with_class(model)
     operator.outputs[0].type = Int64TensorType([rows] if flat else [rows, columns])
     operator.outputs[1].type = FloatTensorType([rows, max(columns, 2)])
 
@@ -65,8 +65,15 @@ def _other_shapes(operator: Any) -> None:
     operator.outputs[0].type = FloatTensorType([rows, _columns(operator.raw_operator)])
 
 
+def _answers_with_class(model: xgb.XGBModel) -> bool:
+    """Whether the booster itself predicts the class and no probability."""
+    return isinstance(model, xgb.XGBClassifier) and model.objective == "multi:softmax"
+
+
 def _columns(model: xgb.XGBModel) -> int:
-    """Columns of what the estimator's booster predicts."""
+    """Columns of what the estimator's booster predicts; of its margins if that is the class."""
+    if _answers_with_class(model):
+        return int(model.n_classes_)
     row = np.zeros((1, model.get_booster().num_features()), np.float32)
     predicted = model.get_booster().predict(xgb.DMatrix(row), validate_features=False)
     return int(np.asarray(predicted).reshape(1, -1).shape[1])
@@ -75,8 +82,10 @@ def _columns(model: xgb.XGBModel) -> int:
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     label, probabilities = operator.outputs
-    ops, answers = _answers(scope, operator, container)
-    if model.n_classes_ != 2 and _columns(model) == model.n_classes_:
+    ops, margins, answers = _answers(scope, operator, container)
+    if _answers_with_class(model):
+        labels = ops.add("ArgMax", margins, axis=1, keepdims=0)
+    elif model.n_classes_ != 2 and _columns(model) == model.n_classes_:
         labels = ops.add("ArgMax", answers, axis=1, keepdims=0)
     else:
         deciding = answers
@@ -92,14 +101,14 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _convert_other(scope: Any, operator: Any, container: Any) -> None:
     (variable,) = operator.outputs
-    ops, answers = _answers(scope, operator, container)
+    ops, _, answers = _answers(scope, operator, container)
     shape = ops.constant([-1, _columns(operator.raw_operator)], np.int64)
     ops.add("Reshape", answers, shape, output=variable.full_name)
     _hand_over(ops, container)
 
 
-def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str]:
-    """The nodes up to the model's predictions, and the name of these."""
+def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str, str]:
+    """The nodes up to the model's predictions, and the names of margins and predictions."""
     opset = container.target_opset_any_domain("")
     if opset < _LOWEST_OPSET or container.target_opset_any_domain("ai.onnx.ml") < ML_OPSET:
         raise ExportRefused(
@@ -114,7 +123,7 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str]
     # Who runs a file of skl2onnx takes a default session, with a thread for every core.
     margins = add_model(ops, source, ensemble, rows, thread_proof=True)
     answers, _ = add_answers(ops, source, ensemble, margins)
-    return ops, answers
+    return ops, margins, answers
 
 
 def _hand_over(ops: Operators, container: Any) -> None:

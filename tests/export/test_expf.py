@@ -9,9 +9,11 @@ import onnxruntime as ort
 import pytest
 import xgboost as xgb
 from onnx import TensorProto, helper
+from scipy.special import softmax  # type: ignore[import-untyped]
 
 from benchmarks.comparison import equal_share
 from bentoml_ext.arrays import Margins
+from bentoml_ext.export.numpy_softmax import numpy_softmax
 from bentoml_ext.export.operators import OPSET, Operators
 from bentoml_ext.export.predictions import OBJECTIVES, add_predictions
 from bentoml_ext.probability import probabilities
@@ -22,6 +24,10 @@ def session(objective: str, k: int = 1) -> ort.InferenceSession:
     ops = Operators()
     out = add_predictions(ops, objective, "margins", k)
     ops.add("Identity", out, output="prediction")
+    return loaded(ops, k)
+
+
+def loaded(ops: Operators, k: int) -> ort.InferenceSession:
     graph = helper.make_graph(
         ops.nodes,
         "predictions",
@@ -78,6 +84,19 @@ def test_classes_of_any_margins_have_the_bits_of_xgboost(objective: str, k: int)
     (got,) = session(objective, k).run(None, {"margins": margins})
 
     assert equal_share(expected, got) == 1.0
+
+
+@pytest.mark.parametrize("k", [2, 3, 7, 8, 20, 130])
+def test_a_classifiers_softmax_has_the_bits_of_scipy(k: int) -> None:
+    generator = np.random.default_rng(k)
+    rows = np.concatenate(
+        [generator.normal(scale=scale, size=(40_000 // k, k)) for scale in (0.01, 1, 30, 1e3)]
+    ).astype(np.float32)
+    ops = Operators()
+    ops.add("Identity", numpy_softmax(ops, "margins", k), output="prediction")
+    (got,) = loaded(ops, k).run(None, {"margins": rows})
+
+    assert equal_share(softmax(rows, axis=1), got) == 1.0
 
 
 def test_the_numbers_that_need_a_fused_operation_have_the_bits_of_xgboost() -> None:

@@ -140,10 +140,6 @@ def _cut() -> Model:
 REFUSED: dict[str, tuple[Any, str]] = {
     "no model at all": (object, "Booster or scikit-learn estimator, got object"),
     "an estimator that is not fitted": (xgb.XGBRegressor, "fitted estimator"),
-    "a classifier with multi:softmax": (
-        lambda: fit(xgb.XGBClassifier, "classes", objective="multi:softmax"),
-        "depend on the processor",
-    ),
     "a feature split by codes and by a threshold": (
         _with_both_kinds_of_split,
         "got both - at feature 0",
