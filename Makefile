@@ -43,5 +43,9 @@ lint: install ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: install ## Measure the service against others (needs wrk)
+	$(BIN)/python -m benchmarks.online $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m benchmarks.inprocess
+
 clean: ## Remove .venv and caches; models in the store stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,130 @@
+"""Stage: a model store of the benchmark's own, and the contestants as real processes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.servers import Server, free_port, running
+
+__all__ = ["CONTESTANTS", "ROOT", "Contestant", "memory_mb", "prepare", "start"]
+
+ROOT = Path(__file__).parent.parent
+CSV = ROOT.parent / "shared" / "data" / "CreditScoring.csv"
+START_S = 90
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A service to start.
+
+    Args:
+        name: as the tables call it.
+        target: what uvicorn or BentoML serves.
+        by: "uvicorn" or "bentoml".
+        environ: variables to set.
+    """
+
+    name: str
+    target: str
+    by: str = "bentoml"
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def command(self, port: int) -> list[str]:
+        """The command line that serves it on 127.0.0.1, one worker."""
+        at = ["--host", "127.0.0.1", "--port", str(port)]
+        if self.by == "bentoml":
+            workers = ["--api-workers", "1"] if self.target.endswith(":svc") else []
+            return [sys.executable, "-m", "bentoml", "serve", self.target, *at, *workers]
+        quiet = ["--no-access-log", "--log-level", "warning", "--loop", "uvloop"]
+        fast = ["--http", "httptools", "--lifespan", "off"]
+        return [sys.executable, "-m", "uvicorn", self.target, *at, *quiet, *fast]
+
+
+CONTESTANTS = {
+    contestant.name: contestant
+    for contestant in (
+        Contestant("floor", "benchmarks.contestants.floor:app", "uvicorn"),
+        Contestant("ours, onnx", "services.credit", environ={"BACKEND": "onnx"}),
+        Contestant("ours, xgboost", "services.credit", environ={"BACKEND": "xgboost"}),
+        Contestant("FastAPI, onnx", "benchmarks.contestants.fastapi_onnx:app", "uvicorn"),
+        Contestant("FastAPI, xgboost", "benchmarks.contestants.fastapi_xgboost:app", "uvicorn"),
+        Contestant("stock BentoML, onnx", "benchmarks.contestants.stock:Stock"),
+        Contestant("course's Runner", "benchmarks.contestants.course:svc"),
+    )
+}
+
+
+def prepare() -> list[bytes]:
+    """Train into the store of BENTOML_HOME, our way and the course's.
+
+    Returns:
+        The held-out applications as JSON.
+    """
+    import bentoml
+    import msgspec
+    from sklearn.feature_extraction import DictVectorizer
+
+    import bentoml_ext
+    from models.course_csv import load
+    from models.split import split
+    from models.synthetic import generate
+    from models.training import train
+
+    dataset = load(CSV) if CSV.is_file() else generate().dataset()
+    trained = train(dataset)
+    bentoml_ext.save_model("credit_risk_model", trained.booster, encoder=trained.encoder)
+    dv = DictVectorizer(sparse=False)
+    dv.feature_names_ = list(trained.encoder.features)
+    dv.vocabulary_ = dict(trained.encoder.columns)
+    signatures = {"predict": {"batchable": True}}
+    bentoml.xgboost.save_model(
+        "course_model",
+        trained.booster,
+        custom_objects={"DictVectorizer": dv},
+        signatures=signatures,
+    )
+    _, held_out = split(dataset)
+    return [msgspec.json.encode(application) for application in held_out.applications]
+
+
+@contextmanager
+def start(contestant: Contestant, home: Path, body: bytes) -> Iterator[tuple[Server, float]]:
+    """A contestant that answers, and the seconds that its first 200 took from its start.
+
+    Raises:
+        RuntimeError: it ended, or took too long; with its output.
+    """
+    port = free_port()
+    began = time.perf_counter()
+    environ = {"PYTHONPATH": str(ROOT), **contestant.environ}
+    with running(contestant.command(port), port, home, ROOT, **environ) as server:
+        while not _answers(server, body):
+            late = time.perf_counter() - began > START_S
+            if late or server.process.poll() is not None:
+                raise RuntimeError(f"Expected {contestant.name} to answer, got:\n{server.log}")
+            time.sleep(0.01)
+        yield server, time.perf_counter() - began
+
+
+def _answers(server: Server, body: bytes) -> bool:
+    headers = {"content-type": "application/json"}
+    try:
+        return server.client.post("/classify", content=body, headers=headers).is_success
+    except httpx.TransportError:
+        return False
+
+
+def memory_mb(server: Server) -> float:
+    """Resident memory of a server's processes, in MB; what they share counts for each."""
+    process = psutil.Process(server.process.pid)
+    tree = [process, *process.children(recursive=True)]
+    total: int = sum(one.memory_info().rss for one in tree)
+    return total / 1e6
