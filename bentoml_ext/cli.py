@@ -53,15 +53,29 @@ def ext() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write.  [default: NAME-VERSION.onnx]",
 )
-def export_command(tag: str, output: Path | None) -> None:
-    """Write the ONNX graph of the model TAG to a file, and say what was checked."""
-    from bentoml_ext import files, framework, report
+@click.option(
+    "--with-encoder",
+    is_flag=True,
+    help="One graph from the raw fields to margin, probability and decision.",
+)
+def export_command(tag: str, output: Path | None, with_encoder: bool) -> None:
+    """Write the ONNX graph of the model TAG to a file, and say what was checked.
+
+    It takes rows of features and gives margins. With --with-encoder it takes the fields of an
+    application, so that any language with ONNX Runtime scores without further code.
+    """
+    from bentoml_ext import files, framework, report, whole_graph
 
     stored = framework.get(tag)
     bundle = framework.load_bundle(stored)
     output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
-    files.write(output, bundle.file("graph.onnx"))
-    click.echo(report.exported(stored, bundle, output))
+    if with_encoder:
+        made = whole_graph.make(bundle, stored.tag)
+        files.write(output, made.data)
+        click.echo(report.exported_whole(stored, made, output))
+    else:
+        files.write(output, bundle.file("graph.onnx"))
+        click.echo(report.exported(stored, bundle, output))
 
 
 @ext.command("import")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ from bentoml_ext.selftest import load_proof
 if TYPE_CHECKING:
     from bentoml_ext.encoder import Field
     from bentoml_ext.export.proof import Progress
+    from bentoml_ext.whole_graph import WholeGraph
 
-__all__ = ["exported", "imported", "inspected", "progress", "proven", "show"]
+__all__ = ["exported", "exported_whole", "imported", "inspected", "progress", "proven", "show"]
 
 
 def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
@@ -33,6 +35,19 @@ def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
         f"Checked: every file of {stored.tag} has the checksum of its manifest; "
         f"{bundle.manifest.n_trees} trees, {bundle.manifest.n_features} features, "
         f"{bundle.manifest.objective}.\n{_evidence(bundle)}"
+    )
+
+
+def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str:
+    """After `export --with-encoder`: what was written, how to feed it, and what was checked."""
+    threads = " and ".join(map(str, made.proof.threads))
+    return (
+        f"Wrote {output}: {len(made.data):,} bytes, sha256 {hashlib.sha256(made.data).hexdigest()}."
+        f"\nInputs, each (n, 1): {', '.join(made.inputs)}.\n"
+        "Outputs, each (n, 1): margin float32, probability float32, decision string.\n"
+        f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's; margin, "
+        f"probability and decision of {made.proof.applications:,} applications are its own bit for "
+        f"bit on {threads} threads; {made.proof.refused} that the service refuses are INVALID."
     )
 
 

@@ -25,7 +25,7 @@ LAYERS = (
     ("export", "selftest"),
     ("serving",),
     ("framework", "importer"),
-    ("report", "verification"),
+    ("report", "verification", "whole_graph"),
     ("cli",),
 )
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}

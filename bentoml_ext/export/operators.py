@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +76,37 @@ class Operators:
         """Axis 1 added from first to last, one after the other: its last partial sum."""
         sums = self.add("CumSum", name, self.constant(1, np.int64))
         return self.add("Gather", sums, self.constant(-1, np.int64), axis=1, output=output)
+
+    def adopt(self, graph: onnx.GraphProto, inputs: Mapping[str, str]) -> str:
+        """Append another graph's nodes and constants under names of our own.
+
+        Args:
+            graph: of an operator set that fits; its attributes hold no graphs.
+            inputs: by the name of each of its inputs, what is handed in.
+
+        Returns:
+            The name of its first output.
+        """
+        names = dict(inputs)
+
+        def ours(name: str) -> str:
+            # An empty name is an input that is left out.
+            return names.setdefault(name, self._name("adopted")) if name else ""
+
+        for constant in graph.initializer:
+            copy = TensorProto()
+            copy.CopyFrom(constant)
+            copy.name = ours(constant.name)
+            self.constants.append(copy)
+        for node in graph.node:
+            copied = NodeProto()
+            copied.CopyFrom(node)
+            del copied.input[:], copied.output[:]
+            copied.input.extend(map(ours, node.input))
+            copied.output.extend(map(ours, node.output))
+            copied.name = self._name("adopted_node")
+            self.nodes.append(copied)
+        return names[graph.output[0].name]
 
     def _name(self, stem: str) -> str:
         self._count += 1

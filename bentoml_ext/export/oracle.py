@@ -80,7 +80,7 @@ class Oracle:
 
     def by_matrix(self, rows: Rows) -> Floats:
         """float32, (n, n_targets): the margins on the booster's other way, without infinities."""
-        return self._predicted(xgb.DMatrix(rows), margin=True)
+        return self._predicted(xgb.DMatrix(rows, nthread=1), margin=True)
 
     def _in_place(self, rows: Rows) -> tuple[Floats, Floats]:
         margins, predictions = (
@@ -90,7 +90,7 @@ class Oracle:
         return _columns(margins, rows), _columns(predictions, rows)
 
     def _by_matrix(self, rows: Rows) -> tuple[Floats, Floats]:
-        matrix = xgb.DMatrix(rows)
+        matrix = xgb.DMatrix(rows, nthread=1)
         return self._predicted(matrix, margin=True), self._predicted(matrix, margin=False)
 
     def _predicted(self, matrix: xgb.DMatrix, *, margin: bool) -> Floats:

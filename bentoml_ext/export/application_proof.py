@@ -1,0 +1,186 @@
+"""Application proof: a whole-application graph against the encoder and the booster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime as ort
+import xgboost as xgb
+
+from bentoml_ext.comparing import Decisions, words_of
+from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.errors import InvalidApplication, ProofFailed
+from bentoml_ext.export.application_graph import INVALID
+from bentoml_ext.export.applications import made_up
+from bentoml_ext.export.graph import read
+from bentoml_ext.export.oracle import Oracle
+from bentoml_ext.export.rows import Sampler
+from bentoml_ext.export.structure import compare_structure
+from bentoml_ext.policy import Policy
+from bentoml_ext.probability import probabilities
+
+__all__ = ["ApplicationProof", "feed", "prove_application_graph", "session"]
+
+THREADS: Final = (1, 2)
+BATCHES: Final = (1, 7, 64)
+MADE_UP: Final = 1_000
+
+
+@dataclass(frozen=True)
+class ApplicationProof:
+    """What was compared, all of it equal.
+
+    Args:
+        applications: valid ones and others.
+        refused: those among them that the service refuses.
+        nodes: of trees.
+        threads: intra-op threads that it was run with.
+    """
+
+    applications: int
+    refused: int
+    nodes: int
+    threads: tuple[int, ...] = THREADS
+
+
+def prove_application_graph(
+    model: onnx.ModelProto,
+    booster: xgb.Booster,
+    encoder: Encoder,
+    policy: Policy,
+    *,
+    applications: Sequence[Application] = (),
+    seed: int = 0,
+) -> ApplicationProof:
+    """Compare margin, probability and decision with the encoder's, the booster's and the policy's.
+
+    On applications with a number on each threshold and to either side of it, on made-up ones, and
+    on ones that the service refuses; with one thread and with two, in several sizes of batches.
+
+    Raises:
+        ProofFailed: a tree, a bit or a decision differs; names the first.
+    """
+    _, ensemble = read(booster)
+    part = compare_structure(ensemble, model)
+    if not part.holds:
+        raise ProofFailed(f"{part.difference} Nothing was written.")
+    sampler = Sampler(ensemble, seed)
+    tried = [*applications, *made_up(encoder, sampler, MADE_UP)]
+    tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
+    tried += _refused(encoder, tried[-1])
+    expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)
+    for threads in THREADS:
+        running = session(model, threads)
+        for size in (*BATCHES, len(tried)):
+            # Few of the small batches: what they change shows in the first rows.
+            for start in range(0, min(len(tried), 40 * size), size):
+                some = slice(start, start + size)
+                got = running.run(list(expected), feed(encoder, tried[some]))
+                for (name, wanted), found in zip(expected.items(), got, strict=True):
+                    _compare(name, wanted[some], found[:, 0], start, threads)
+    refused = int((expected["decision"] == INVALID).sum())
+    return ApplicationProof(len(tried), refused, part.checked)
+
+
+def session(model: onnx.ModelProto, threads: int) -> ort.InferenceSession:
+    """The model, loaded to run with so many intra-op threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
+    """The graph's inputs: strings and float64, (n, 1); null as "" and NaN."""
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    for field in encoder.fields:
+        values = [application[field.name] for application in applications]
+        if field.categories:
+            inputs[field.name] = np.array([[value or ""] for value in values], object)
+        else:
+            numbers = [[np.nan if value is None else value] for value in values]
+            inputs[field.name] = np.array(numbers, np.float64)
+    return inputs
+
+
+def _on_thresholds(
+    encoder: Encoder, sampler: Sampler, others: Sequence[Application]
+) -> list[Application]:
+    """Applications with one number on a threshold, a float32 beside it, and a float64 beside it."""
+    made: list[Application] = []
+    for field in encoder.fields:
+        if field.categories:
+            continue
+        known = sampler.known[encoder.columns[field.name]]
+        beside = [np.nextafter(known, np.float32(end)) for end in (-np.inf, np.inf)]
+        exact = np.concatenate([known, *beside]).astype(np.float64)
+        halves = (exact[: len(known)] + exact[len(known) : 2 * len(known)]) / 2
+        for value in np.concatenate([exact, halves, np.nextafter(halves, np.inf)]).tolist():
+            made.append({**others[len(made) % len(others)], field.name: value})
+    return made
+
+
+def _refused(encoder: Encoder, valid: Application) -> list[Application]:
+    """Applications with one value each that most rules refuse."""
+    made: list[Application] = []
+    for field in encoder.fields:
+        odd: list[Any] = ["no such category", None] if field.categories else [None, np.inf]
+        if not field.categories:
+            odd += [1e39, -1e39, -1.0, *field.sentinels]
+        made += [{**valid, field.name: value} for value in odd]
+    return made
+
+
+def _expected(
+    oracle: Oracle, encoder: Encoder, policy: Policy, applications: Sequence[Application]
+) -> dict[str, npt.NDArray[Any]]:
+    """The three outputs, (n,), as the service would give them."""
+    taken = np.array([_is_taken(encoder, one) for one in applications], np.bool_)
+    rows = encoder.rows([one for one, is_ok in zip(applications, taken, strict=True) if is_ok])
+    truth = oracle.truth(rows)
+    margin = np.full(len(taken), np.nan, np.float32)
+    probability = margin.copy()
+    decision = np.full(len(taken), INVALID, object)
+    margin[taken] = truth.margins[:, 0]
+    chances = truth.chances if truth.chances is not None else probabilities(truth.margins[:, 0])
+    probability[taken] = chances
+    answers = np.array(policy.answers[::-1], object)
+    decision[taken] = answers[Decisions(policy).by_probability(chances)]
+    return {"margin": margin, "probability": probability, "decision": decision}
+
+
+def _is_taken(encoder: Encoder, application: Application) -> bool:
+    try:
+        encoder.check(application)
+    except InvalidApplication:
+        return False
+    return True
+
+
+def _compare(
+    name: str, expected: npt.NDArray[Any], got: npt.NDArray[Any], start: int, threads: int
+) -> None:
+    if expected.dtype == np.float32:
+        # Any NaN is a refusal.
+        same = (expected.view(np.uint32) == got.view(np.uint32)) | (
+            np.isnan(expected) & np.isnan(got)
+        )
+    else:
+        same = expected == got
+    if not same.all():
+        at = int(np.flatnonzero(~same)[0])
+        pair = [
+            words_of(np.array([x])) if isinstance(x, np.floating) else str(x)
+            for x in (expected[at], got[at])
+        ]
+        raise ProofFailed(
+            f"Expected {name} {pair[0]}, got {pair[1]} - at application {start + at} on {threads} "
+            "threads. Nothing was written."
+        )

@@ -1,0 +1,70 @@
+"""Whole graph: a stored model as one ONNX file from fields to decision, proven before it is given.
+
+See `bentoml_ext.export.application_graph` for its inputs and outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import bentoml
+
+from bentoml_ext import importer
+from bentoml_ext.bundle import BOOSTER, Bundle
+from bentoml_ext.selftest import load_proof
+
+if TYPE_CHECKING:
+    from bentoml_ext.export.application_proof import ApplicationProof
+
+__all__ = ["WholeGraph", "make"]
+
+
+@dataclass(frozen=True)
+class WholeGraph:
+    """The file and what is known of it.
+
+    Args:
+        data: its bytes.
+        inputs: each with its type, in words.
+        proof: what was compared.
+    """
+
+    data: bytes
+    inputs: list[str]
+    proof: ApplicationProof
+
+
+def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
+    """Build and prove it.
+
+    Args:
+        bundle: of the stored model.
+        tag: its tag, for the file's metadata.
+
+    Raises:
+        ConfigError: the margin is no log-odds.
+        BundleError: the bundle carries no proof.
+        ProofFailed: the graph gives another bit.
+    """
+    from bentoml_ext.export.application_graph import INVALID, to_application_onnx
+    from bentoml_ext.export.application_proof import prove_application_graph
+
+    _, sha256 = load_proof(bundle)
+    booster = importer.read_booster(bundle.path / BOOSTER)
+    model = to_application_onnx(
+        booster,
+        bundle.encoder,
+        bundle.policy,
+        properties={
+            "bentoml_ext.model": str(tag),
+            "bentoml_ext.policy": bundle.policy.to_json().decode(),
+            "bentoml_ext.proof_sha256": sha256,
+            "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,
+            "bentoml_ext.refused": f"margin and probability NaN, decision {INVALID}",
+        },
+    )
+    proof = prove_application_graph(model, booster, bundle.encoder, bundle.policy)
+    fields = bundle.encoder.fields
+    inputs = [f"{one.name} {'string' if one.categories else 'float64'}" for one in fields]
+    return WholeGraph(model.SerializeToString(), inputs, proof)
