@@ -15,68 +15,13 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
+from bentoml_ext.field import Application, Field, words
 
 __all__ = ["Application", "Encoder", "Field", "Filler"]
 
-Application: TypeAlias = Mapping[str, Any]
 Filler: TypeAlias = Literal["zero", "missing"]
 
 _FILL = {"zero": 0.0, "missing": math.nan}
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-class Field(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field of an application: a category if it lists categories, else a number.
-
-    Args:
-        name: key in the application.
-        categories: allowed texts; empty for a number.
-        unit: what a number counts, for people ("years", "thousands").
-        minimum: smallest number allowed, or None.
-        nullable: whether null may stand for "not given".
-        sentinels: numbers that some systems write for "missing" and that must never be scored.
-    """
-
-    name: str
-    categories: tuple[str, ...] = ()
-    unit: str = ""
-    minimum: float | None = None
-    nullable: bool = False
-    sentinels: tuple[float, ...] = ()
-
-    @property
-    def expected(self) -> str:
-        """What the field takes, in words."""
-        if self.categories:
-            what = "one of " + ", ".join(map(repr, self.categories))
-        else:
-            what = "a finite number" + (f" in {self.unit}" if self.unit else "")
-            if self.minimum is not None:
-                what += f", at least {self.minimum:g}"
-        return what + (" or null" if self.nullable else "")
-
-    def check(self, value: Any) -> None:
-        """Refuse a value that must not be scored.
-
-        Raises:
-            InvalidApplication: wrong type, unknown category, number out of range, not finite in
-                float32 or a sentinel, null where it is not allowed.
-        """
-        if value is None and self.nullable:
-            return
-        if self.categories:
-            if not isinstance(value, str) or value not in self.categories:
-                raise InvalidApplication(self.expected, _words(value), self.name)
-            return
-        # bool is an int to Python, and no amount.
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InvalidApplication(self.expected, _words(value), self.name)
-        if value in self.sentinels:
-            got = f"{_words(value)}, a code for a missing value"
-            raise InvalidApplication(self.expected, got, self.name)
-        # Not `abs(value) > max`: NaN must not pass.
-        if not abs(value) <= _FLOAT32_MAX or (self.minimum is not None and value < self.minimum):
-            raise InvalidApplication(self.expected, _words(value), self.name)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -147,7 +92,7 @@ class Encoder:
             InvalidApplication: names the field, what it takes and what came.
         """
         if not isinstance(application, Mapping):
-            raise InvalidApplication("an object of fields", _words(application))
+            raise InvalidApplication("an object of fields", words(application))
         for field in self.fields:
             if field.name not in application:
                 raise InvalidApplication(field.expected, "nothing", field.name)
@@ -250,9 +195,3 @@ def _with_rules(told: Mapping[str, Field], rules: Sequence[Field]) -> list[Field
                 f"- at field '{rule.name}'."
             )
     return [msgspec.structs.replace(rule, categories=told[rule.name].categories) for rule in rules]
-
-
-def _words(value: Any) -> str:
-    """A value that came, short enough for a message."""
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

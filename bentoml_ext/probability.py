@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -59,11 +60,16 @@ SIGMOID_CAP: Final = float(np.float32(88.7))
 def power_of_two(step: int) -> float:
     """2 ** (step / 32), correctly rounded; `step` within the exponents of float64."""
     whole, part = divmod(step, EXPF_STEPS)
-    # Five square roots of whole numbers: 2**(part / 32) with 90 bits behind the point.
+    return math.ldexp(_root(part), whole)
+
+
+@cache
+def _root(part: int) -> float:
+    """2 ** (part / 32): five square roots of whole numbers, with 90 bits behind the point."""
     root = 1 << (part + 90 * EXPF_STEPS)
     for _ in range(5):
         root = math.isqrt(root)
-    return math.ldexp(root / (1 << 90), whole)
+    return root / (1 << 90)
 
 
 # Added to a float64, leaves the nearest whole number in its low bits.

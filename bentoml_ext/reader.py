@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.field import FLOAT32_MAX, Field
 
 __all__ = ["Reader", "Values"]
 
@@ -24,7 +25,6 @@ Values: TypeAlias = tuple[Any, ...]
 """An application's values in the order of the encoder's fields: float, str, or None for null."""
 
 _FILL = {"zero": 0.0, "missing": math.nan}
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Reader:
@@ -133,8 +133,8 @@ def _type_of(field: Field) -> Any:
     if field.categories:
         kind: Any = Literal[field.categories]
     else:
-        low = field.minimum if field.minimum is not None else -_FLOAT32_MAX
-        high = _FLOAT32_MAX
+        low = field.minimum if field.minimum is not None else -FLOAT32_MAX
+        high = FLOAT32_MAX
         # A range without the sentinels; the encoder takes what lies beyond them.
         for sentinel in field.sentinels:
             if sentinel >= low:

@@ -31,7 +31,9 @@ NUMBERS = st.one_of(
     st.floats(),
     st.sampled_from([0.0, -0.0, 7, 7.0, 99999999, 99999998.5, 1e8, 3.4028235e38, 3.5e38, 1e-45]),
 )
-VALUES: st.SearchStrategy[Any] = st.one_of(NUMBERS, st.none(), st.booleans(), st.text(max_size=3), st.just([]))
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    NUMBERS, st.none(), st.booleans(), st.text(max_size=3), st.just([])
+)
 TEXTS = st.one_of(st.sampled_from(["owner", "rent", "fixed", "other"]), VALUES)
 APPLICATIONS = st.fixed_dictionaries(
     {"age": NUMBERS, "amount": NUMBERS, "income": VALUES, "home": TEXTS, "job": TEXTS},

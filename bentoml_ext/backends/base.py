@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from bentoml_ext.arrays import Margins, Rows
+if TYPE_CHECKING:
+    from bentoml_ext.arrays import Margins, Rows
 
 __all__ = ["Backend"]
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bentoml
 import msgspec
 from starlette.responses import Response
 
-from bentoml_ext.bundle import Bundle
-from bentoml_ext.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.scorer import Scorer
-from bentoml_ext.selftest import load_proof, self_test
-from bentoml_ext.serving.handlers import BatchHandler, classify_handler
+from bentoml_ext.field import Application, Field
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import (
     JsonBody,
@@ -26,8 +22,11 @@ from bentoml_ext.serving.schema import (
     batch_of,
     described_by,
 )
-from bentoml_ext.serving.shortcut import Handler
 from bentoml_ext.settings import Settings
+
+# `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
+if TYPE_CHECKING:
+    from bentoml_ext.serving.shortcut import Handler
 
 __all__ = ["MAX_BATCH", "Classifier"]
 
@@ -78,6 +77,10 @@ class Classifier:
     """Whether plain requests are answered in front of BentoML; set when that begins."""
 
     def __init__(self) -> None:
+        from bentoml_ext.bundle import Bundle
+        from bentoml_ext.scorer import Scorer
+        from bentoml_ext.selftest import load_proof, self_test
+
         # One resolution: `latest` may move while the service starts.
         self.stored: bentoml.Model = self.model
         self.bundle = Bundle(Path(self.stored.path))
@@ -92,6 +95,8 @@ class Classifier:
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
+        from bentoml_ext.serving.handlers import BatchHandler, classify_handler
+
         return {
             "classify": classify_handler(self.scorer),
             "classify_batch": BatchHandler(self.scorer, MAX_BATCH),

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import bentoml
 from starlette.requests import Request
 
-from bentoml_ext.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.field import Application, Field
 
 __all__ = ["JsonBody", "Schema", "answer_schema", "application_schema", "batch_of", "described_by"]
 

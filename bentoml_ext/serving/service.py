@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 import msgspec
@@ -14,15 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bentoml_ext import internals
-from bentoml_ext.encoder import Field
-from bentoml_ext.serving.access import AccessLog
+from bentoml_ext.field import Field
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
-from bentoml_ext.serving.process import settle
-from bentoml_ext.serving.shortcut import Route, Shortcut
-from bentoml_ext.serving.tally import Tally
-from bentoml_ext.serving.timeout import PromptTimeout
 from bentoml_ext.settings import Settings
+
+if TYPE_CHECKING:
+    from bentoml_ext.serving.shortcut import Shortcut
 
 __all__ = ["ClassifierService", "service", "service_for"]
 
@@ -35,6 +33,10 @@ class ClassifierService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's application with GET /model, and the shortcut in front of it."""
+        from bentoml_ext.serving.process import settle
+        from bentoml_ext.serving.shortcut import Shortcut
+        from bentoml_ext.serving.timeout import PromptTimeout
+
         app = super().to_asgi(is_main)
         app.add_route("/model", _model_view, methods=["GET"])
         middlewares = internals.refit(app, PromptTimeout)
@@ -55,6 +57,10 @@ class ClassifierService(bentoml.Service[Any]):
 
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
+        from bentoml_ext.serving.access import AccessLog
+        from bentoml_ext.serving.shortcut import Route
+        from bentoml_ext.serving.tally import Tally
+
         classifier = bentoml.get_current_service()
         classifier.fastpath = True
         names = {
