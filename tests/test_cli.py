@@ -9,9 +9,11 @@ from pathlib import Path
 import bentoml
 import onnx
 import pytest
+from click.testing import CliRunner, Result
 
 import bentoml_ext
 from bentoml_ext.bundle import Bundle
+from bentoml_ext.cli import ext
 from bentoml_ext.encoder import Encoder
 from tests import small
 from tests.commands import bentoml_command, python_code
@@ -36,9 +38,15 @@ def stored() -> bentoml.Model:
     )
 
 
-def refusal(ended: subprocess.CompletedProcess[str]) -> str:
+def called(*arguments: str | Path) -> Result:
+    """`bentoml ext ARGUMENTS` in this process, which is a second faster than in one of its own."""
+    return CliRunner().invoke(ext, list(map(str, arguments)), prog_name="bentoml ext")
+
+
+def refusal(ended: subprocess.CompletedProcess[str] | Result) -> str:
     """The one line of a command that refused."""
-    assert ended.returncode == 1, ended.stdout + ended.stderr
+    code = ended.exit_code if isinstance(ended, Result) else ended.returncode
+    assert code == 1, ended.stdout + ended.stderr
     assert ended.stdout == ""
     assert ended.stderr.startswith("Error: ")
     assert ended.stderr.count("\n") == 1, ended.stderr
@@ -91,10 +99,10 @@ def test_every_command_has_help(home: Path, command: str, words: list[str]) -> N
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage_is_exit_code_2(home: Path, arguments: list[str], message: str) -> None:
-    ended = bentoml_command(home, "ext", *arguments)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], message: str) -> None:
+    ended = called(*arguments)
 
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert message in ended.stderr
 
 
@@ -109,20 +117,18 @@ def test_wrong_usage_is_exit_code_2(home: Path, arguments: list[str], message: s
     ],
 )
 def test_a_tag_that_is_none_is_one_line(
-    home: Path, stored: bentoml.Model, command: list[str], tag: str, message: str
+    stored: bentoml.Model, command: list[str], tag: str, message: str
 ) -> None:
-    assert message in refusal(bentoml_command(home, "ext", *command, tag))
+    assert message in refusal(called(*command, tag))
 
 
 @pytest.mark.parametrize("name", ["a b", "cli_made:latest", "x:y:z", ""])
-def test_a_new_name_that_is_none_is_one_line(home: Path, tmp_path: Path, name: str) -> None:
+def test_a_new_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     small.booster().save_model(tmp_path / "model.ubj")
     (tmp_path / "features.txt").write_text("\n".join(small.FEATURES))
     features = ("--features", tmp_path / "features.txt")
 
-    ended = bentoml_command(
-        home, "ext", "import", tmp_path / "model.ubj", *features, "--name", name
-    )
+    ended = called("import", tmp_path / "model.ubj", *features, "--name", name)
 
     assert "Expected NAME or NAME:VERSION" in refusal(ended)
 
