@@ -72,7 +72,8 @@ class Part(msgspec.Struct, frozen=True):
         checked: rows, or nodes of trees.
         compared: values that were compared by their bits.
         equal: how many of them are equal.
-        largest_gap_ulp: between two margins, in steps of float32; None where no numbers are.
+        largest_gap_ulp: between two values that should be equal, in steps of float32; None where
+            there are no numbers.
         decision_flips: rows that get another answer; None where the objective has no answers.
         note: what was compared, in words.
         difference: the first one.
@@ -108,7 +109,7 @@ class Summary(msgspec.Struct, frozen=True):
         rows: that were scored, by each subject.
         compared: values that were compared by their bits.
         equal: how many of them are equal.
-        largest_gap_ulp: between two margins.
+        largest_gap_ulp: between two values that should be equal, in steps of float32.
         decision_flips: rows that get another answer.
         subjects: what was judged against the booster.
         sha256: checksum of proof.json; empty if it is not in a bundle.
