@@ -169,9 +169,7 @@ def test_stored_rows_with_objects_are_not_unpickled() -> None:
     file = io.BytesIO()
     np.save(file, np.array([{"a": 1}], object), allow_pickle=True)
 
-    with pytest.raises(
-        BundleError, match=r"Expected rows of a proof.*allow_pickle=False.*proof\.npy"
-    ):
+    with pytest.raises(BundleError, match=r"Expected rows of a proof.*allow_pickle=False"):
         ProofRows.from_npy(file.getvalue())
 
 

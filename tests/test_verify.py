@@ -1,0 +1,198 @@
+"""`bentoml ext verify`: the bits are judged again, of stored models and of anybody's ONNX files."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import bentoml
+import msgspec
+import numpy as np
+import onnx
+import pytest
+import xgboost
+
+import bentoml_ext
+from bentoml_ext import export
+from bentoml_ext.bundle import GRAPH, Bundle
+from bentoml_ext.verification import verify_bundle, verify_file
+from tests import small
+from tests.commands import bentoml_command, python_code
+from tests.export.mutations import MUTATIONS, mutated
+from tests.selftests import swapped
+
+HIDDEN = """
+import importlib.util, sys
+find = importlib.util.find_spec
+hidden = ("xgboost", "onnx", "sklearn")
+importlib.util.find_spec = lambda name, *rest: None if name in hidden else find(name, *rest)
+sys.modules.update(dict.fromkeys(hidden))
+sys.argv = ["bentoml", "ext", "verify", sys.argv[1]]
+from bentoml_cli.cli import cli
+cli()
+"""
+"""The command on a machine that only serves ONNX."""
+
+
+@pytest.fixture(scope="module")
+def stored() -> bentoml.Model:
+    return bentoml_ext.save_model("verify_test", small.booster(), encoder=small.encoder())
+
+
+def saved(booster: xgboost.Booster, folder: Path) -> Path:
+    path = folder / "booster.ubj"
+    booster.save_model(path)
+    return path
+
+
+def of_onnxmltools(booster: xgboost.Booster, path: Path) -> Path:
+    """What the stock converter makes of a booster."""
+    with warnings.catch_warnings(action="ignore"):
+        from onnxmltools import convert_xgboost
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        kinds = [("input", FloatTensorType([None, len(small.FEATURES)]))]
+        onnx.save(convert_xgboost(booster, initial_types=kinds), path)
+    return path
+
+
+def test_a_stored_model_is_verified(home: Path, stored: bentoml.Model, tmp_path: Path) -> None:
+    report = tmp_path / "proof.json"
+
+    done = bentoml_command(
+        home, "ext", "verify", str(stored.tag), "--rows", "500", "--json", report
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Every bit is equal." in done.stdout
+    assert done.stderr == ""
+    told = msgspec.json.decode(report.read_bytes())
+    assert told["holds"] is True
+    assert {part["name"] for part in told["parts"]} >= {"structure", "boundary", "random", "stored"}
+    assert {p["checked"] for p in told["parts"] if p["name"] == "random"} == {500}
+
+
+def test_where_xgboost_is_missing_the_stored_answers_are_the_measure(
+    home: Path, stored: bentoml.Model
+) -> None:
+    done = python_code(HIDDEN, home, str(stored.tag))
+
+    assert done.returncode == 0, done.stderr
+    assert "the stored answers of Booster.inplace_predict" in done.stdout
+    assert done.stdout.count("stored  ") == 1
+
+
+def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(stored.path, tmp_path / "bundle"))
+    other = export.to_onnx(small.booster(seed=1), with_prediction=False)
+    swapped(folder, GRAPH, other.SerializeToString())
+
+    proof = verify_bundle(Bundle(folder), random_rows=100)
+
+    assert not proof.holds
+    assert {part.subject for part in proof.parts if not part.holds} == {"onnx"}
+    assert {part.name for part in proof.parts if not part.holds} >= {"structure", "stored"}
+
+
+def test_our_own_file_holds_in_margin_and_prediction(tmp_path: Path) -> None:
+    onnx.save(export.to_onnx(small.booster()), tmp_path / "ours.onnx")
+
+    proof = verify_file(tmp_path / "ours.onnx", saved(small.booster(), tmp_path), random_rows=1000)
+
+    assert proof.holds
+    assert {part.subject for part in proof.parts} == {"margin", "prediction"}
+    assert set(proof.files) == {"ours.onnx", "booster.ubj"}
+
+
+def test_a_file_of_onnxmltools_with_permuted_names_is_wrong(home: Path, tmp_path: Path) -> None:
+    # It takes a name like 'f3' for a position, so that every column is another one.
+    booster = small.booster()
+    booster.feature_names = ["f3", "f2", "f1", "f0"]
+    file = of_onnxmltools(booster, tmp_path / "stock.onnx")
+
+    done = bentoml_command(
+        home, "ext", "verify", file, "--booster", saved(booster, tmp_path), "--rows", "1000"
+    )
+
+    assert done.returncode == 1
+    assert "output 'probabilities' with the booster's prediction" in done.stdout
+    assert "Different. Expected prediction 0x" in done.stdout
+    assert "at row 0, tree 0, boundary part" in done.stdout
+    assert "That row: f3=" in done.stdout
+
+
+def test_a_file_of_onnxmltools_is_near_and_not_equal(tmp_path: Path) -> None:
+    file = of_onnxmltools(small.booster(), tmp_path / "stock.onnx")
+
+    proof = verify_file(file, saved(small.booster(), tmp_path), random_rows=1000)
+
+    assert not proof.holds
+    assert all(0 < part.share < 1 for part in proof.parts)
+    assert all((part.largest_gap_ulp or 0) < 1000 for part in proof.parts)
+    # The trees are the same: only their sum and the sigmoid are not.
+    assert proof.difference is not None
+    assert proof.difference.tree is None
+
+
+@pytest.mark.parametrize("name", ["threshold", "leaf", "base"])
+def test_a_file_that_is_wrong_by_one_float32_is_found(name: str, tmp_path: Path) -> None:
+    graph = export.to_onnx(small.booster(), with_prediction=False)
+    onnx.save(mutated(graph, MUTATIONS[name][0]), tmp_path / "wrong.onnx")
+
+    proof = verify_file(
+        tmp_path / "wrong.onnx", saved(small.booster(), tmp_path), random_rows=20_000
+    )
+
+    assert not proof.holds
+
+
+def test_an_output_by_another_name_is_judged(tmp_path: Path) -> None:
+    booster = small.booster(objective="reg:squarederror")
+    graph = export.to_onnx(booster, with_prediction=False)
+    graph.graph.output[0].name = "score"
+    graph.graph.node[-1].output[0] = "score"
+    onnx.save(graph, tmp_path / "named.onnx")
+
+    proof = verify_file(tmp_path / "named.onnx", saved(booster, tmp_path), random_rows=100)
+
+    assert proof.holds
+    assert {part.subject for part in proof.parts} == {"score"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.onnx"], "Expected --booster FILE for an ONNX file, got none - at no.onnx"),
+        (["no.onnx", "--booster", "booster.ubj"], "Expected an ONNX file, got none - at no.onnx"),
+        (["booster.ubj", "--booster", "booster.ubj"], "Expected an ONNX file, got"),
+        (["wide.onnx", "--booster", "booster.ubj"], "Expected rows of 4 features, got 5"),
+        (["wide.onnx", "--booster", "wide.onnx"], "Expected a booster, got"),
+        (["no_such_model:latest"], "no_such_model"),
+    ],
+)
+def test_what_cannot_be_judged_is_said_in_one_line(
+    home: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    saved(small.booster(), tmp_path)
+    wide = np.zeros((50, 5), np.float32)
+    matrix = xgboost.DMatrix(wide, label=np.arange(50) % 2)
+    onnx.save(export.to_onnx(xgboost.train({}, matrix, 1)), tmp_path / "wide.onnx")
+
+    done = bentoml_command(home, "ext", "verify", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_export_and_inspect_tell_of_the_proof(
+    home: Path, stored: bentoml.Model, tmp_path: Path
+) -> None:
+    exported = bentoml_command(home, "ext", "export", str(stored.tag), "-o", tmp_path / "g.onnx")
+    inspected = bentoml_command(home, "ext", "inspect", str(stored.tag))
+
+    for told in (exported.stdout, " ".join(inspected.stdout.split())):
+        assert "every bit equal" in " ".join(told.split())
+        assert "0 decisions flipped" in " ".join(told.split())
