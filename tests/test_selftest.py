@@ -1,0 +1,186 @@
+"""A worker that would give another bit than was proven never becomes ready, and says why."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import bentoml
+import httpx
+import numpy as np
+import pytest
+
+import bentoml_ext
+from bentoml_ext import export
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.backends import Backend
+from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
+from bentoml_ext.errors import BundleError, SelfTestFailed
+from bentoml_ext.evidence import PROOF
+from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.selftest import load_proof, load_rows, self_test
+from tests import small
+from tests.selftests import swapped
+from tests.servers import Server, serve
+
+SERVICE = """
+import bentoml_ext
+
+svc = bentoml_ext.get_service("selftest_test:{version}", name="tested", workers=1)
+"""
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def stored() -> bentoml.Model:
+    return bentoml_ext.save_model("selftest_test", small.booster(), encoder=small.encoder())
+
+
+@pytest.fixture
+def folder(stored: bentoml.Model, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stored.path, tmp_path / "bundle"))
+
+
+def tampered(version: str) -> Path:
+    """The folder of a new version in the store, to be spoilt."""
+    tag = f"selftest_test:{version}"
+    return Path(bentoml_ext.save_model(tag, small.booster(), encoder=small.encoder()).path)
+
+
+def another_graph() -> bytes:
+    graph: bytes = export.to_onnx(small.booster(seed=1), with_prediction=False).SerializeToString()
+    return graph
+
+
+def starts_and_fails(server: Server, message: str) -> str:
+    """The line of the log with the message, once it is there; until then it was never ready."""
+    # The socket is open before a worker is: a question then waits for an answer.
+    server.client.timeout = httpx.Timeout(0.2)
+    end = time.monotonic() + WAIT_S
+    while message not in server.log:
+        assert not server.is_ready(), server.log
+        assert time.monotonic() < end, server.log
+        time.sleep(0.1)
+    # A worker that failed is started anew: none of them may become ready.
+    for _ in range(10):
+        assert not server.is_ready(), server.log
+        time.sleep(0.1)
+    return next(line for line in server.log.splitlines() if message in line)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "xgboost"])
+def test_a_whole_bundle_passes_on_every_backend(stored: bentoml.Model, backend: str) -> None:
+    bundle = Bundle(Path(stored.path))
+
+    passed = self_test(bundle, bundle.backend(backend))
+
+    assert passed.rows == len(load_rows(bundle).rows) > 200
+
+
+def test_another_models_graph_is_told_by_what_was_expected_and_what_came(folder: Path) -> None:
+    swapped(folder, GRAPH, another_graph())
+    bundle = Bundle(folder)
+
+    with pytest.raises(
+        SelfTestFailed,
+        match=r"margin -?0x\S+, got -?0x\S+ - at proof row \d+, backend 'onnx', in a batch",
+    ):
+        self_test(bundle, bundle.backend("onnx"))
+
+
+class OneRow(Backend):
+    """Right in a batch, and wrong on its way for one row."""
+
+    name = "one_row"
+    filename = BOOSTER
+
+    def __init__(self, path: Path) -> None:
+        self._expected = load_rows(Bundle(path.parent)).margins[:, 0]
+
+    def margins(self, rows: Rows) -> Margins:
+        return self._expected.copy() if len(rows) > 1 else np.zeros(len(rows), np.float32)
+
+
+def test_the_way_for_one_row_is_tested_too(folder: Path) -> None:
+    with pytest.raises(SelfTestFailed, match=r"backend 'one_row', one by one"):
+        self_test(Bundle(folder), OneRow(folder / BOOSTER))
+
+
+def test_a_sigmoid_of_another_machine_is_noticed(folder: Path) -> None:
+    rows = load_rows(Bundle(folder))
+    assert rows.probabilities is not None
+    other = np.nextafter(rows.probabilities, np.float32(1))
+    swapped(folder, PROOF_ROWS, ProofRows(rows.rows, rows.margins, other).to_npy())
+    bundle = Bundle(folder)
+
+    with pytest.raises(SelfTestFailed, match=r"Expected probability 0x\S+, got .* the sigmoid"):
+        self_test(bundle, bundle.backend("onnx"))
+
+
+@pytest.mark.parametrize("name", [PROOF, PROOF_ROWS])
+def test_a_cut_proof_is_refused_by_checksum(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+
+    with pytest.raises(BundleError, match=f"{name}.*changed or cut"):
+        Bundle(folder)
+
+
+def test_a_bundle_without_a_proof_is_refused(folder: Path) -> None:
+    whole = Bundle(folder)
+    files = {name: whole.file(name) for name in (BOOSTER, ENCODER, GRAPH, POLICY)}
+    bare = folder.parent / "bare"
+    bare.mkdir()
+    Bundle.write(bare, files, whole.manifest)
+    bundle = Bundle(bare)
+
+    with pytest.raises(BundleError, match=r"Expected proof\.npy, got no such file"):
+        self_test(bundle, bundle.backend("onnx"))
+    with pytest.raises(BundleError, match=r"Expected proof\.json, got no such file"):
+        load_proof(bundle)
+
+
+def test_a_server_with_another_models_graph_never_becomes_ready(home: Path, tmp_path: Path) -> None:
+    # Every checksum fits: only the answers do not.
+    swapped(tampered("swapped"), GRAPH, another_graph())
+    (tmp_path / "tested.py").write_text(SERVICE.format(version="swapped"))
+
+    with serve(home, "tested:svc", cwd=tmp_path, wait=False) as server:
+        line = starts_and_fails(server, "Self-test failed: ")
+
+    assert "Expected margin " in line
+    assert ", got " in line
+    assert "at proof row" in line
+
+
+def test_a_server_with_a_cut_graph_never_becomes_ready(home: Path, tmp_path: Path) -> None:
+    graph = tampered("cut") / GRAPH
+    (tmp_path / "tested.py").write_text(SERVICE.format(version="cut"))
+    # The service reads the fields when it is made; a worker opens the bundle later.
+    graph.write_bytes(graph.read_bytes()[:-1])
+
+    with serve(home, "tested:svc", cwd=tmp_path, wait=False) as server:
+        end = time.monotonic() + WAIT_S
+        while "graph.onnx" not in server.log and server.process.poll() is None:
+            assert not server.is_ready()
+            assert time.monotonic() < end, server.log
+            time.sleep(0.1)
+
+        assert not server.is_ready()
+        server.process.wait(WAIT_S)
+    assert "changed or cut after it was stored" in server.log
+
+
+def test_a_ready_server_tells_of_its_proof(
+    onnx_server: Server, credit_model: bentoml.Model
+) -> None:
+    bundle = bentoml_ext.load_bundle(credit_model)
+
+    told = onnx_server.client.get("/model").json()
+
+    assert told["proof"]["holds"] is True
+    assert told["proof"]["compared"] == told["proof"]["equal"] > 700_000
+    assert told["proof"]["decision_flips"] == told["proof"]["largest_gap_ulp"] == 0
+    assert told["proof"]["subjects"] == ["DMatrix", "onnx", "xgboost"]
+    assert told["proof"]["sha256"] == bundle.manifest.files[PROOF].sha256
+    assert told["self_test"]["rows"] == len(load_rows(bundle).rows)
