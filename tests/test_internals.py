@@ -5,8 +5,9 @@ When one of these fails after an update of BentoML, look at what it guards and m
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ from bentoml_ext.serving.packing import PackedImage, PackedModel
 
 def parameters(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test_alone() -> Iterator[None]:
+    """A service that is made here leaves its settings in BentoML's container."""
+    before = copy.deepcopy(BentoMLContainer.config.get())
+    yield
+    BentoMLContainer.config.set(before)
 
 
 def test_the_version_is_one_that_was_tested() -> None:
