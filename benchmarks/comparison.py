@@ -91,6 +91,8 @@ def session(graph: onnx.ModelProto, *, threads: int = 1) -> ort.InferenceSession
     """A session with so many intra-op threads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that wait by spinning take the cores from one another.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

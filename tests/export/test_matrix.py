@@ -25,7 +25,6 @@ from bentoml_ext.export import Ensemble, Source, read, to_onnx
 from bentoml_ext.export.source import Model
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
-LARGE = {"2 000 trees", "depth 12"}
 every_variant = pytest.mark.parametrize("name", BY_NAME)
 
 
@@ -90,7 +89,7 @@ def test_infinities_have_the_bits_of_inplace_predict(name: str) -> None:
 def test_thread_proof_graph_has_the_bits_at_any_number_of_threads(name: str) -> None:
     rows = rows_for(name, 300, finite=True)
 
-    for threads in (2,) if name in LARGE else (1, 2, 4):
+    for threads in (1, 2, 4):
         got = loaded(name, thread_proof=True, threads=threads)
         for batch, part in ((1, rows[:30]), (60, rows[:120]), (300, rows)):
             assert_same_bits(name, got, part, batch)
