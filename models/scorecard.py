@@ -18,10 +18,10 @@ __all__ = ["defaults", "points"]
 
 # By place in the field's list of categories, "unk" last.
 _HOME: Final = np.array((55, -45, 15, 60, -15, 45, 60))
-_MARITAL: Final = np.array((10, -15, 15, 80, 60, 40))
+_MARITAL: Final = np.array((0, -15, 15, 80, 60, 40))
 _RECORDS: Final = np.array((0, 170, 60))
-_JOB: Final = np.array((-10, 140, 25, 75, 60))
-_BASE: Final = -128
+_JOB: Final = np.array((-10, 140, 0, 75, 60))
+_BASE: Final = -117
 
 # Logistic chance in points: the quantiles at k/64; the ends stand for the tails.
 _LUCK: Final = (

@@ -95,7 +95,6 @@ def test_the_first_make_serve_installs_trains_converts_and_serves(clone: Clone) 
     assert list(json.loads(clone.answers[0])) == ["Status", "probability"]
 
 
-@pytest.mark.xfail(reason="the model of generated applications says MAYBE")
 def test_the_courses_curl_is_approved(clone: Clone) -> None:
     assert json.loads(clone.answers[0])["Status"] == "APPROVED"
 
