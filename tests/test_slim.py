@@ -97,7 +97,6 @@ def test_onnx_is_served_with_the_same_bytes(
     assert single.content == onnx_server.client.post("/classify", json=held_out[0]).content
 
 
-@pytest.mark.xfail(reason="workers fail one after the other until serving/ calls `require`")
 def test_xgboost_stops_the_start_and_names_the_extra(
     slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
 ) -> None:

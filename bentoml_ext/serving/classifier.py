@@ -72,6 +72,7 @@ class Classifier:
 
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
+    require_backend: ClassVar[Any]
 
     fastpath = False
     """Whether plain requests are answered in front of BentoML; set when that begins."""

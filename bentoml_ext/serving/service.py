@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bentoml_ext import internals
+from bentoml_ext.backends import require
 from bentoml_ext.field import Field
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
@@ -104,6 +105,9 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
         settings = inner.settings = Settings.read()
+        # Called once before the workers start: a missing library stops the start, and not one
+        # worker after the other. The settings are read late, as a bento may bring its own.
+        inner.require_backend = bentoml.on_deployment(lambda: require(inner.settings.backend))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config.setdefault("image", image_for(settings, [inner.model]))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
