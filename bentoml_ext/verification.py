@@ -102,8 +102,6 @@ def verify_bundle(
         from bentoml_ext import export
 
         booster = importer.read_booster(bundle.path / BOOSTER)
-        # Its bits do not depend on threads, which only wait for one another on a busy machine.
-        booster.set_param({"nthread": 1})
         proof = export.prove(
             booster,
             files,

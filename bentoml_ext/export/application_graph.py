@@ -63,15 +63,7 @@ def to_application_onnx(
         ExportRefused: no exact graph covers the booster.
     """
     source, ensemble = read(booster)
-    if ensemble.objective not in OBJECTIVES or INVALID in policy.answers:
-        raise ConfigError(
-            f"Expected an objective of {', '.join(OBJECTIVES)} and no answer '{INVALID}', got "
-            f"'{ensemble.objective}' and {list(policy.answers)} - at the model."
-        )
-    if taken := [field.name for field in encoder.fields if field.name in _OUTPUTS]:
-        raise ConfigError(
-            f"Expected fields that are not called as an output, got {taken} - at the encoder."
-        )
+    _check(ensemble.objective, encoder, policy)
     ops = Operators(prefix="bentoml_ext_")
     checked = [_checked(ops, field) for field in encoder.fields]
     valid = checked[0]
@@ -96,6 +88,18 @@ def to_application_onnx(
     helper.set_model_props(model, dict(properties or {}))
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _check(objective: str, encoder: Encoder, policy: Policy) -> None:
+    if objective not in OBJECTIVES or INVALID in policy.answers:
+        raise ConfigError(
+            f"Expected an objective of {', '.join(OBJECTIVES)} and no answer '{INVALID}', got "
+            f"'{objective}' and {list(policy.answers)} - at the model."
+        )
+    if taken := [field.name for field in encoder.fields if field.name in _OUTPUTS]:
+        raise ConfigError(
+            f"Expected fields that are not called as an output, got {taken} - at the encoder."
+        )
 
 
 _OUTPUTS: Final = {

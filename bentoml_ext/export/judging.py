@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +18,8 @@ from bentoml_ext.evidence import Part
 from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle, Truth
+from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
+from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.policy import Policy
 
@@ -106,15 +106,23 @@ def judge(
     *,
     random_rows: int,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Judged:
     """Compare every output of an ONNX file that is made of floats; see `verify_file`."""
+    with on_one_thread(booster):
+        return _judge(data, booster, random_rows, seed, on_progress or (lambda _done, _total: None))
+
+
+def _judge(
+    data: bytes, booster: xgb.Booster, random_rows: int, seed: int, report: Progress
+) -> Judged:
     _, ensemble = read(booster)
     oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
     file = _File(data, ensemble.n_features)
     outputs = _outputs(file, oracle, sampler.sensible(64))
     total = 4 * len(sampler.splits) + random_rows
-    parts, done = [], 0
+    parts: list[Part] = []
+    done = 0
     for name, batches in (
         ("boundary", sampler.boundary()),
         ("extremes", sampler.extremes()),
@@ -127,8 +135,7 @@ def judge(
             if len(rows):
                 _compare(file, oracle.truth(rows), outputs, tallies, rows)
             done += len(batch)
-            if on_progress is not None:
-                on_progress(min(done, total), total)
+            report(min(done, total), total)
         parts += [_part(tally, ensemble, file) for tally in tallies if tally.compared]
     return Judged(oracle, parts)
 

@@ -21,7 +21,7 @@ from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle
+from bentoml_ext.export.oracle import Oracle, on_one_thread
 from bentoml_ext.export.rows import CHUNK, Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
@@ -108,7 +108,7 @@ def prove(
     sampler = Sampler(ensemble, seed)
     encoder.check_all(applications)
     invented = made_up(encoder, sampler, MADE_UP)
-    with opened(files, oracle, ensemble.n_targets) as subjects:
+    with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
         run.expect(4 * len(sampler.splits) + random_rows + MADE_UP + len(applications))
         run.structure()

@@ -191,6 +191,15 @@ def test_progress_rises_to_all_rows() -> None:
     assert seen[-1][0] == seen[-1][1]
 
 
+def test_a_proof_leaves_the_booster_as_it_was() -> None:
+    booster = small.booster(nthread=2)
+    before = booster.save_config()
+
+    proven(booster)
+
+    assert booster.save_config() == before
+
+
 def test_a_backend_of_another_package_is_judged_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKENDS, "one_off", Entry(f"{__name__}:OneOff"))
 
