@@ -1,4 +1,4 @@
-"""Scorecard: the risk of default, in points of a hundredth of log-odds, and who defaults by it.
+"""Scorecard: the risk of default, in points of about a hundredth of log-odds, and who defaults by it.
 
 What the points weigh is common sense about consumer credit, not a finding. They are not the trained
 model: they only have to be something that a model can learn, and leave as much to chance as life.
@@ -19,13 +19,13 @@ __all__ = ["defaults", "points"]
 # By place in the field's list of categories, "unk" last.
 _HOME: Final = np.array((55, -45, 15, 60, -15, 45, 60))
 _MARITAL: Final = np.array((0, -15, 15, 80, 60, 40))
-_RECORDS: Final = np.array((0, 170, 60))
-_JOB: Final = np.array((-10, 140, 0, 75, 60))
-_BASE: Final = -117
+_RECORDS: Final = np.array((0, 155, 60))
+_JOB: Final = np.array((-10, 130, 0, 75, 60))
+_BASE: Final = -112
 
 # Logistic chance in points: the quantiles at k/64; the ends stand for the tails.
 _LUCK: Final = (
-    -650, *(round(100 * math.log(k / (64 - k))) for k in range(1, 64)), 650,
+    -650, *(round(104 * math.log(k / (64 - k))) for k in range(1, 64)), 650,
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def points(columns: Columns) -> Whole:
     """Risk, the higher the likelier to default; the money fields with 0 for "not given"."""
     left = columns["income"] - columns["expenses"] - columns["debt"] // 60
     instalment = columns["amount"] * 13 // (10 * columns["time"])
-    short = np.clip(instalment * 2 + 60 - left, -140, 110)
+    short = np.clip(instalment * 2 + 60 - left, -125, 100)
     financed = 100 * columns["amount"] // columns["price"]
     total = (
         _BASE
