@@ -44,9 +44,9 @@ class Decider:
         # Rising order, so that a search counts the bands that a margin is in.
         self._crossings = [first_margin_above(band.above) for band in reversed(policy.bands)]
         self._statuses = policy.answers[::-1]
-        key = msgspec.json.encode(policy.key)
+        key = msgspec.json.encode(policy.key).decode()
         self._openings = [
-            b'{%b: %b, "probability": ' % (key, msgspec.json.encode(status))
+            f'{{{key}: {msgspec.json.encode(status).decode()}, "probability": '
             for status in self._statuses
         ]
 
@@ -70,7 +70,7 @@ class Decider:
     def body(self, margin: float) -> bytes:
         """The answer to one margin as JSON."""
         opening = self._openings[bisect_right(self._crossings, margin)]
-        return b"%b%b}" % (opening, _shortest(probability(margin)).encode())
+        return f"{opening}{_shortest(probability(margin))}}}".encode()
 
     def body_of_batch(self, margins: Margins) -> bytes:
         """The answers to margins as a JSON array, in order.
@@ -80,10 +80,10 @@ class Decider:
         """
         openings, chances = self._openings, probabilities(margins)
         answers = [
-            b"%b%b}" % (openings[band], str(chance).encode())
+            f"{openings[band]}{chance!s}}}"
             for band, chance in zip(self._bands(margins), chances, strict=True)
         ]
-        return b"[%b]" % b", ".join(answers)
+        return f"[{', '.join(answers)}]".encode()
 
     def _bands(self, margins: Margins) -> list[int]:
         bands: list[int] = np.searchsorted(
