@@ -99,13 +99,10 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
         proof: what was found.
         features: names of the columns, for the first row that differs.
     """
-    table = _table(
-        "Part", "Judged", "Checked", "Compared", "Equal", "Share", "Gap", "Flips", "What"
-    )
-    for column in table.columns[2:8]:
+    numbers = ("Checked", "Compared", "Equal", "Share", "Gap", "Flips")
+    table = _table("Part", "Judged", *numbers)
+    for column in table.columns[2:]:
         column.justify = "right"
-    # A narrow terminal cuts the words and keeps a line a part.
-    table.columns[-1].no_wrap, table.columns[-1].overflow = True, "ellipsis"
     for part in proof.parts:
         table.add_row(
             part.name,
@@ -116,9 +113,11 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
             _share(part),
             _or_dash(part.largest_gap_ulp),
             _or_dash(part.decision_flips),
-            part.note,
         )
-    told = [f"Expected: the bits of {proof.oracle}, {proof.objective}. Took {proof.seconds:.1f} s."]
+    told = [*_notes(proof.parts), ""]
+    told += [
+        f"Expected: the bits of {proof.oracle}, {proof.objective}. Took {proof.seconds:.1f} s."
+    ]
     if proof.holds:
         told.append("Every bit is equal.")
     else:
@@ -126,6 +125,16 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
         if proof.difference and proof.difference.values:
             told.append("That row: " + _row(proof.difference.values, features))
     return Group(table, "", *told)
+
+
+def _notes(parts: Sequence[Part]) -> list[str]:
+    """What was compared, once for all parts or subjects with the same words."""
+    told = []
+    for note in dict.fromkeys(part.note for part in parts):
+        names = dict.fromkeys(part.name for part in parts if part.note == note)
+        subjects = dict.fromkeys(part.subject for part in parts if part.note == note)
+        told.append(f"{', '.join(names if len(names) == 1 else subjects)}: {note}")
+    return told
 
 
 def _share(part: Part) -> str:
