@@ -160,6 +160,16 @@ def test_an_output_by_another_name_is_judged(tmp_path: Path) -> None:
     assert {part.subject for part in proof.parts} == {"score"}
 
 
+def test_a_file_of_no_told_width_is_judged(tmp_path: Path) -> None:
+    graph = export.to_onnx(small.booster())
+    graph.graph.input[0].type.tensor_type.shape.dim[1].Clear()
+    onnx.save(graph, tmp_path / "wide.onnx")
+
+    proof = verify_file(tmp_path / "wide.onnx", saved(small.booster(), tmp_path), random_rows=100)
+
+    assert proof.holds
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -55,10 +55,11 @@ class _File:
             reason = str(error).strip().splitlines()[0]
             raise BackendError(f"Expected an ONNX file, got {reason} - at ONNX Runtime.") from error
         inputs = self._session.get_inputs()
-        width = inputs[0].shape[1] if len(inputs) == 1 and len(inputs[0].shape) == 2 else None
-        if inputs[0].type not in _INPUTS or width is None:
+        if len(inputs) != 1 or inputs[0].type not in _INPUTS or len(inputs[0].shape) != 2:
             told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
             raise FeatureMismatch(f"Expected one input of rows, got {told} - at the ONNX file.")
+        # A name or nothing stands for any width: ONNX Runtime will tell.
+        width = inputs[0].shape[1]
         if isinstance(width, int) and width != n_features:
             raise FeatureMismatch(
                 f"Expected rows of {n_features} features, got {width} - at the ONNX file."

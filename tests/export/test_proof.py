@@ -97,6 +97,18 @@ def test_boundary_rows_come_to_every_split_and_every_leaf(trained: Trained) -> N
     assert set(np.unique(leaves)) == set(np.flatnonzero(trees.is_leaf))
 
 
+def test_the_stored_rows_come_to_every_leaf_of_the_course_model(
+    trained: Trained, credit_model: bentoml.Model
+) -> None:
+    _, ensemble = export.read(trained.booster)
+    assert isinstance(ensemble.model, export.Trees)
+
+    stored = ProofRows.from_npy(bentoml_ext.load_bundle(credit_model).file(PROOF_ROWS))
+
+    leaves = reference.leaves(ensemble.model, stored.rows)
+    assert set(np.unique(leaves)) == set(np.flatnonzero(ensemble.model.is_leaf))
+
+
 def test_a_proof_says_what_it_was_made_of() -> None:
     found = proven(small.booster())
 
