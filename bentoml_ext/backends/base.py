@@ -24,8 +24,6 @@ class Backend(ABC):
 
     name: ClassVar[str]
     filename: ClassVar[str]
-    gathers: ClassVar[bool] = False
-    """Whether a call costs so much more than a row that requests should share one."""
 
     @abstractmethod
     def __init__(self, path: Path) -> None:

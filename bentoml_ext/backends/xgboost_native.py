@@ -25,7 +25,6 @@ class XGBoostBackend(Backend):
 
     name = "xgboost"
     filename = "booster.ubj"
-    gathers = True
 
     def __init__(self, path: Path) -> None:
         try:

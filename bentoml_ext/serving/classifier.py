@@ -96,10 +96,10 @@ class Classifier:
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
-        from bentoml_ext.serving.handlers import BatchHandler, classify_handler
+        from bentoml_ext.serving.handlers import BatchHandler, Gatherer
 
         return {
-            "classify": classify_handler(self.scorer),
+            "classify": Gatherer(self.scorer),
             "classify_batch": BatchHandler(self.scorer, MAX_BATCH),
         }
 

@@ -59,6 +59,7 @@ class ClassifierService(bentoml.Service[Any]):
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         from bentoml_ext.serving.access import AccessLog
+        from bentoml_ext.serving.handlers import Gatherer
         from bentoml_ext.serving.shortcut import Route
         from bentoml_ext.serving.tally import Tally
 
@@ -77,7 +78,8 @@ class ClassifierService(bentoml.Service[Any]):
             path = (self.path_prefix or "").rstrip("/") + f"/{name}"
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
-            shortcut.routes[path] = Route(handler, headers, tally)
+            prompt = isinstance(handler, Gatherer)
+            shortcut.routes[path] = Route(handler, headers, tally, prompt=prompt)
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """Serve a bento with the model and the backend that were packed into it."""

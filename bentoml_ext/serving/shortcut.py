@@ -18,16 +18,14 @@ from typing import Any, TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_ext.serving.access import AccessLog
-from bentoml_ext.serving.onewrite import join_writes
+from bentoml_ext.serving.onewrite import Headers, OneWrite
 from bentoml_ext.serving.tally import Tally
 from bentoml_ext.serving.timeout import PromptTimeout
 
-__all__ = ["MAX_BODY_BYTES", "Handler", "Headers", "Route", "Shortcut"]
+__all__ = ["MAX_BODY_BYTES", "Handler", "Route", "Shortcut"]
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A longer body is BentoML's: 10 000 applications take 2 MB."""
-
-Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 Found: TypeAlias = bytes | Awaitable[bytes | None] | None
 """The body of an answer, the promise of one, or None to hand the request on."""
@@ -45,10 +43,15 @@ class Route:
         handler: what answers it.
         headers: of every answer, but for length and request id.
         tally: counts its answers; None where metrics are off.
+        prompt: whether it always promises, and keeps that within a round of the event loop.
     """
 
-    def __init__(self, handler: Handler, headers: Headers, tally: Tally | None) -> None:
+    def __init__(
+        self, handler: Handler, headers: Headers, tally: Tally | None, *, prompt: bool = False
+    ) -> None:
+        self.prompt = prompt
         self.headers = headers
+        self.one_write = OneWrite(headers)
         self.tally = tally
         self._handler = handler
 
@@ -103,7 +106,10 @@ class Shortcut:
             await self._in_time(partial(self._read, route), scope, rest, send)
             return
         started = perf_counter()
-        found = route.find(message["body"])
+        found: Any = route.find(message["body"])
+        if route.prompt and self.concurrency is None:
+            # Nothing is waited for but the end of this round of the event loop.
+            found = await found
         if type(found) is bytes:
             await self._send(route, found, started, scope, send)
         elif found is None:
@@ -159,15 +165,16 @@ class Shortcut:
     async def _send(
         self, route: Route, body: bytes, started: float, scope: Scope, send: Send
     ) -> None:
-        length = (b"content-length", str(len(body)).encode())
         # BentoML names each answer by a random id.
-        request_id = (b"x-bentoml-request-id", b"%016x" % random.getrandbits(64))
-        headers = [*route.headers, length, request_id]
-        join_writes(send)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        request_id = b"%016x" % random.getrandbits(64)
         seconds = perf_counter() - started
         if route.tally is not None:
             route.tally.add(seconds)
+        if self.access_log is None and route.one_write.answer(send, body, request_id):
+            return
+        length = (b"content-length", b"%d" % len(body))
+        headers = [*route.headers, length, (b"x-bentoml-request-id", request_id)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         if self.access_log is not None:
             self.access_log.write(scope, headers, seconds)
