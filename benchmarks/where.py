@@ -31,6 +31,7 @@ PARTS = (
     (r"asyncio/", "event loop: waiting, reading, system calls"),
     (r"onnxruntime/", "ONNX Runtime"),
     (r"xgboost/", "XGBoost"),
+    (r"bentoml_ext/serving/onewrite", "ours: head and body to the socket, one system call"),
     (r"bentoml_ext/reader", "ours: JSON to row"),
     (r"bentoml_ext/(decision|probability)", "ours: margin to body"),
     (r"bentoml_ext/", "ours: shortcut"),
@@ -41,7 +42,6 @@ PARTS = (
     (r"logging/", "logging"),
     (r"bentoml|simple_di", "BentoML"),
     (r"starlette/|fastapi/", "Starlette"),
-    (r"", "other"),
 )
 
 
@@ -87,9 +87,17 @@ def _samples(spy: str, server: Server, raw: Path, seconds: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in raw.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        leaf = stack.split(";")[-1]
-        found[next(part for pattern, part in PARTS if re.search(pattern, leaf))] += int(count)
+        found[_part(stack.split(";")[-1])] += int(count)
     return found
+
+
+def _part(leaf: str) -> str:
+    """What a frame is part of; of what no table names, the package or module."""
+    for pattern, part in PARTS:
+        if re.search(pattern, leaf):
+            return part
+    place = re.search(r"\((.*):\d+\)", leaf)
+    return place[1].partition("/")[0] if place else "other"
 
 
 def _show(name: str, samples: Counter[str], microseconds: float) -> None:
@@ -97,7 +105,7 @@ def _show(name: str, samples: Counter[str], microseconds: float) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     total = samples.total()
-    for part, count in samples.most_common():
+    for part, count in samples.most_common(12):
         table.add_row(part, f"{count / total * microseconds:.1f}", f"{count / total:.1%}")
     Console().print(table)
 
