@@ -1,4 +1,4 @@
-"""Scorecard: the risk of default, in points of about a hundredth of log-odds, and who defaults by it.
+"""Scorecard: the risk of default, in points of about 1/100 of log-odds, and who defaults by it.
 
 What the points weigh is common sense about consumer credit, not a finding. They are not the trained
 model: they only have to be something that a model can learn, and leave as much to chance as life.
