@@ -66,5 +66,5 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
     )
     proof = prove_application_graph(model, booster, bundle.encoder, bundle.policy)
     fields = bundle.encoder.fields
-    inputs = [f"{one.name} {'string' if one.categories else 'float64'}" for one in fields]
+    inputs = [f"{one.name} {'string' if one.categories else 'float32'}" for one in fields]
     return WholeGraph(model.SerializeToString(), inputs, proof)

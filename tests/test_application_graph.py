@@ -112,7 +112,7 @@ def test_it_takes_the_raw_fields_by_name(exported: Path) -> None:
     inputs = session(onnx.load(exported), 1).get_inputs()
 
     assert {one.name: (one.type, one.shape) for one in inputs} == {
-        field.name: ("tensor(string)" if field.categories else "tensor(double)", ["n", 1])
+        field.name: ("tensor(string)" if field.categories else "tensor(float)", ["n", 1])
         for field in FIELDS
     }
 

@@ -1,7 +1,8 @@
 """Application graph: one ONNX file from the fields that a client sends to the decision.
 
-Inputs: one for each field, by its name, (n, 1): string for a category, float64 for a number, as
-numbers come in JSON. NaN stands for null; an empty string is the null of a nullable category.
+Inputs: one for each field, by its name, (n, 1): string for a category, float32 for a number, which
+is what the encoder rounds it to. NaN stands for null; an empty string is the null of a nullable
+category. In float32 the code 99999999 is 100000000: either is refused.
 
 Outputs, each (n, 1): `margin` float32, `probability` float32, `decision` string. Where the service
 would refuse an application (an unknown category, a number out of its range or a code for missing,
@@ -110,7 +111,7 @@ _OUTPUTS: Final = {
 
 
 def _type_of(field: Field) -> int:
-    return int(TensorProto.STRING if field.categories else TensorProto.DOUBLE)
+    return int(TensorProto.STRING if field.categories else TensorProto.FLOAT)
 
 
 def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
@@ -132,14 +133,15 @@ def _checked(ops: Operators, field: Field) -> str:
         )
         return ops.cast(found, TensorProto.BOOL)
     lowest = -_FLOAT32_MAX if field.minimum is None else field.minimum
-    # NaN is neither: it passes only where null is allowed.
+    # NaN is neither: it passes only where null is allowed. A bound is rounded as the number was, so
+    # that what was within it still is.
     taken = ops.add(
         "And",
-        ops.add("GreaterOrEqual", name, ops.constant(lowest, np.float64)),
-        ops.add("LessOrEqual", name, ops.constant(_FLOAT32_MAX, np.float64)),
+        ops.add("GreaterOrEqual", name, ops.constant(lowest, np.float32)),
+        ops.add("LessOrEqual", name, ops.constant(_FLOAT32_MAX, np.float32)),
     )
     for sentinel in field.sentinels:
-        same = ops.add("Equal", name, ops.constant(sentinel, np.float64))
+        same = ops.add("Equal", name, ops.constant(sentinel, np.float32))
         taken = ops.add("And", taken, ops.add("Not", same))
     return ops.add("Or", taken, ops.add("IsNaN", name)) if field.nullable else taken
 
@@ -151,7 +153,7 @@ def _rows(ops: Operators, encoder: Encoder) -> str:
         if field.categories:
             names[field.name] = field.name
             continue
-        number = ops.cast(field.name, TensorProto.FLOAT)
+        number = field.name
         if encoder.null == "zero":
             null = ops.add("IsNaN", number)
             number = ops.add("Where", null, ops.constant(0, np.float32), number)

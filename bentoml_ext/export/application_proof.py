@@ -98,7 +98,7 @@ def session(model: onnx.ModelProto, threads: int) -> ort.InferenceSession:
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
-    """The graph's inputs: strings and float64, (n, 1); null as "" and NaN."""
+    """The graph's inputs: strings and float32, (n, 1); null as "" and NaN."""
     inputs: dict[str, npt.NDArray[Any]] = {}
     for field in encoder.fields:
         values = [application[field.name] for application in applications]
@@ -106,7 +106,9 @@ def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt
             inputs[field.name] = np.array([[value or ""] for value in values], object)
         else:
             numbers = [[np.nan if value is None else value] for value in values]
-            inputs[field.name] = np.array(numbers, np.float64)
+            # What is too large for a float32 becomes infinite, and is refused as such.
+            with np.errstate(over="ignore"):
+                inputs[field.name] = np.array(numbers, np.float64).astype(np.float32)
     return inputs
 
 
