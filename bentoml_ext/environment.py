@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-__all__ = ["machine", "versions"]
+__all__ = ["libraries", "machine", "versions"]
 
 LIBRARIES: Final = (
     "bentoml_ext", "bentoml", "xgboost", "onnx", "onnxruntime", "skl2onnx", "numpy",
@@ -20,7 +20,12 @@ EXTENSIONS: Final = ("fma", "avx", "avx2", "avx512f", "asimd", "sve")
 
 def versions() -> dict[str, str]:
     """Libraries that take part, Python and the C library among them."""
-    found = {"python": platform.python_version(), "c library": _c_library()}
+    return {"python": platform.python_version(), "c library": _c_library(), **libraries()}
+
+
+def libraries() -> dict[str, str]:
+    """The versions of those of `LIBRARIES` that are installed."""
+    found = {}
     for library in LIBRARIES:
         try:
             found[library] = version(library)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import internals
+from bentoml_ext import environment, internals
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.errors import FeatureMismatch
@@ -38,7 +37,6 @@ __all__ = [
 
 MODULE = "bentoml_ext"
 API_VERSION = "v1"
-LIBRARIES = ("bentoml_ext", "xgboost", "onnx", "onnxruntime", "numpy")
 
 SIGNATURES: dict[str, Any] = {
     "predict": {"batchable": True, "batch_dim": 0},
@@ -99,7 +97,7 @@ def save_model(
     files |= proven.files()
     with internals.create_model(
         tag,
-        framework_versions=_versions(),
+        framework_versions=environment.libraries(),
         module=MODULE,
         api_version=API_VERSION,
         signatures=SIGNATURES,
@@ -236,15 +234,5 @@ def _manifest(booster: xgboost.Booster, encoder: Encoder) -> Manifest:
         n_trees=len(booster.get_dump()),
         features=list(encoder.features),
         files={},
-        versions=_versions(),
+        versions=environment.libraries(),
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found

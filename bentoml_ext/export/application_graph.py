@@ -14,7 +14,6 @@ The bits are the service's own on any number of threads and for any n.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +39,6 @@ __all__ = ["INVALID", "to_application_onnx"]
 INVALID: Final = "INVALID"
 """The decision on an application that must not be scored."""
 
-_IR_VERSION: Final = 8
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 
 
@@ -73,20 +71,12 @@ def to_application_onnx(
     rows = _rows(ops, encoder)
     margins = add_model(ops, source, ensemble, rows, thread_proof=True)
     _answers(ops, policy, margins, valid)
-    graph = onnx.GraphProto(name="bentoml_ext_application")
-    graph.input.extend(_tensor(field.name, _type_of(field)) for field in encoder.fields)
-    for name, kind in _OUTPUTS.items():
-        graph.output.append(_tensor(name, kind))
-    graph.node.extend(ops.nodes)
-    graph.initializer.extend(ops.constants)
-    model = helper.make_model(
-        graph,
-        producer_name="bentoml_ext",
-        producer_version=version("bentoml-ext"),
-        ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+    model = ops.to_model(
+        "bentoml_ext_application",
+        inputs=[_tensor(field.name, _type_of(field)) for field in encoder.fields],
+        outputs=[_tensor(name, kind) for name, kind in _OUTPUTS.items()],
+        properties=dict(properties or {}),
     )
-    helper.set_model_props(model, dict(properties or {}))
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 
 import numpy as np
 import onnx
@@ -16,15 +15,12 @@ from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.margins import add_margins
 from bentoml_ext.export.numpy_softmax import numpy_softmax
-from bentoml_ext.export.operators import ML_OPSET, OPSET, Operators
+from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.predictions import add_class_probabilities, add_predictions
 from bentoml_ext.export.reading import read_ensemble
 from bentoml_ext.export.source import Model, Source
 
 __all__ = ["add_answers", "add_model", "read", "to_onnx"]
-
-# Of ONNX 1.12; ONNX Runtime 1.20 reads it and every later one does.
-_IR_VERSION = 8
 
 
 def to_onnx(
@@ -64,21 +60,12 @@ def to_onnx(
         prediction, shape = add_answers(ops, source, ensemble, margins)
         ops.add("Identity", prediction, output="prediction")
         outputs.append(_tensor("prediction", shape))
-    graph = onnx.GraphProto(name="bentoml_ext")
-    graph.input.append(_tensor("rows", ("n", ensemble.n_features)))
-    graph.output.extend(outputs)
-    graph.node.extend(ops.nodes)
-    graph.initializer.extend(ops.constants)
-    exported = helper.make_model(
-        graph,
-        producer_name="bentoml_ext",
-        producer_version=version("bentoml-ext"),
-        ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+    return ops.to_model(
+        "bentoml_ext",
+        inputs=[_tensor("rows", ("n", ensemble.n_features))],
+        outputs=outputs,
+        properties=_properties(source, ensemble, thread_proof),
     )
-    helper.set_model_props(exported, _properties(source, ensemble, thread_proof))
-    onnx.checker.check_model(exported)
-    return exported
 
 
 def read(model: Model) -> tuple[Source, Ensemble]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["ML_OPSET", "OPSET", "Operators"]
+__all__ = ["IR_VERSION", "ML_OPSET", "OPSET", "Operators"]
 
 OPSET: Final = 17
 """Operator set of our own graphs: old enough for every supported ONNX Runtime."""
 
 ML_OPSET: Final = 3
 """Operator set of tree ensembles."""
+
+IR_VERSION: Final = 8
+"""Of ONNX 1.12; ONNX Runtime 1.20 reads it and every later one does."""
 
 Array = npt.NDArray[Any]
 
@@ -107,6 +111,38 @@ class Operators:
             copied.name = self._name("adopted_node")
             self.nodes.append(copied)
         return names[graph.output[0].name]
+
+    def to_model(
+        self,
+        name: str,
+        *,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        properties: Mapping[str, str],
+    ) -> onnx.ModelProto:
+        """The nodes as a whole model, checked.
+
+        Args:
+            name: of the graph.
+            inputs, outputs: what it takes and gives.
+            properties: metadata of the file.
+        """
+        graph = onnx.GraphProto(name=name)
+        graph.input.extend(inputs)
+        graph.output.extend(outputs)
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(self.constants)
+        opsets = (("", self.opset), ("ai.onnx.ml", ML_OPSET))
+        model = helper.make_model(
+            graph,
+            producer_name="bentoml_ext",
+            producer_version=version("bentoml-ext"),
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
+        )
+        helper.set_model_props(model, dict(properties))
+        onnx.checker.check_model(model)
+        return model
 
     def _name(self, stem: str) -> str:
         self._count += 1
