@@ -107,7 +107,7 @@ class Shortcut:
             return
         started = perf_counter()
         found: Any = route.find(message["body"])
-        if route.prompt and self.concurrency is None:
+        if route.prompt and self.concurrency is None and found is not None:
             # Nothing is waited for but the end of this round of the event loop.
             found = await found
         if type(found) is bytes:
