@@ -70,9 +70,9 @@ def prepare() -> list[bytes]:
     """
     import bentoml
     import msgspec
-    from sklearn.feature_extraction import DictVectorizer
 
     import bentoml_ext
+    from benchmarks.contestants.parts import vectorizer
     from models.course_csv import load
     from models.split import split
     from models.synthetic import generate
@@ -81,14 +81,11 @@ def prepare() -> list[bytes]:
     dataset = load(CSV) if CSV.is_file() else generate().dataset()
     trained = train(dataset)
     bentoml_ext.save_model("credit_risk_model", trained.booster, encoder=trained.encoder)
-    dv = DictVectorizer(sparse=False)
-    dv.feature_names_ = list(trained.encoder.features)
-    dv.vocabulary_ = dict(trained.encoder.columns)
     signatures = {"predict": {"batchable": True}}
     bentoml.xgboost.save_model(
         "course_model",
         trained.booster,
-        custom_objects={"DictVectorizer": dv},
+        custom_objects={"DictVectorizer": vectorizer()},
         signatures=signatures,
     )
     _, held_out = split(dataset)

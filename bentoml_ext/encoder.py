@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -17,11 +17,12 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
 from bentoml_ext.field import Application, Field, words
 
-__all__ = ["Application", "Encoder", "Field", "Filler"]
+__all__ = ["FILL", "Application", "Encoder", "Field", "Filler"]
 
 Filler: TypeAlias = Literal["zero", "missing"]
 
-_FILL = {"zero": 0.0, "missing": math.nan}
+FILL: Final[Mapping[Filler, float]] = {"zero": 0.0, "missing": math.nan}
+"""What a filler writes into a row."""
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -119,8 +120,8 @@ class Encoder:
         Returns:
             float32, (len(applications), n_features).
         """
-        wide = np.full((len(applications), self.n_features), _FILL[self.absent])
-        null = _FILL[self.null]
+        wide = np.full((len(applications), self.n_features), FILL[self.absent])
+        null = FILL[self.null]
         columns, separator = self.columns, self.separator
         # A dense array adds to 0, which turns -0.0 into 0.0; a sparse one keeps what it was given.
         start = 0.0 if self.absent == "zero" else -0.0

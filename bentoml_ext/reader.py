@@ -16,15 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoder import FILL, Encoder
 from bentoml_ext.field import FLOAT32_MAX, Field
 
 __all__ = ["Reader", "Values"]
 
 Values: TypeAlias = tuple[Any, ...]
 """An application's values in the order of the encoder's fields: float, str, or None for null."""
-
-_FILL = {"zero": 0.0, "missing": math.nan}
 
 
 class Reader:
@@ -45,10 +43,10 @@ class Reader:
         self._shape = shape
         self._one = msgspec.json.Decoder(shape)
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
-        self._null = _FILL[encoder.null]
+        self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = 0.0 if encoder.absent == "zero" else -0.0
-        self._blank = np.full(encoder.n_features, _FILL[encoder.absent], np.float32).tobytes()
+        self._blank = np.full(encoder.n_features, FILL[encoder.absent], np.float32).tobytes()
         self._n_features = encoder.n_features
         self._numbers = [
             (i, encoder.columns[field.name])
