@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -17,12 +17,24 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
 from bentoml_ext.field import Application, Field, words
 
-__all__ = ["FILL", "Application", "Encoder", "Field", "Filler"]
+__all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler"]
 
 Filler: TypeAlias = Literal["zero", "missing"]
 
 FILL: Final[Mapping[Filler, float]] = {"zero": 0.0, "missing": math.nan}
 """What a filler writes into a row."""
+
+
+class Encoded(NamedTuple):
+    """Many applications, encoded.
+
+    Args:
+        rows: float32, (good, n_features), of those that may be scored, in order.
+        refused: why the others may not: by rising index, one for each field that is wrong.
+    """
+
+    rows: Rows
+    refused: list[InvalidApplication]
 
 
 class _File(msgspec.Struct, frozen=True):

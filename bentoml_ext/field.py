@@ -5,6 +5,7 @@ The serving command imports this module before a worker is there, so it imports 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -49,6 +50,16 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             if self.minimum is not None:
                 what += f", at least {self.minimum:g}"
         return what + (" or null" if self.nullable else "")
+
+    @property
+    def plain(self) -> tuple[float, float]:
+        """A range of numbers that need no further look: no sentinel is in it.
+
+        What lies beyond may still be right: `check` tells.
+        """
+        low = -FLOAT32_MAX if self.minimum is None else self.minimum
+        beyond = (math.nextafter(s, -math.inf) for s in self.sentinels if s >= low)
+        return low, min((FLOAT32_MAX, *beyond))
 
     def check(self, value: Any) -> None:
         """Refuse a value that must not be scored.

@@ -7,7 +7,6 @@ words every error. What it takes gives the encoder's bits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoder
-from bentoml_ext.field import FLOAT32_MAX, Field
+from bentoml_ext.field import Field
 
 __all__ = ["Reader", "Values"]
 
@@ -129,13 +128,8 @@ class Reader:
 def _type_of(field: Field) -> Any:
     """What msgspec may take for a field: nothing that the encoder would refuse."""
     if field.categories:
-        kind: Any = Literal[field.categories]
-    else:
-        low = field.minimum if field.minimum is not None else -FLOAT32_MAX
-        high = FLOAT32_MAX
-        # A range without the sentinels; the encoder takes what lies beyond them.
-        for sentinel in field.sentinels:
-            if sentinel >= low:
-                high = min(high, math.nextafter(sentinel, -math.inf))
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        # No null: it leaves no trace in a row, and the encoder knows how.
+        return Literal[field.categories]
+    low, high = field.plain
+    kind: Any = Annotated[float, msgspec.Meta(ge=low, le=high)]
     return kind | None if field.nullable else kind

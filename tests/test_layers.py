@@ -19,7 +19,7 @@ LAYERS = (
     ("arrays", "environment", "errors", "files", "internals"),
     ("field", "probability", "tags"),
     ("encoder", "evidence", "policy", "proof_rows"),
-    ("backends", "comparing", "decision", "reader"),
+    ("backends", "columns", "comparing", "decision", "reader"),
     ("bundle", "settings"),
     ("scorer",),
     ("export", "selftest"),

@@ -122,3 +122,12 @@ def test_the_encoder_itself_refuses_what_is_wrong() -> None:
     assert Reader(encoder).plain(GOOD | {"income": 7}) is None
     with pytest.raises(InvalidApplication, match="got 7, a code for a missing value"):
         encoder.check(GOOD | {"income": 7})
+
+
+def test_a_category_that_is_null_is_the_encoders() -> None:
+    encoder = Encoder(
+        FEATURES, [*RULES[:2], Field("home", ("owner", "rent"), nullable=True), *RULES[3:]]
+    )
+
+    assert Reader(encoder).plain(GOOD | {"home": None}) is None
+    encoder.check(GOOD | {"home": None})

@@ -1,0 +1,181 @@
+"""Columns: an Arrow record batch becomes rows, with no step of Python per row.
+
+Vectors find what is plainly right. Each value that they doubt is put to `Field.check`, which alone
+decides and words it: the rows, and the refusals, are those of the one-application encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
+from bentoml_ext.errors import FeatureMismatch, InvalidApplication
+from bentoml_ext.field import FLOAT32_MAX
+
+__all__ = ["ColumnEncoder"]
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+EXACT: Final = 2.0**53
+"""Beyond it float64 has no place for every whole number."""
+
+
+class ColumnEncoder:
+    """Encodes record batches for one encoder. Not for two threads at once.
+
+    A category may be text or dictionary codes of text; a number any integer, float or decimal.
+
+    Args:
+        encoder: whose fields and columns they are.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._blank = np.float32(FILL[encoder.absent])
+        self._null = np.float32(FILL[encoder.null])
+        # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
+        self._start = 0.0 if encoder.absent == "zero" else -0.0
+        self._features = set(encoder.features).difference(f.name for f in encoder.fields)
+        self._rows = np.empty((0, encoder.n_features), np.float32)
+
+    def encode(self, batch: pa.RecordBatch) -> Encoded:
+        """The rows of a batch; columns that are no field are ignored.
+
+        Args:
+            batch: a column for each field. What came over a network or from a file that may be
+                damaged has been validated.
+
+        Returns:
+            The rows, in memory that the next call writes anew, and every wrong value.
+
+        Raises:
+            InvalidApplication: a field has no column, or two.
+            FeatureMismatch: a column is named as a feature is, which would count in a row.
+        """
+        self._check_names(batch.schema)
+        rows = self._blank_rows(len(batch))
+        refused: list[InvalidApplication] = []
+        for field in self._encoder.fields:
+            write = self._write_category if field.categories else self._write_number
+            refused += write(field, batch.column(field.name), rows)
+        if refused:
+            # By row, then by field: sorting keeps the order of equals.
+            refused.sort(key=lambda error: error.index or 0)
+            rows = np.delete(rows, [error.index for error in refused], axis=0)
+        return Encoded(rows, refused)
+
+    def _check_names(self, schema: pa.Schema) -> None:
+        for field in self._encoder.fields:
+            if (found := schema.names.count(field.name)) != 1:
+                got = f"{found or 'no'} columns of that name among {', '.join(schema.names)}"
+                raise InvalidApplication(field.expected, got, field.name)
+        if odd := self._features.intersection(schema.names):
+            raise FeatureMismatch(
+                f"Expected columns named as fields, got '{min(odd)}', a feature of the model - at "
+                "the columns. Give the field's own column with its categories."
+            )
+
+    def _blank_rows(self, n: int) -> Rows:
+        if len(self._rows) < n:
+            self._rows = np.empty((n, self._encoder.n_features), np.float32)
+        rows = self._rows[:n]
+        rows[:] = self._blank
+        return rows
+
+    def _write_number(
+        self, field: Field, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        where = self._encoder.columns[field.name]
+        column = _decoded(column)
+        nulls, whole = _nulls(column), pa.types.is_integer(column.type)
+        if pa.types.is_decimal(column.type):
+            # By way of text, because Arrow's own cast may miss the nearest float64.
+            column = pc.cast(pc.cast(column, pa.string()), pa.float64())
+        if not (whole or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
+            return _refused(field, column, np.ones(len(column), np.bool_))
+        low, high = field.plain
+        if nulls is None:
+            values = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+        else:
+            values = pc.fill_null(pc.cast(column, pa.float64(), safe=False), low)
+            values = values.to_numpy()
+        # What does not fit is found below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.add(values, self._start, out=rows[:, where], casting="same_kind")
+        if nulls is not None:
+            rows[nulls, where] = self._null
+        plain = not len(values) or (
+            values.min() >= low and values.max() <= min(high, EXACT if whole else high)
+        )
+        if plain and (nulls is None or field.nullable):
+            return iter(())
+        doubtful = _doubtful(field, values, whole=whole)
+        if nulls is not None:
+            doubtful = np.where(nulls, not field.nullable, doubtful)
+        return _refused(field, column, doubtful)
+
+    def _write_category(
+        self, field: Field, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        encoder = self._encoder
+        if _is_text(column.type):
+            column = column.dictionary_encode()
+        elif not pa.types.is_dictionary(column.type):
+            return _refused(field, column, np.ones(len(column), np.bool_))
+        texts = column.dictionary.to_pylist()
+        features = [f"{field.name}{encoder.separator}{text}" for text in texts]
+        # A null's code is that of the last entry; no text is not a category either.
+        known = [
+            encoder.columns[feature] if text in field.categories else -1
+            for text, feature in zip(texts, features, strict=True)
+        ]
+        places = np.array([*known, -1], np.int64)
+        codes = column.indices
+        if codes.null_count:
+            codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
+        columns = places[codes.to_numpy(zero_copy_only=False)]
+        found = columns >= 0
+        each = np.arange(len(columns)) * encoder.n_features
+        rows.reshape(-1)[(each + columns)[found]] = 1.0
+        return _refused(field, column, ~found)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(kind) for check in checks)
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _nulls(column: pa.Array) -> Mask | None:
+    """Where the nulls are, if there are any."""
+    return column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+
+
+def _doubtful(field: Field, values: npt.NDArray[np.float64], *, whole: bool) -> Mask:
+    """Where a number is wrong, or may be: whole numbers may be rounded as float64."""
+    limit = EXACT if whole else FLOAT32_MAX
+    # Not `abs > limit`: NaN must not pass.
+    doubtful = ~(np.abs(values) <= limit) | np.isin(values, field.sentinels)
+    if field.minimum is not None:
+        doubtful |= values < field.minimum
+    return doubtful
+
+
+def _refused(field: Field, column: pa.Array, doubtful: Mask) -> Iterator[InvalidApplication]:
+    """What `Field.check` says of the doubtful values."""
+    for index in np.flatnonzero(doubtful).tolist():
+        value: Any = column[index].as_py()
+        try:
+            field.check(value)
+        except InvalidApplication as error:
+            yield error.at(index)
