@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
-from bentoml_ext.errors import FeatureMismatch, InvalidApplication
+from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import FLOAT32_MAX
 
 __all__ = ["ColumnEncoder"]
@@ -42,7 +42,6 @@ class ColumnEncoder:
         self._null = np.float32(FILL[encoder.null])
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = 0.0 if encoder.absent == "zero" else -0.0
-        self._features = set(encoder.features).difference(f.name for f in encoder.fields)
         self._rows = np.empty((0, encoder.n_features), np.float32)
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
@@ -56,8 +55,7 @@ class ColumnEncoder:
             The rows, in memory that the next call writes anew, and every wrong value.
 
         Raises:
-            InvalidApplication: a field has no column, or two.
-            FeatureMismatch: a column is named as a feature is, which would count in a row.
+            InvalidApplication: a field has no column, or two; a column is named as a feature is.
         """
         self._check_names(batch.schema)
         rows = self._blank_rows(len(batch))
@@ -68,7 +66,7 @@ class ColumnEncoder:
         if refused:
             # By row, then by field: sorting keeps the order of equals.
             refused.sort(key=lambda error: error.index or 0)
-            rows = np.delete(rows, [error.index for error in refused], axis=0)
+            rows = np.delete(rows, [error.index or 0 for error in refused], axis=0)
         return Encoded(rows, refused)
 
     def _check_names(self, schema: pa.Schema) -> None:
@@ -76,11 +74,8 @@ class ColumnEncoder:
             if (found := schema.names.count(field.name)) != 1:
                 got = f"{found or 'no'} columns of that name among {', '.join(schema.names)}"
                 raise InvalidApplication(field.expected, got, field.name)
-        if odd := self._features.intersection(schema.names):
-            raise FeatureMismatch(
-                f"Expected columns named as fields, got '{min(odd)}', a feature of the model - at "
-                "the columns. Give the field's own column with its categories."
-            )
+        if odd := self._encoder.one_hot.intersection(schema.names):
+            raise self._encoder.is_feature(min(odd))
 
     def _blank_rows(self, n: int) -> Rows:
         if len(self._rows) < n:

@@ -7,7 +7,7 @@ category under `field=category` as 1 or 0. Nothing of scikit-learn is needed to 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -82,6 +82,7 @@ class Encoder:
             raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
         told = _fields_of(self.features, separator)
         self.fields = tuple(_with_rules(told, fields) if fields is not None else told.values())
+        self.one_hot = frozenset(self.features).difference(told)
 
     @property
     def n_features(self) -> int:
@@ -99,17 +100,34 @@ class Encoder:
         )
 
     def check(self, application: Any) -> None:
-        """Refuse an application that must not be scored; keys that are no field are ignored.
+        """Refuse an application that must not be scored.
+
+        Keys that are no field are ignored, but for those that are a feature of the model.
 
         Raises:
             InvalidApplication: names the field, what it takes and what came.
         """
+        for error in self.wrong(application):
+            raise error
+
+    def wrong(self, application: Any) -> Iterator[InvalidApplication]:
+        """All that `check` could say of an application, field by field."""
         if not isinstance(application, Mapping):
-            raise InvalidApplication("an object of fields", words(application))
+            yield InvalidApplication("an object of fields", words(application))
+            return
         for field in self.fields:
-            if field.name not in application:
-                raise InvalidApplication(field.expected, "nothing", field.name)
-            field.check(application[field.name])
+            try:
+                if field.name not in application:
+                    raise InvalidApplication(field.expected, "nothing", field.name)
+                field.check(application[field.name])
+            except InvalidApplication as error:
+                yield error
+        yield from map(self.is_feature, sorted(self.one_hot.intersection(application)))
+
+    @staticmethod
+    def is_feature(name: str) -> InvalidApplication:
+        """What is said of a key that is none of a field but would count in a row."""
+        return InvalidApplication("the name of a field", "that of a feature", name)
 
     def check_all(self, applications: Sequence[Any]) -> None:
         """Refuse a batch in which any application must not be scored.

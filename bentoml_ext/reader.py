@@ -29,11 +29,17 @@ class Reader:
 
     Args:
         encoder: whose fields and columns they are.
+        keep: other keys that an application may have, and whose values are wanted.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        fields = [(f"field_{i}", _type_of(field)) for i, field in enumerate(encoder.fields)]
-        names = {f"field_{i}": field.name for i, field in enumerate(encoder.fields)}
+    def __init__(self, encoder: Encoder, keep: Sequence[str] = ()) -> None:
+        known = [field.name for field in encoder.fields]
+        known += [name for name in keep if name not in known]
+        kinds = [(_type_of(field),) for field in encoder.fields]
+        others = [(Any, None)] * (len(known) - len(kinds))
+        fields = [(f"field_{i}", *kind) for i, kind in enumerate([*kinds, *others])]
+        names = {f"field_{i}": name for i, name in enumerate(known)}
+        self._kept = [known.index(name) for name in keep]
         # An unknown key is skipped without a look at its text, which might not be UTF-8: refuse it
         # here, and let the encoder ignore it.
         shape = msgspec.defstruct(
@@ -77,6 +83,21 @@ class Reader:
             return list(map(msgspec.structs.astuple, self._many.decode(body)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+    def lines(self, body: bytes) -> list[Values] | None:
+        """The values of NDJSON, an object on every line, or None if the encoder must see it."""
+        try:
+            found = self._one.decode_lines(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        # An object on two lines, or two on one, is no NDJSON.
+        if len(found) != body.count(b"\n") + (not body.endswith(b"\n")):
+            return None
+        return list(map(msgspec.structs.astuple, found))
+
+    def kept(self, values: Values) -> Values:
+        """The values of the keys to keep; None for one that the application does not have."""
+        return tuple([values[i] for i in self._kept])
 
     def plain(self, application: Any) -> Values | None:
         """The values of a dict, or None if the encoder must see it."""

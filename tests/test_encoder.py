@@ -171,3 +171,11 @@ def test_which_categories_exist_is_the_vocabularys_word() -> None:
 def test_a_field_that_is_number_and_category_is_refused() -> None:
     with pytest.raises(FeatureMismatch, match="got both - at 'home'"):
         Encoder(["home", "home=rent"])
+
+
+def test_a_key_named_like_a_feature_is_refused() -> None:
+    encoder = Encoder(["age", "home=rent"])
+
+    # It would count in the row, and no field's rules are kept by it.
+    with pytest.raises(InvalidApplication, match=r"Expected the name of a field.*'home=rent'"):
+        encoder.check({"age": 1, "home": "rent", "home=rent": 1e300})

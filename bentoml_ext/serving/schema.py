@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import bentoml
 from starlette.requests import Request
 
-from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
+from bentoml_ext.json_value import json_value
 
 __all__ = ["JsonBody", "Schema", "answer_schema", "application_schema", "batch_of", "described_by"]
 
@@ -30,21 +29,8 @@ class JsonBody(bentoml.IODescriptor):
     body: bytes = b""
 
     def decode(self) -> Any:
-        """The value; NaN and Infinity are let through, so that the field that has one is named.
-
-        Raises:
-            InvalidApplication: not JSON; says where.
-        """
-        try:
-            return json.loads(self.body)
-        except json.JSONDecodeError as error:
-            got = f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos}"
-        except RecursionError:
-            got = "a value nested too deep"
-        except ValueError as error:
-            # Not UTF-8, or a number of thousands of digits.
-            got = str(error)
-        raise InvalidApplication("JSON", got)
+        """The value, as `json_value` reads it."""
+        return json_value(self.body)
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> JsonBody:
