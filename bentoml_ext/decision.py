@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from bentoml_ext.arrays import Margins
+from bentoml_ext.arrays import Ints, Margins
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import first_margin_above, probabilities, probability
 
@@ -36,23 +36,23 @@ class Answer:
 
 
 class Decider:
-    """Margins to answers under a policy."""
+    """Margins to answers under a policy; `statuses` has them, that of the lowest band first."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         # Each band is one float32 margin, because the probability never falls as the margin rises.
         # Rising order, so that a search counts the bands that a margin is in.
         self._crossings = [first_margin_above(band.above) for band in reversed(policy.bands)]
-        self._statuses = policy.answers[::-1]
+        self.statuses = policy.answers[::-1]
         key = msgspec.json.encode(policy.key).decode()
         self._openings = [
             f'{{{key}: {msgspec.json.encode(status).decode()}, "probability": '
-            for status in self._statuses
+            for status in self.statuses
         ]
 
     def answer(self, margin: float) -> Answer:
         """The answer to one margin, a float32 value."""
-        status = self._statuses[bisect_right(self._crossings, margin)]
+        status = self.statuses[bisect_right(self._crossings, margin)]
         return Answer(status, probability(margin), margin)
 
     def answers(self, margins: Margins) -> list[Answer]:
@@ -61,9 +61,9 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
-        columns = zip(self._bands(margins), probabilities(margins), margins, strict=True)
+        columns = zip(self.bands(margins).tolist(), probabilities(margins), margins, strict=True)
         return [
-            Answer(self._statuses[band], float(chance), float(margin))
+            Answer(self.statuses[band], float(chance), float(margin))
             for band, chance, margin in columns
         ]
 
@@ -81,15 +81,17 @@ class Decider:
         openings, chances = self._openings, probabilities(margins)
         answers = [
             f"{openings[band]}{chance!s}}}"
-            for band, chance in zip(self._bands(margins), chances, strict=True)
+            for band, chance in zip(self.bands(margins).tolist(), chances, strict=True)
         ]
         return f"[{', '.join(answers)}]".encode()
 
-    def _bands(self, margins: Margins) -> list[int]:
-        bands: list[int] = np.searchsorted(
-            np.array(self._crossings, np.float32), margins, side="right"
-        ).tolist()
-        return bands
+    def bands(self, margins: Margins) -> Ints:
+        """int64, (n,): the place of each margin's answer in `statuses`.
+
+        Args:
+            margins: float32, (n,).
+        """
+        return np.searchsorted(np.array(self._crossings, np.float32), margins, side="right")
 
 
 def _shortest(chance: float) -> str:

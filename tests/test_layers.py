@@ -22,7 +22,7 @@ LAYERS = (
     ("backends", "columns", "comparing", "decision", "reader"),
     ("bundle", "lines", "settings"),
     ("scorer",),
-    ("export", "selftest"),
+    ("bulk", "export", "selftest"),
     ("serving",),
     ("framework", "importer"),
     ("report", "verification", "whole_graph"),

@@ -1,0 +1,1 @@
+"""Portfolios: many applications in Arrow, from files to files, in constant memory."""
