@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from bentoml_ext.backends import Backend, get_backend
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.policy import Policy
@@ -99,20 +100,18 @@ class Bundle:
                 f"Expected the manifest's features, got others - at {path / ENCODER}."
             )
 
-    def backend(self, name: str) -> Backend:
+    def backend(self, name: str, crossover: Crossover | None = None) -> Backend:
         """A backend ready to score with its form of this model.
+
+        Args:
+            name: of a registered backend.
+            crossover: as `Backend.open`.
 
         Raises:
             UnknownBackend, BackendMissing: as `get_backend`.
-            BundleError: the bundle holds no file for it.
-            BackendError: the library refused the file.
+            BundleError, BackendError: as `Backend.open`.
         """
-        backend = get_backend(name)
-        if backend.filename not in self.manifest.files:
-            raise BundleError(
-                f"Expected {backend.filename} for backend '{name}', got none - at {self.path}."
-            )
-        return backend(self.path / backend.filename)
+        return get_backend(name).open(self, crossover)
 
     def file(self, name: str) -> bytes:
         """The bytes of a file, verified again.

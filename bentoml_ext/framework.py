@@ -140,13 +140,17 @@ def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = N
 
     Args:
         model: tag, or a stored model.
-        backend: name of a backend; by default that of the settings (`BACKEND`).
+        backend: name of a backend; by default that of the settings (`BACKEND`, `CROSSOVER`).
 
     Raises:
         NotFound, BundleError: as `load_bundle`.
         UnknownBackend, BackendMissing, BackendError, ConfigError: as `Scorer.open`.
     """
-    return Scorer.open(load_bundle(model), backend or Settings.read().backend)
+    bundle = load_bundle(model)
+    if backend:
+        return Scorer.open(bundle, backend)
+    settings = Settings.read()
+    return Scorer.open(bundle, settings.backend, crossover=settings.crossover)
 
 
 def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:

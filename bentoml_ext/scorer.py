@@ -10,6 +10,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import Backend
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.encoder import Encoder, Field
@@ -44,13 +45,20 @@ class Scorer:
         self._single = backend.single(self._row)
 
     @classmethod
-    def open(cls, bundle: Bundle, backend: str, rules: Sequence[Field] | None = None) -> Scorer:
+    def open(
+        cls,
+        bundle: Bundle,
+        backend: str,
+        rules: Sequence[Field] | None = None,
+        crossover: Crossover | None = None,
+    ) -> Scorer:
         """A scorer for a bundle.
 
         Args:
             bundle: an opened bundle.
             backend: name of a registered backend.
             rules: the fields' rules where the service sets them, else the bundle's own.
+            crossover: as `Backend.open`.
 
         Raises:
             ConfigError: the objective's margin is no log-odds.
@@ -64,7 +72,7 @@ class Scorer:
                 "`bentoml ext export` still writes its graph."
             )
         encoder = bundle.encoder if rules is None else bundle.encoder.with_rules(rules)
-        return cls(encoder, bundle.backend(backend), bundle.policy)
+        return cls(encoder, bundle.backend(backend, crossover), bundle.policy)
 
     def classify(self, application: Any) -> Answer:
         """The answer to one application.

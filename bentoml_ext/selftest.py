@@ -63,7 +63,7 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
 
     Args:
         bundle: whose proof it is.
-        backend: ready to serve.
+        backend: ready to serve; of one that is made of others, every one of them is tested.
 
     Raises:
         SelfTestFailed: another bit; names what was expected, what came, and the row.
@@ -72,9 +72,10 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
     start = time.perf_counter()
     proven = load_rows(bundle)
     rows, expected = proven.rows, proven.margins[:, 0]
-    name = f"backend '{backend.name}'"
-    _compare("margin", expected, backend.margins(rows), f"{name}, in a batch")
-    _compare("margin", expected, one_by_one(backend, rows), f"{name}, one by one")
+    for part in backend.parts:
+        name = f"backend '{part.name}'"
+        _compare("margin", expected, part.margins(rows), f"{name}, in a batch")
+        _compare("margin", expected, one_by_one(part, rows), f"{name}, one by one")
     if (chances := proven.probabilities) is not None:
         _compare("probability", chances, probabilities(expected), "the sigmoid, in a batch")
         singly = np.array([probability(float(margin)) for margin in expected], np.float32)

@@ -9,7 +9,8 @@ from typing import Any
 
 import bentoml
 
-from bentoml_ext.backends import backend_names
+from bentoml_ext.backends import backend_names, form_names
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.errors import ConfigError, UnknownBackend
 
 __all__ = ["Settings"]
@@ -23,11 +24,15 @@ class Settings:
 
     Args:
         backend: `BACKEND`; the backend that scores. Default onnx.
+        crossover: `CROSSOVER`, as onnx:1,xgboost:80; which backend scores from how many rows on,
+            where `BACKEND` is auto; another backend does not look at it, so that a bento that
+            carries it can still be swapped by one word. Default: measured at start.
         fastpath: `FASTPATH`, on or off; answer plain requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
     """
 
     backend: str = DEFAULT_BACKEND
+    crossover: Crossover | None = None
     fastpath: bool = True
     access_log: bool = False
 
@@ -37,6 +42,19 @@ class Settings:
                 f"Expected one of {', '.join(backend_names())}, got '{self.backend}' - at BACKEND. "
                 "Set BACKEND, or --arg backend=NAME, to one of them."
             )
+        for name in self.crossover.names if self.crossover else ():
+            if name not in form_names():
+                raise UnknownBackend(
+                    f"Expected one of {', '.join(form_names())}, got '{name}' - at CROSSOVER. "
+                    "Name these, as in CROSSOVER=onnx:1,xgboost:80."
+                )
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The backends whose libraries have to be there."""
+        if self.crossover is None or self.backend in form_names():
+            return (self.backend,)
+        return self.crossover.names
 
     @classmethod
     def read(
@@ -60,8 +78,10 @@ class Settings:
             # An empty variable is what `BACKEND= make serve` leaves: not set.
             return str(arguments.get(name.lower()) or environ.get(name) or default)
 
+        crossover = value("CROSSOVER", "")
         return cls(
             backend=value("BACKEND", DEFAULT_BACKEND),
+            crossover=Crossover.parse(crossover) if crossover else None,
             fastpath=_switch("FASTPATH", value("FASTPATH", "on")),
             access_log=_switch("ACCESS_LOG", value("ACCESS_LOG", "off")),
         )

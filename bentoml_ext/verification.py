@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 import numpy as np
 
 from bentoml_ext import framework, importer
-from bentoml_ext.backends import Backend, backend_names
+from bentoml_ext.backends import Backend, form_names
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.comparing import Decisions, Tally
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
@@ -128,7 +128,7 @@ def verify_bundle(
 def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
     """Each backend against the answers in the bundle, in a batch and one by one."""
     parts = []
-    for name in backend_names():
+    for name in form_names():
         try:
             backend = bundle.backend(name)
         except (BackendMissing, BundleError):

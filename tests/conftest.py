@@ -14,7 +14,7 @@ from pathlib import Path
 HOME = Path(tempfile.mkdtemp(prefix="bentoml_ext-tests-"))
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-for name in ("BACKEND", "ACCESS_LOG", "FASTPATH"):
+for name in ("BACKEND", "CROSSOVER", "ACCESS_LOG", "FASTPATH"):
     os.environ.pop(name, None)
 
 import bentoml

@@ -12,13 +12,22 @@ import pytest
 import xgboost
 
 import bentoml_ext
-from bentoml_ext.backends import BACKENDS, GROUP, Backend, backend_names, get_backend, require
+from bentoml_ext.backends import (
+    BACKENDS,
+    GROUP,
+    Backend,
+    backend_names,
+    form_names,
+    get_backend,
+    libraries,
+    require,
+)
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, UnknownBackend
 from bentoml_ext.scorer import Scorer
 from tests import small
 
-NAMES = sorted(BACKENDS)
+NAMES = form_names()
 
 MODULE = """
 import numpy as np
@@ -66,11 +75,12 @@ def install(site: Path, point: str, module: str = MODULE) -> None:
     importlib.invalidate_caches()
 
 
-def test_the_table_names_our_two_backends() -> None:
-    assert backend_names() == NAMES == ["onnx", "xgboost"]
+def test_the_table_names_our_two_backends_and_the_one_made_of_them() -> None:
+    assert backend_names() == sorted(BACKENDS) == ["auto", "onnx", "xgboost"]
+    assert NAMES == ["onnx", "xgboost"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_a_backend_calls_itself_by_the_name_it_is_found_by(name: str) -> None:
     found = get_backend(name)
 
@@ -80,7 +90,9 @@ def test_a_backend_calls_itself_by_the_name_it_is_found_by(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "ONNX", "onnx ", "tensorflow"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownBackend, match=rf"one of onnx, xgboost, got '{name}' - at BACKEND"):
+    with pytest.raises(
+        UnknownBackend, match=rf"one of auto, onnx, xgboost, got '{name}' - at BACKEND"
+    ):
         get_backend(name)
 
 
@@ -111,6 +123,21 @@ def test_a_backend_that_is_installed_is_all_that_is_required(name: str) -> None:
     require(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("onnx", ["onnxruntime"]), ("xgboost", ["xgboost"]), ("auto", ["onnxruntime", "xgboost"])],
+)
+def test_the_table_tells_the_libraries_of_a_backend(name: str, needed: list[str]) -> None:
+    assert libraries(name) == needed
+
+
+def test_a_backend_of_another_package_brings_its_own_libraries(site: Path) -> None:
+    install(site, "constant = third_party:Constant")
+
+    assert libraries("constant") == []
+    require("constant")
+
+
 def test_an_unknown_name_is_not_required() -> None:
     with pytest.raises(UnknownBackend):
         require("tensorflow")
@@ -131,14 +158,14 @@ def test_a_backend_of_another_package_scores(site: Path, bundle: Bundle) -> None
 
     scorer = Scorer.open(bundle, "constant")
 
-    assert backend_names() == ["constant", "onnx", "xgboost"]
+    assert backend_names() == ["auto", "constant", "onnx", "xgboost"]
     assert scorer.backend.name == "constant"
     assert scorer.margins(small.rows(3)).tolist() == [2, 2, 2]
     assert scorer.classify(small.APPLICATION).status == "DECLINED"
     assert scorer.classify_batch([small.APPLICATION] * 2)[1].margin == 2
 
 
-@pytest.mark.parametrize("taken", NAMES)
+@pytest.mark.parametrize("taken", sorted(BACKENDS))
 def test_a_taken_name_is_an_error(site: Path, taken: str) -> None:
     install(site, f"{taken} = third_party:Constant")
 

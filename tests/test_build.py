@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 BENTO = "credit_risk_classifier:latest"
 BACKENDS = ("onnx", "xgboost")
+ALWAYS = ("bentoml", "numpy", "msgspec", "uvloop", "httptools")
+CROSSOVER = "onnx:1,xgboost:80"
 
 
 @dataclass
@@ -42,6 +44,12 @@ class Packed:
         bentos = self.home / "bentos" / "credit_risk_classifier"
         return bentos / (bentos / "latest").read_text()
 
+    @property
+    def libraries(self) -> set[str]:
+        """What it requires."""
+        lines = (self.folder / "env" / "python" / "requirements.txt").read_text().splitlines()
+        return {line.partition("=")[0].partition(">")[0].strip().lower() for line in lines if line}
+
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def packed(
@@ -49,12 +57,16 @@ def packed(
     credit_model: bentoml.Model,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Packed:
-    home = tmp_path_factory.mktemp("home")
-    shutil.copytree(Path(credit_model.path).parent, home / "models" / "credit_risk_model")
-    built = bentoml_command(home, "build", BACKEND=request.param)
+    return pack(credit_model, tmp_path_factory.mktemp("home"), request.param)
+
+
+def pack(model: bentoml.Model, home: Path, backend: str, crossover: str = "") -> Packed:
+    """Build a bento in a home of its own."""
+    shutil.copytree(Path(model.path).parent, home / "models" / "credit_risk_model")
+    built = bentoml_command(home, "build", BACKEND=backend, CROSSOVER=crossover)
     assert built.returncode == 0, built.stdout + built.stderr
     shutil.rmtree(home / "models")
-    return Packed(home, credit_model.tag, request.param)
+    return Packed(home, model.tag, backend)
 
 
 def answers(server: Server, applications: list[Application]) -> tuple[str, str, bytes]:
@@ -72,11 +84,9 @@ def expected(onnx_server: Server, held_out: list[Application]) -> bytes:
 
 
 def test_its_requirements_name_what_its_backend_needs_and_no_more(packed: Packed) -> None:
-    lines = (packed.folder / "env" / "python" / "requirements.txt").read_text().splitlines()
-    libraries = {line.partition("=")[0].partition(">")[0].strip().lower() for line in lines if line}
-
     library = {"onnx": "onnxruntime", "xgboost": "xgboost"}[packed.backend]
-    assert libraries == {"bentoml", "numpy", "msgspec", "uvloop", "httptools", library}
+
+    assert packed.libraries == {*ALWAYS, library}
 
 
 def test_it_holds_the_model_and_the_code_and_no_tests(packed: Packed) -> None:
@@ -146,3 +156,17 @@ def test_its_manifest_says_what_it_was_packed_for(packed: Packed) -> None:
     assert {"name": "BACKEND", "value": packed.backend}.items() <= manifest["envs"][0].items()
     assert manifest["labels"]["project"] == "bentoml-ext"
     assert str(ROOT) not in json.dumps(manifest)
+
+
+def test_a_bento_for_auto_requires_the_libraries_of_all_and_carries_its_crossover(
+    credit_model: bentoml.Model, tmp_path: Path
+) -> None:
+    packed = pack(credit_model, tmp_path / "home", "auto", CROSSOVER)
+
+    with serve(packed.home, BENTO, cwd=tmp_path) as server:
+        told = server.client.get("/model").json()
+
+    assert packed.libraries == {*ALWAYS, "onnxruntime", "xgboost"}
+    assert told["backend"] == "auto"
+    assert told["crossover"]["found"] == "set"
+    assert [step["from_rows"] for step in told["crossover"]["steps"]] == [1, 80]

@@ -204,7 +204,7 @@ def test_an_unknown_backend_stops_the_start_with_the_known_ones(
 ) -> None:
     with serve(home, wait=False, BACKEND="tensorflow") as server:
         assert server.process.wait(30) == 1
-        assert "Expected one of onnx, xgboost, got 'tensorflow'" in server.log
+        assert "Expected one of auto, onnx, xgboost, got 'tensorflow'" in server.log
 
 
 def test_a_backend_is_also_an_argument(home: Path, credit_model: bentoml.Model) -> None:

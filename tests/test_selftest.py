@@ -69,7 +69,7 @@ def starts_and_fails(server: Server, message: str) -> str:
     return next(line for line in server.log.splitlines() if message in line)
 
 
-@pytest.mark.parametrize("backend", ["onnx", "xgboost"])
+@pytest.mark.parametrize("backend", ["auto", "onnx", "xgboost"])
 def test_a_whole_bundle_passes_on_every_backend(stored: bentoml.Model, backend: str) -> None:
     bundle = Bundle(Path(stored.path))
 

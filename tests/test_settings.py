@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.settings import Settings
 
@@ -42,8 +43,53 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["tensorflow", "ONNX", "onnx,xgboost", " "])
 def test_an_unknown_backend_lists_the_known_ones_and_where_to_mend_it(name: str) -> None:
-    with pytest.raises(UnknownBackend, match=rf"one of onnx, xgboost, got '{name}' - at BACKEND"):
+    with pytest.raises(
+        UnknownBackend, match=rf"one of auto, onnx, xgboost, got '{name}' - at BACKEND"
+    ):
         Settings.read({}, {"BACKEND": name})
+
+
+def test_a_crossover_is_read_from_the_argument_or_the_environment() -> None:
+    read = Settings.read({"crossover": "onnx:1"}, {"CROSSOVER": "onnx:1,xgboost:80"})
+
+    assert read.crossover == Crossover(((1, "onnx"),))
+    environ = {"CROSSOVER": "onnx:1,xgboost:80"}
+    assert str(Settings.read({}, environ).crossover) == environ["CROSSOVER"]
+    assert Settings.read({}, {"CROSSOVER": ""}).crossover is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("onnx", "onnx:", ":1", "onnx:2", "onnx:0", "onnx:-1", "onnx:1.5", "onnx:1,", ",onnx:1"),
+        *("onnx:1,xgboost:1", "onnx:1,xgboost:9,onnx:5", "onnx=1", "80", "onnx:1e3"),
+    ],
+)
+def test_a_crossover_that_is_no_table_stops_the_start(text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"rising from 1, got '{text}' - at CROSSOVER\. Set it"):
+        Settings.read({}, {"CROSSOVER": text})
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "auto", " xgboost"])
+def test_a_crossover_names_backends_that_are_a_form_of_the_model(name: str) -> None:
+    with pytest.raises(UnknownBackend, match=rf"one of onnx, xgboost, got '{name}' - at CROSS"):
+        Settings.read({}, {"CROSSOVER": f"onnx:1,{name}:80"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "needed"),
+    [
+        ({}, ("onnx",)),
+        ({"BACKEND": "auto"}, ("auto",)),
+        ({"BACKEND": "auto", "CROSSOVER": "onnx:1,xgboost:2,onnx:3"}, ("onnx", "xgboost")),
+        # A bento that carries a crossover can still be swapped by one word.
+        ({"BACKEND": "onnx", "CROSSOVER": "xgboost:1"}, ("onnx",)),
+    ],
+)
+def test_a_crossover_needs_the_backends_that_it_names(
+    environ: dict[str, str], needed: tuple[str, ...]
+) -> None:
+    assert Settings.read({}, environ).needed == needed
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,16 @@ def test_onnx_is_served_with_the_same_bytes(
     assert single.content == onnx_server.client.post("/classify", json=held_out[0]).content
 
 
+def test_auto_serves_with_what_is_installed(
+    slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
+) -> None:
+    with serve(home, python=str(slim), cwd=folder, BACKEND="auto") as server:
+        told = server.client.get("/model").json()
+
+    assert told["backend"] == "auto"
+    assert told["crossover"]["steps"] == [{"from_rows": 1, "backend": "onnx"}]
+
+
 def test_xgboost_stops_the_start_and_names_the_extra(
     slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
 ) -> None:

@@ -10,7 +10,17 @@ from importlib.metadata import entry_points
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
 
-__all__ = ["BACKENDS", "GROUP", "Backend", "Entry", "backend_names", "get_backend", "require"]
+__all__ = [
+    "BACKENDS",
+    "GROUP",
+    "Backend",
+    "Entry",
+    "backend_names",
+    "form_names",
+    "get_backend",
+    "libraries",
+    "require",
+]
 
 GROUP = "bentoml_ext.backends"
 """Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
@@ -24,14 +34,17 @@ class Entry:
         target: "module:Class".
         library: what it imports and may not find.
         extra: the extra of this package that installs the library.
+        of_others: whether it is made of the other backends, with no library or file of its own.
     """
 
     target: str
     library: str = ""
     extra: str = ""
+    of_others: bool = False
 
 
 BACKENDS = {
+    "auto": Entry("bentoml_ext.backends.auto:AutoBackend", extra="auto", of_others=True),
     "onnx": Entry("bentoml_ext.backends.onnx_runtime:OnnxRuntimeBackend", "onnxruntime", "onnx"),
     "xgboost": Entry("bentoml_ext.backends.xgboost_native:XGBoostBackend", "xgboost", "xgboost"),
 }
@@ -59,15 +72,29 @@ def backend_names() -> list[str]:
     return sorted(_table())
 
 
-def require(name: str) -> None:
-    """Look for a backend's library without importing it, which takes a second for some.
+def form_names() -> list[str]:
+    """Of these, the backends with a form of the model of their own, not made of others."""
+    return [name for name, entry in sorted(_table().items()) if not entry.of_others]
+
+
+def libraries(name: str) -> list[str]:
+    """What a backend imports; one that is made of others imports what is there of theirs.
+
+    Raises:
+        UnknownBackend: as `get_backend`.
+    """
+    return [entry.library for entry in _parts(name) if entry.library]
+
+
+def require(*names: str) -> None:
+    """Look for the libraries of backends without importing them, which takes a second for some.
 
     Raises:
         UnknownBackend, BackendMissing: as `get_backend`.
     """
-    entry = _entry(name)
-    if entry.library and importlib.util.find_spec(entry.library) is None:
-        raise _missing(name, entry)
+    for name in names:
+        if not any(_is_there(entry) for entry in _parts(name)):
+            raise _missing(name, _entry(name))
 
 
 def get_backend(name: str) -> type[Backend]:
@@ -104,8 +131,17 @@ def _entry(name: str) -> Entry:
     return table[name]
 
 
+def _parts(name: str) -> list[Entry]:
+    entry = _entry(name)
+    return [_table()[form] for form in form_names()] if entry.of_others else [entry]
+
+
+def _is_there(entry: Entry) -> bool:
+    return not entry.library or importlib.util.find_spec(entry.library) is not None
+
+
 def _missing(name: str, entry: Entry) -> BackendMissing:
     return BackendMissing(
-        f"Backend '{name}' needs {entry.library}. Install it with the '{entry.extra}' extra: "
-        f"pip install 'bentoml-ext[{entry.extra}]'."
+        f"Backend '{name}' needs {' or '.join(libraries(name))}. Install it with the "
+        f"'{entry.extra}' extra: pip install 'bentoml-ext[{entry.extra}]'."
     )

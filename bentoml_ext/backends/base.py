@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bentoml_ext.errors import BundleError
 
 if TYPE_CHECKING:
     from bentoml_ext.arrays import Margins, Rows
+    from bentoml_ext.backends.crossover import Crossover
+    from bentoml_ext.bundle import Bundle
 
 __all__ = ["Backend"]
 
@@ -36,6 +40,29 @@ class Backend(ABC):
             BackendError: the library refused the file; its own error is chained.
         """
 
+    @classmethod
+    def open(cls, bundle: Bundle, crossover: Crossover | None = None) -> Backend:
+        """The backend with its form of a bundle's model.
+
+        Args:
+            bundle: an opened bundle.
+            crossover: for a backend that is made of others; of no use to one that is not.
+
+        Raises:
+            BundleError: the bundle holds no file for it.
+            BackendError: the library refused the file.
+        """
+        if cls.filename not in bundle.manifest.files:
+            raise BundleError(
+                f"Expected {cls.filename} for backend '{cls.name}', got none - at {bundle.path}."
+            )
+        return cls(bundle.path / cls.filename)
+
+    @property
+    def parts(self) -> tuple[Backend, ...]:
+        """The backends that answer: itself, unless it is made of others."""
+        return (self,)
+
     @abstractmethod
     def margins(self, rows: Rows) -> Margins:
         """Log-odds of the positive class, one per row.
@@ -61,3 +88,7 @@ class Backend(ABC):
             A function of no arguments that returns a float32 value. Not for two threads at once.
         """
         return lambda: float(self.margins(row)[0])
+
+    def describe(self) -> dict[str, Any]:
+        """What GET /model tells of it besides its name."""
+        return {}

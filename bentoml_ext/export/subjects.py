@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.backends import Backend, backend_names, get_backend
+from bentoml_ext.backends import Backend, form_names, get_backend
 from bentoml_ext.bundle import GRAPH
 from bentoml_ext.errors import BackendMissing
 from bentoml_ext.export.ensemble import Floats
@@ -71,7 +71,7 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
 def _of_backends(
     folder: Path, graph: onnx.ModelProto, *, takes_infinities: bool
 ) -> Iterator[Subject]:
-    for name in backend_names():
+    for name in form_names():
         try:
             found = get_backend(name)
         except BackendMissing:

@@ -85,7 +85,9 @@ class Classifier:
         # One resolution: `latest` may move while the service starts.
         self.stored: bentoml.Model = self.model
         self.bundle = Bundle(Path(self.stored.path))
-        self.scorer = Scorer.open(self.bundle, self.settings.backend, self.fields)
+        self.scorer = Scorer.open(
+            self.bundle, self.settings.backend, self.fields, self.settings.crossover
+        )
         self.headers = {
             "X-Model-Tag": str(self.stored.tag),
             "X-Backend": self.scorer.backend.name,
@@ -109,6 +111,7 @@ class Classifier:
         return {
             "tag": str(self.stored.tag),
             "backend": self.scorer.backend.name,
+            **self.scorer.backend.describe(),
             "fastpath": self.fastpath,
             "objective": manifest.objective,
             "trees": manifest.n_trees,

@@ -13,6 +13,7 @@ from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
 from bentoml_ext import internals
+from bentoml_ext.backends import libraries
 from bentoml_ext.settings import Settings
 from bentoml_ext.tags import tag_of
 
@@ -24,9 +25,6 @@ STORE = "model_store"
 
 ALWAYS = ("numpy", "msgspec", "uvloop", "httptools")
 """What every serving process needs, besides BentoML, which adds itself."""
-
-NEEDS = {"onnx": ("onnxruntime",), "xgboost": ("xgboost",)}
-"""What a backend of ours needs besides."""
 
 
 class PackedModel:
@@ -89,7 +87,8 @@ def image_for(settings: Settings, models: list[PackedModel]) -> PackedImage:
     image = PackedImage(models=models)
     # They are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
-    image.python_packages(*map(_pinned, (*ALWAYS, *NEEDS.get(settings.backend, ()))))
+    needed = [library for name in settings.needed for library in libraries(name)]
+    image.python_packages(*map(_pinned, (*ALWAYS, *needed)))
     return image
 
 

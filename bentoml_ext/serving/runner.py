@@ -28,7 +28,8 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
 
         def __init__(self) -> None:
             bundle = Bundle(Path(model.path))
-            self.scorer = Scorer.open(bundle, Settings.read().backend)
+            settings = Settings.read()
+            self.scorer = Scorer.open(bundle, settings.backend, crossover=settings.crossover)
             self_test(bundle, self.scorer.backend)
 
         def predict(self, rows: npt.NDArray[Any]) -> Probabilities:

@@ -102,17 +102,20 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     `logging={"access": {"enabled": True}}` here. Metrics are on.
 
     Raises:
-        UnknownBackend: BACKEND, or `--arg backend=...`, names none; this stops the start.
+        UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used;
+            this stops the start.
     """
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
         settings = inner.settings = Settings.read()
         # Called once before the workers start: a missing library stops the start, and not one
         # worker after the other. The settings are read late, as a bento may bring its own.
-        inner.require_backend = bentoml.on_deployment(lambda: require(inner.settings.backend))
+        inner.require_backend = bentoml.on_deployment(lambda: require(*inner.settings.needed))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config.setdefault("image", image_for(settings, [inner.model]))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
+        if settings.crossover:
+            envs["CROSSOVER"] = str(settings.crossover)
         config.setdefault("envs", [{"name": name, "value": envs[name]} for name in envs])
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
         return made

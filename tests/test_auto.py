@@ -1,0 +1,343 @@
+"""Auto: the bits of every other backend, and for each number of rows the one that is fastest."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bentoml
+import numpy as np
+import pytest
+
+import bentoml_ext
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.backends import BACKENDS, Backend, Entry, form_names, require
+from bentoml_ext.backends.auto import AutoBackend
+from bentoml_ext.backends.costs import measure
+from bentoml_ext.backends.crossover import Cost, Crossover
+from bentoml_ext.backends.xgboost_native import XGBoostBackend
+from bentoml_ext.bundle import GRAPH, Bundle
+from bentoml_ext.encoder import Application
+from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.selftest import load_proof, self_test
+from bentoml_ext.verification import verify_bundle
+from models.fields import EXAMPLE
+from tests import small
+from tests.selftests import swapped
+from tests.servers import Server, serve
+
+OTHERS = ("onnx", "xgboost")
+
+
+class Third(XGBoostBackend):
+    """Slow for one row; exact as long as it is honest, and at once done when it is not."""
+
+    name = "third"
+    honest = True
+
+    def margins(self, rows: Rows) -> Margins:
+        return super().margins(rows) if self.honest else np.zeros(len(rows), np.float32)
+
+    def single(self, row: Rows) -> Callable[[], float]:
+        def call() -> float:
+            time.sleep(0.001)
+            return float(self.margins(row)[0])
+
+        return call
+
+
+class Constant(Backend):
+    """Tells who was asked."""
+
+    name = "constant"
+    filename = "booster.ubj"
+
+    def __init__(self, margin: Path | float) -> None:
+        self._margin = margin
+
+    def margins(self, rows: Rows) -> Margins:
+        return np.full(len(rows), self._margin, np.float32)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    stored = bentoml_ext.save_model("auto_test", small.booster(), encoder=small.encoder())
+    return bentoml_ext.load_bundle(stored)
+
+
+@pytest.fixture
+def third(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third backend in the table."""
+    monkeypatch.setitem(BACKENDS, "third", Entry(f"{__name__}:Third"))
+
+
+@pytest.fixture
+def judged(third: None) -> Bundle:
+    """A bundle whose proof has judged the third backend too."""
+    stored = bentoml_ext.save_model("auto_third", small.booster(), encoder=small.encoder())
+    return bentoml_ext.load_bundle(stored)
+
+
+@pytest.fixture
+def without_xgboost(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A cached backend module would hide the missing library.
+    monkeypatch.delitem(sys.modules, "bentoml_ext.backends.xgboost_native")
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+
+
+@pytest.fixture
+def without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "bentoml_ext.backends.onnx_runtime", raising=False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+
+def names(backend: Backend) -> list[str]:
+    return [part.name for part in backend.parts]
+
+
+def steps(backend: Backend) -> list[tuple[int, str]]:
+    """The table as GET /model tells it."""
+    told = backend.describe()["crossover"]["steps"]
+    return [(step["from_rows"], step["backend"]) for step in told]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("n", [0, 1, 2, 79, 80, 81, 5000])
+def test_it_gives_the_bits_of_each_of_its_parts(bundle: Bundle, other: str, n: int) -> None:
+    auto = bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+    rows = small.rows(n, seed=n)
+
+    margins = auto.margins(rows)
+
+    small.assert_same_bits(expected=bundle.backend(other).margins(rows), got=margins)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_one_row_gets_the_bits_of_each_of_its_parts(bundle: Bundle, other: str) -> None:
+    auto, rows = bundle.backend("auto"), small.rows(40, seed=3)
+    row = np.zeros((1, 4), np.float32)
+    single = auto.single(row)
+
+    found = []
+    for values in rows:
+        row[0] = values
+        found.append(single())
+
+    expected = bundle.backend(other).margins(rows)
+    small.assert_same_bits(expected=expected, got=np.array(found, np.float32))
+
+
+def test_two_threads_may_ask_it_at_once(bundle: Bundle) -> None:
+    auto = bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+    asked = [small.rows(n, seed=n) for n in (1, 79, 80, 500)] * 50
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(auto.margins, asked))
+
+    whole = bundle.backend("xgboost").margins(np.concatenate(asked))
+    small.assert_same_bits(expected=whole, got=np.concatenate(found))
+
+
+@pytest.mark.parametrize(("n", "asked"), [(1, 10), (2, 10), (3, 20), (4, 20), (5, 10), (1000, 10)])
+def test_the_one_that_the_crossover_names_is_asked(n: int, asked: float) -> None:
+    backends = {"few": Constant(10), "more": Constant(20)}
+    auto = AutoBackend(backends, Crossover.parse("few:1,more:3,few:5"))
+
+    margins = auto.margins(small.rows(n))
+
+    assert margins.tolist() == [asked] * n
+    assert auto.single(small.rows(1))() == 10
+
+
+@pytest.mark.parametrize(
+    ("costs", "table"),
+    [
+        ({"a": Cost(1, 1, 1)}, "a:1"),
+        ({"a": Cost(1, 10, 3), "b": Cost(9, 110, 1)}, "a:1,b:51"),
+        ({"a": Cost(9, 10, 3), "b": Cost(1, 110, 1)}, "b:1,a:2,b:51"),
+        ({"a": Cost(1, 10, 1), "b": Cost(2, 20, 2)}, "a:1"),
+        ({"a": Cost(2, 20, 2), "b": Cost(1, 10, 1)}, "b:1"),
+        ({"a": Cost(1, 0, 4), "b": Cost(9, 10, 2), "c": Cost(9, 30, 1)}, "a:1,b:6,c:21"),
+        ({"a": Cost(1, 0, 4), "b": Cost(9, 40, 2), "c": Cost(9, 30, 1)}, "a:1,c:11"),
+        # Lines so nearly parallel that they would meet beyond any call.
+        ({"a": Cost(1, 1, 1), "b": Cost(2, 2, 1 - 1e-12)}, "a:1"),
+        ({"a": Cost(1, 1, 1), "b": Cost(1, 1, 1)}, "a:1"),
+    ],
+)
+def test_the_cheapest_answers(costs: dict[str, Cost], table: str) -> None:
+    assert str(Crossover.cheapest(costs)) == table
+
+
+def test_the_cheapest_is_never_dearer_than_another() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        costs = {name: Cost(*random.random(3).tolist()) for name in "abcde"}
+
+        crossover = Crossover.cheapest(costs)
+
+        auto = AutoBackend({name: Constant(index) for index, name in enumerate(costs)}, crossover)
+        for n in (2, 3, 10, 1000):
+            asked = "abcde"[int(auto.margins(small.rows(n))[0])]
+            assert costs[asked].of(n) == pytest.approx(min(c.of(n) for c in costs.values()))
+
+
+def test_a_cost_is_measured_in_a_bounded_time(bundle: Bundle) -> None:
+    backend = bundle.backend("xgboost")
+    start = time.perf_counter()
+
+    cost = measure(backend, small.rows(300))
+
+    # Three times 0.03 s; the rest is what a busy machine may add.
+    assert time.perf_counter() - start < 1
+    assert 0 < cost.single_s < 0.01
+    assert 0 < cost.of(2) < 0.01
+
+
+def test_the_measured_crossover_knows_backends_by_their_time_alone(
+    judged: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Third, "honest", False)
+
+    auto = judged.backend("auto")
+
+    assert names(auto) == ["onnx", "third", "xgboost"]
+    assert steps(auto) == [(1, "onnx"), (2, "third")]
+    assert auto.describe()["crossover"]["found"] == "measured"
+
+
+def test_a_part_that_gives_other_bits_is_caught(
+    judged: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Third, "honest", False)
+    auto = judged.backend("auto")
+
+    with pytest.raises(SelfTestFailed, match=r"backend 'third', in a batch"):
+        self_test(judged, auto)
+
+
+def test_a_backend_that_was_not_proven_is_left_out(bundle: Bundle, third: None) -> None:
+    auto = bundle.backend("auto")
+
+    assert "third" in form_names()
+    assert names(auto) == list(OTHERS)
+
+
+def test_a_crossover_may_not_name_a_backend_that_was_not_proven(
+    bundle: Bundle, third: None
+) -> None:
+    with pytest.raises(ConfigError, match=r"judged \(onnx, xgboost\), got 'third' - at CROSSOVER"):
+        bundle.backend("auto", Crossover.parse("onnx:1,third:2"))
+
+
+def test_a_missing_library_is_left_out(bundle: Bundle, without_xgboost: None) -> None:
+    auto = bundle.backend("auto")
+
+    assert names(auto) == ["onnx"]
+    assert steps(auto) == [(1, "onnx")]
+    require("auto")
+
+
+def test_a_missing_library_that_the_crossover_names_is_an_error(
+    bundle: Bundle, without_xgboost: None
+) -> None:
+    with pytest.raises(BackendMissing, match="'xgboost' extra"):
+        bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+
+
+def test_without_any_library_it_says_what_to_install(
+    bundle: Bundle, without_xgboost: None, without_onnxruntime: None
+) -> None:
+    with pytest.raises(BackendMissing, match=r"needs onnxruntime or xgboost.*'auto' extra"):
+        require("auto")
+    with pytest.raises(BackendMissing, match=r"got none .* pip install 'bentoml-ext\[auto\]'"):
+        bundle.backend("auto")
+
+
+def test_a_file_that_a_library_refuses_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundle.path, tmp_path / "bundle"))
+    swapped(folder, GRAPH, b"{ not a model")
+
+    with pytest.raises(BackendError, match=r"Expected an ONNX graph, got .*graph\.onnx"):
+        Bundle(folder).backend("auto")
+
+
+def test_only_the_backends_that_the_crossover_names_are_opened(
+    bundle: Bundle, without_xgboost: None
+) -> None:
+    scorer = Scorer.open(bundle, "auto", crossover=Crossover.parse("onnx:1"))
+
+    assert names(scorer.backend) == ["onnx"]
+    assert scorer.backend.describe() == {
+        "crossover": {
+            "found": "set",
+            "seconds": None,
+            "steps": [{"from_rows": 1, "backend": "onnx"}],
+        }
+    }
+
+
+def test_a_proof_judges_its_parts_and_not_auto(bundle: Bundle) -> None:
+    again = verify_bundle(bundle, random_rows=100)
+
+    for proof in (load_proof(bundle)[0], again):
+        assert proof.holds
+        assert proof.summary().subjects == ["DMatrix", *OTHERS]
+
+
+@pytest.fixture(scope="module")
+def auto_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
+    """The credit service on auto, its crossover among the sizes that a test sends."""
+    with serve(home, BACKEND="auto", CROSSOVER="onnx:1,xgboost:7") as server:
+        yield server
+
+
+def test_a_server_answers_the_same_bytes(
+    auto_server: Server, onnx_server: Server, held_out: list[Application]
+) -> None:
+    for n in (1, 2, 6, 7, 8, len(held_out)):
+        found = auto_server.client.post("/classify_batch", json=held_out[:n])
+        expected = onnx_server.client.post("/classify_batch", json=held_out[:n])
+        assert found.content == expected.content
+    for application in held_out[:50]:
+        found = auto_server.client.post("/classify", json=application)
+        expected = onnx_server.client.post("/classify", json=application)
+        assert found.content == expected.content
+    assert found.headers["x-backend"] == "auto"
+
+
+def test_a_server_tells_which_backend_answers_how_many_rows(auto_server: Server) -> None:
+    told = auto_server.client.get("/model").json()
+
+    assert told["backend"] == "auto"
+    assert told["crossover"] == {
+        "found": "set",
+        "seconds": None,
+        "steps": [{"from_rows": 1, "backend": "onnx"}, {"from_rows": 7, "backend": "xgboost"}],
+    }
+    assert "Crossover onnx:1,xgboost:7, as it was set." in auto_server.log
+
+
+def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Model) -> None:
+    with serve(home, ".", "--arg", "backend=auto", BACKEND="onnx") as server:
+        reply = server.client.post("/classify", json=EXAMPLE)
+        told = server.client.get("/model").json()["crossover"]
+
+    assert reply.headers["x-backend"] == "auto"
+    assert (told["found"], told["steps"][0]["from_rows"]) == ("measured", 1)
+    assert 0 < told["seconds"] < 5
+    assert "Crossover " in server.log
+
+
+def test_a_crossover_that_cannot_be_used_stops_the_start(
+    home: Path, credit_model: bentoml.Model
+) -> None:
+    with serve(home, wait=False, BACKEND="auto", CROSSOVER="onnx:0") as server:
+        code = server.process.wait(30)
+
+        assert code != 0
+        assert "the rows rising from 1, got 'onnx:0' - at CROSSOVER" in server.log
