@@ -26,6 +26,8 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 EXACT: Final = 2.0**53
 """Beyond it float64 has no place for every whole number."""
 
+NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+
 
 class ColumnEncoder:
     """Encodes record batches for one encoder. Not for two threads at once.
@@ -34,10 +36,12 @@ class ColumnEncoder:
 
     Args:
         encoder: whose fields and columns they are.
+        text_numbers: whether a number may be text, as all is in CSV.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, text_numbers: bool = False) -> None:
         self._encoder = encoder
+        self._text_numbers = text_numbers
         self._blank = np.float32(FILL[encoder.absent])
         self._null = np.float32(FILL[encoder.null])
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
@@ -87,34 +91,42 @@ class ColumnEncoder:
     def _write_number(
         self, field: Field, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        where = self._encoder.columns[field.name]
-        column = _decoded(column)
-        nulls, whole = _nulls(column), pa.types.is_integer(column.type)
-        if pa.types.is_decimal(column.type):
-            # By way of text, because Arrow's own cast may miss the nearest float64.
-            column = pc.cast(pc.cast(column, pa.string()), pa.float64())
-        if not (whole or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
-            return _refused(field, column, np.ones(len(column), np.bool_))
-        low, high = field.plain
-        if nulls is None:
-            values = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-        else:
-            values = pc.fill_null(pc.cast(column, pa.float64(), safe=False), low)
-            values = values.to_numpy()
+        where, (low, high) = self._encoder.columns[field.name], field.plain
+        numbers = self._numbers(_decoded(column))
+        if numbers is None:
+            return _refused(field, column, column, np.ones(len(column), np.bool_))
+        nulls, whole = _nulls(numbers), pa.types.is_integer(numbers.type)
+        full = numbers
+        if nulls is not None:
+            full = pc.fill_null(pc.cast(numbers, pa.float64(), safe=False), low)
+        values = full.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
         # What does not fit is found below.
         with np.errstate(over="ignore", invalid="ignore"):
             np.add(values, self._start, out=rows[:, where], casting="same_kind")
         if nulls is not None:
             rows[nulls, where] = self._null
-        plain = not len(values) or (
-            values.min() >= low and values.max() <= min(high, EXACT if whole else high)
-        )
-        if plain and (nulls is None or field.nullable):
+            # Text that is no number is null among the numbers, too.
+            nulls &= not field.nullable or ~column.is_null().to_numpy(False)
+        if not len(values) or (
+            values.min() >= low
+            and values.max() <= min(high, EXACT if whole else high)
+            and (nulls is None or not nulls.any())
+        ):
             return iter(())
         doubtful = _doubtful(field, values, whole=whole)
-        if nulls is not None:
-            doubtful = np.where(nulls, not field.nullable, doubtful)
-        return _refused(field, column, doubtful)
+        return _refused(field, column, numbers, doubtful if nulls is None else doubtful | nulls)
+
+    def _numbers(self, column: pa.Array) -> pa.Array | None:
+        """Integers, floats or nulls; None for a type that is no number's."""
+        kind = column.type
+        if pa.types.is_decimal(kind):
+            # By way of text, because Arrow's own cast may miss the nearest float64.
+            return pc.cast(pc.cast(column, pa.string()), pa.float64())
+        if self._text_numbers and _is_text(kind):
+            return _parsed(column)
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
+            return column
+        return None
 
     def _write_category(
         self, field: Field, column: pa.Array, rows: Rows
@@ -123,7 +135,7 @@ class ColumnEncoder:
         if _is_text(column.type):
             column = column.dictionary_encode()
         elif not pa.types.is_dictionary(column.type):
-            return _refused(field, column, np.ones(len(column), np.bool_))
+            return _refused(field, column, column, np.ones(len(column), np.bool_))
         texts = column.dictionary.to_pylist()
         features = [f"{field.name}{encoder.separator}{text}" for text in texts]
         # A null's code is that of the last entry; no text is not a category either.
@@ -139,12 +151,21 @@ class ColumnEncoder:
         found = columns >= 0
         each = np.arange(len(columns)) * encoder.n_features
         rows.reshape(-1)[(each + columns)[found]] = 1.0
-        return _refused(field, column, ~found)
+        return _refused(field, column, column, ~found)
 
 
 def _is_text(kind: pa.DataType) -> bool:
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(check(kind) for check in checks)
+
+
+def _parsed(column: pa.Array) -> pa.Array:
+    """Text as float64; null where it is no number."""
+    try:
+        return pc.cast(column, pa.float64())
+    except pa.ArrowInvalid:
+        is_number = pc.match_substring_regex(column, NUMBER)
+        return pc.cast(pc.if_else(is_number, column, None), pa.float64())
 
 
 def _decoded(column: pa.Array) -> pa.Array:
@@ -166,11 +187,13 @@ def _doubtful(field: Field, values: npt.NDArray[np.float64], *, whole: bool) -> 
     return doubtful
 
 
-def _refused(field: Field, column: pa.Array, doubtful: Mask) -> Iterator[InvalidApplication]:
-    """What `Field.check` says of the doubtful values."""
+def _refused(
+    field: Field, column: pa.Array, numbers: pa.Array, doubtful: Mask
+) -> Iterator[InvalidApplication]:
+    """What `Field.check` says of the doubtful values: of the number, where there is one."""
     for index in np.flatnonzero(doubtful).tolist():
-        value: Any = column[index].as_py()
+        value: Any = numbers[index].as_py()
         try:
-            field.check(value)
+            field.check(column[index].as_py() if value is None else value)
         except InvalidApplication as error:
             yield error.at(index)

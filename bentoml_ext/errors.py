@@ -3,12 +3,14 @@
 BentoMLException
 └── BentoMLExtError
     ├── InvalidApplication   (400)  the client mends the application it sent
+    ├── TooLarge             (413)  the client sends less at once
     ├── FeatureMismatch             the model and the data disagree about columns
     ├── ConfigError                 the operator mends a setting
     │   └── UnknownBackend          ... the name of the backend
     ├── BackendMissing              the operator installs an extra
     ├── BackendError                a backend's library refused the rows
     ├── BundleError                 a stored bundle is corrupt, truncated or of another format
+    ├── UnreadableInput             a file of applications is not what its format says
     ├── ImportRefused               a source for `bentoml ext import` is not what it says
     ├── ExportRefused               a booster has a feature that no exact graph covers
     ├── ProofFailed                 two backends disagree about a bit
@@ -19,6 +21,7 @@ A message reads `Expected <what>, got <what> - at <where>. <What to do.>`
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from bentoml.exceptions import (
@@ -40,7 +43,9 @@ __all__ = [
     "InvalidApplication",
     "ProofFailed",
     "SelfTestFailed",
+    "TooLarge",
     "UnknownBackend",
+    "UnreadableInput",
 ]
 
 
@@ -76,9 +81,20 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
         # An exception is pickled by its message alone, unless told otherwise.
         return type(self), (self.expected, self.got, self.field, self.index)
 
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the index."""
+        return str(InvalidApplication(self.expected, self.got, self.field)).rstrip(".")
+
     def at(self, index: int) -> InvalidApplication:
         """The same error, placed at application `index` of a batch."""
         return InvalidApplication(self.expected, self.got, self.field, index)
+
+
+class TooLarge(BentoMLExtError):
+    """More rows or bytes than are taken at once: HTTP 413."""
+
+    error_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class FeatureMismatch(BentoMLExtError, ValueError):
@@ -103,6 +119,10 @@ class BackendError(BentoMLExtError):
 
 class BundleError(BentoMLExtError):
     """A bundle that must not be opened: corrupt, truncated, swapped or of another format."""
+
+
+class UnreadableInput(BentoMLExtError, ValueError):
+    """A file of applications that is damaged, or of another format than it says."""
 
 
 class ImportRefused(BentoMLExtError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -140,6 +141,29 @@ def test_a_decimal_is_the_number_that_its_digits_name() -> None:
     assert refused == []
     expected = encoder.rows([{"amount": float(amount)} for amount in amounts])
     assert_same_bits(expected=expected, got=rows)
+
+
+@given(
+    texts=st.lists(
+        st.none()
+        | st.floats().map(repr)
+        | st.integers().map(str)
+        | st.sampled_from(["", "x", " 5", "+5", ".5", "5.", "1e999", "inf", "1_0", "1,5", "99"])
+    )
+)
+def test_text_is_a_number_where_it_may_be(texts: list[str | None]) -> None:
+    encoder = Encoder(["age"], [Field("age", minimum=0, nullable=True, sentinels=(99,))])
+    taken = []
+    for text in texts:
+        found = re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", text or "")
+        application = {"age": float(found[0]) if found else text}
+        taken += [] if list(encoder.wrong(application)) else [application]
+    batch = pa.RecordBatch.from_pydict({"age": pa.array(texts, pa.string())})
+
+    rows, refused = ColumnEncoder(encoder, text_numbers=True).encode(batch)
+
+    assert len(rows) + len(refused) == len(texts)
+    assert_same_bits(expected=encoder.rows(taken), got=rows)
 
 
 def test_categories_of_numbers_are_numbers() -> None:

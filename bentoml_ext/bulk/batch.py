@@ -1,0 +1,109 @@
+"""Batch: the one function that scores a block of applications, in whatever process it runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bentoml_ext.bulk.answers import Answers
+from bentoml_ext.bulk.blocks import Block, Blocks
+from bentoml_ext.errors import ConfigError, InvalidApplication
+from bentoml_ext.scorer import Scorer
+
+__all__ = ["APPLICATION", "REASON", "ROW", "BatchScorer", "Scored"]
+
+ROW, APPLICATION, REASON = "row", "application", "reason"
+"""Columns that tell of refused applications, besides those that are kept."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A block, scored.
+
+    Args:
+        rows: applications in it.
+        answers: of those that may be scored: the columns to keep, then the answers'.
+        refused: the others: their index in the block as `row`, the columns to keep, the application
+            in JSON, and what is wrong with it.
+        first: what is wrong with the first of them, if there is one.
+        encode_s, predict_s: seconds until there were rows, and from there to the answers.
+    """
+
+    rows: int
+    answers: pa.RecordBatch
+    refused: pa.RecordBatch
+    first: InvalidApplication | None
+    encode_s: float
+    predict_s: float
+
+
+class BatchScorer:
+    """Scores blocks of one kind. Not for two threads at once; the scorer may be shared.
+
+    Args:
+        scorer: encoder, backend and policy.
+        tag: of the model.
+        kept: the columns to keep.
+        kind: of the blocks.
+
+    Raises:
+        ConfigError: a column to keep has the name of an answer's column.
+    """
+
+    def __init__(self, scorer: Scorer, tag: str, kept: pa.Schema, kind: type[Blocks[Any]]) -> None:
+        self._backend = scorer.backend
+        self._answers = Answers(scorer.decider, tag)
+        self._blocks = kind(scorer.encoder, kept)
+        texts = [pa.field(APPLICATION, pa.string()), pa.field(REASON, pa.string())]
+        self.schema = pa.schema([*kept, *self._answers.schema])
+        self.refused_schema = pa.schema([pa.field(ROW, pa.int64()), *kept, *texts])
+        for schema in (self.schema, self.refused_schema):
+            if twice := [name for name in kept.names if schema.names.count(name) > 1]:
+                raise ConfigError(
+                    f"Expected columns to keep that are none of the output's, got '{twice[0]}' - "
+                    "at --keep. Rename it in the input."
+                )
+
+    def score(self, block: Block) -> Scored:
+        """The answers to a block, and what is wrong in it.
+
+        Raises:
+            InvalidApplication: as `ColumnEncoder.encode`, without an index: it is the columns.
+            BackendError: the backend's library refused the rows.
+        """
+        start = time.perf_counter()
+        (rows, wrong), kept = self._blocks.encode(block)
+        between = time.perf_counter()
+        answers = self._answers.batch(self._backend.margins(rows))
+        refused = self._refused(block, wrong, kept)
+        if wrong:
+            good = np.delete(np.arange(len(rows) + len(refused)), refused.column(ROW).to_numpy())
+            kept = [column.take(pa.array(good)) for column in kept]
+        return Scored(
+            rows=len(rows) + len(refused),
+            answers=pa.RecordBatch.from_arrays([*kept, *answers.columns], schema=self.schema),
+            refused=refused,
+            first=wrong[0] if wrong else None,
+            encode_s=between - start,
+            predict_s=time.perf_counter() - between,
+        )
+
+    def _refused(
+        self, block: Block, wrong: list[InvalidApplication], kept: list[pa.Array]
+    ) -> pa.RecordBatch:
+        reasons: dict[int, list[str]] = {}
+        for error in wrong:
+            reasons.setdefault(error.index or 0, []).append(error.reason)
+        indices = list(reasons)
+        rows = pa.array(indices, pa.int64())
+        columns = [
+            rows,
+            *(column.take(rows) for column in kept),
+            pa.array(self._blocks.texts(block, indices) if wrong else [], pa.string()),
+            pa.array(["; ".join(told) for told in reasons.values()], pa.string()),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self.refused_schema)

@@ -1,0 +1,160 @@
+"""Local: a file of applications to a file of answers, on this machine, in constant memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow.compute as pc
+
+from bentoml_ext.bulk.batch import ROW, BatchScorer, Scored
+from bentoml_ext.bulk.blocks import Block
+from bentoml_ext.bulk.sinks import Sink, open_sink
+from bentoml_ext.bulk.sources import Source, open_source
+from bentoml_ext.bulk.summary import Summary
+from bentoml_ext.errors import InvalidApplication, UnreadableInput
+from bentoml_ext.scorer import Scorer
+
+__all__ = ["Job", "Progress", "score"]
+
+Progress: TypeAlias = Callable[[int, "int | None", int], None]
+"""Called after each block with the steps done, all of them if anyone knows, and the rows done."""
+
+AHEAD = 2
+"""Blocks in work or waiting for each worker."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to score.
+
+    Args:
+        source, source_form: what to read; None is standard input.
+        output, output_form: what to write; None is standard output.
+        refused: file for the applications that must not be scored, in the output's format; None to
+            end at the first of them.
+        keep: columns of the source to keep.
+    """
+
+    source: Path | None
+    source_form: str
+    output: Path | None
+    output_form: str
+    refused: Path | None = None
+    keep: tuple[str, ...] = ()
+
+
+def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None = None) -> None:
+    """Score a file; the output is there when it is whole.
+
+    Args:
+        job: from where to where.
+        scorer: ready to use.
+        summary: to add to; tells the model's tag and the number of workers.
+        on_progress: see `Progress`.
+
+    Raises:
+        UnreadableInput: the source is not what its format says; or an application must not be
+            scored, and the job has no file for such. Nothing was written.
+        ConfigError: a column to keep is missing, or named like one of the output.
+        OSError: a file or folder is missing, or the disk is full.
+    """
+    try:
+        _score(job, scorer, summary, on_progress)
+    except InvalidApplication as error:
+        place = "standard input" if job.source is None else job.source
+        told = f"{str(error).rstrip('.')}, in {place}. Nothing was written."
+        if error.index is not None:
+            told += " `--on-error reject` sends such applications to a file of their own."
+        raise UnreadableInput(told) from error
+
+
+def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:
+    with ExitStack() as stack, summary.timed("seconds"):
+        source = stack.enter_context(
+            open_source(job.source, job.source_form, scorer.encoder.fields, job.keep)
+        )
+        make = partial(BatchScorer, scorer, summary.model, source.kept, source.kind)
+        schemas = make()
+        answers = stack.enter_context(open_sink(job.output, job.output_form, schemas.schema))
+        # Entered last, in place first: where there is an output, its refused ones are there too.
+        refused = None
+        if job.refused is not None:
+            refused = stack.enter_context(
+                open_sink(job.refused, job.output_form, schemas.refused_schema)
+            )
+        start = summary.rows
+        for scored in _in_order(_read(source, summary), make, summary.workers):
+            _write(scored, answers, refused, summary, summary.rows - start)
+            if on_progress is not None:
+                on_progress(source.position(), source.total, summary.rows)
+        summary.parts += 1
+
+
+def _read(source: Source, summary: Summary) -> Iterator[Block]:
+    blocks = iter(source.blocks)
+    while True:
+        with summary.timed("read_s"):
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+def _in_order(
+    blocks: Iterable[Block], make: Callable[[], BatchScorer], workers: int
+) -> Iterator[Scored]:
+    """Every block, scored, in order, with few of them in memory."""
+    if workers == 1:
+        yield from map(make().score, blocks)
+        return
+    # Threads, because nearly all the time is spent in native code, which lets the others run.
+    own = threading.local()
+
+    def work(block: Block) -> Scored:
+        if not hasattr(own, "batch"):
+            own.batch = make()
+        scored: Scored = own.batch.score(block)
+        return scored
+
+    waiting: deque[Future[Scored]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="score")
+    try:
+        for block in blocks:
+            waiting.append(pool.submit(work, block))
+            if len(waiting) > AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(
+    scored: Scored, answers: Sink, refused: Sink | None, summary: Summary, start: int
+) -> None:
+    """Write a block's answers.
+
+    Args:
+        start: number of the block's first row in its file.
+    """
+    if refused is None and scored.first is not None:
+        raise scored.first.at(start + (scored.first.index or 0))
+    with summary.timed("write_s"):
+        answers.write(scored.answers)
+        if refused is not None and len(scored.refused):
+            place = scored.refused.schema.get_field_index(ROW)
+            rows = pc.add(scored.refused.column(ROW), start)
+            refused.write(scored.refused.set_column(place, ROW, rows))
+    summary.rows += scored.rows
+    summary.scored += len(scored.answers)
+    summary.refused += len(scored.refused)
+    summary.encode_s += scored.encode_s
+    summary.predict_s += scored.predict_s

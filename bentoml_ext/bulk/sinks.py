@@ -1,0 +1,161 @@
+"""Sinks: record batches become a file in one of the formats."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from bentoml_ext import files
+
+__all__ = ["Sink", "open_sink"]
+
+ROW_GROUP: Final = 2**19
+"""Rows of a row group in Parquet."""
+
+
+class Sink(ABC):
+    """Writes record batches of one schema to a binary file.
+
+    Args:
+        file: to write to.
+        schema: of the batches.
+    """
+
+    @abstractmethod
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None: ...
+
+    @abstractmethod
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write a batch after those before."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what ends the format; the file stays open."""
+
+
+@contextmanager
+def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]:
+    """A sink for a file that is there, whole, when the block has ended well, and else is not.
+
+    Args:
+        path: of the file; None for standard output, where what was written is written.
+        form: name of a format.
+        schema: of the batches.
+
+    Raises:
+        OSError: as `files.replacing`.
+    """
+    with ExitStack() as stack:
+        file = sys.stdout.buffer if path is None else stack.enter_context(files.replacing(path))
+        sink = SINKS[form](file, schema)
+        yield sink
+        sink.close()
+        file.flush()
+
+
+class ParquetSink(Sink):
+    """Parquet, in row groups of half a million rows."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        # A dictionary of what hardly repeats, such as a probability, costs more than it saves.
+        texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        self._writer = pq.ParquetWriter(file, schema, use_dictionary=texts)
+        self._waiting: list[pa.RecordBatch] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting.clear()
+
+
+class ArrowSink(Sink):
+    """Arrow's stream format, which every reader of the file format can be given by a pipe, too."""
+
+    make: Callable[..., Any] = staticmethod(pa.ipc.new_stream)
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._writer = self.make(file, schema)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class CsvSink(Sink):
+    """CSV with a header."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._schema = pa.schema([(field.name, _plain(field.type)) for field in schema])
+        self._writer = pacsv.CSVWriter(file, self._schema)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch.cast(self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class NdjsonSink(Sink):
+    """A JSON object a line."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._file = file
+        keys = [msgspec.json.encode(name).decode() for name in schema.names]
+        self._openings = [f"{{{keys[0]}: ", *(f", {key}: " for key in keys[1:])]
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        columns = (_json(column) for column in batch.columns)
+        parts = [part for pair in zip(self._openings, columns, strict=True) for part in pair]
+        lines = pc.binary_join_element_wise(*parts, "}\n", "")
+        if len(lines):
+            _, offsets, text = lines.buffers()
+            self._file.write(memoryview(text)[: memoryview(offsets).cast("i")[len(lines)]])
+
+    def close(self) -> None:
+        pass
+
+
+def _json(column: pa.Array) -> pa.Array:
+    """Text of each value in JSON: a float32 in the fewest digits that tell it."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        texts = [msgspec.json.encode(text).decode() for text in column.dictionary.to_pylist()]
+        return pa.array(texts, pa.string()).take(column.indices)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        # Neither null nor NaN is a number in JSON.
+        return pc.if_else(pc.fill_null(pc.is_finite(column), False), column.cast("string"), "null")
+    values = (msgspec.json.encode(value, enc_hook=str).decode() for value in column.to_pylist())
+    return pa.array(values, pa.string())
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+SINKS: Final[Mapping[str, type[Sink]]] = {
+    "arrow": ArrowSink,
+    "csv": CsvSink,
+    "ndjson": NdjsonSink,
+    "parquet": ParquetSink,
+}

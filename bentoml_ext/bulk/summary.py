@@ -1,0 +1,59 @@
+"""Summary: what scoring came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import msgspec
+
+__all__ = ["Summary"]
+
+
+@dataclass
+class Summary:
+    """Counts and times of one run; `rows` is `scored` and `refused` together.
+
+    Args:
+        model: tag.
+        backend: name.
+        workers: how many scored at a time.
+        rows: applications that were read.
+        scored: those that got an answer.
+        refused: those that must not be scored.
+        parts: files that were scored.
+        skipped: files that were there already.
+        seconds: in all, from the first read to the last file in place.
+        read_s, encode_s, predict_s, write_s: of that; encode and predict are sums over workers.
+    """
+
+    model: str
+    backend: str
+    workers: int = 1
+    rows: int = 0
+    scored: int = 0
+    refused: int = 0
+    parts: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    read_s: float = 0.0
+    encode_s: float = 0.0
+    predict_s: float = 0.0
+    write_s: float = 0.0
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the time of a block to `what`."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, what, getattr(self, what) + perf_counter() - start)
+
+    def to_json(self) -> bytes:
+        """The summary for programs, with `rows_per_s`."""
+        rate = self.rows / self.seconds if self.seconds else 0.0
+        told = msgspec.to_builtins(self) | {"rows_per_s": rate}
+        return msgspec.json.format(msgspec.json.encode(told), indent=1)
