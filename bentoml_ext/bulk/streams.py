@@ -1,0 +1,198 @@
+"""Streams: NDJSON in blocks of whole lines, and Arrow IPC streams in sound record batches.
+
+A stream may come from a stranger: what is yielded is checked, and small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bentoml_ext.errors import InvalidApplication, TooLarge
+
+# Lines need no pyarrow: where they are served, it may be absent.
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "BATCH_ROWS",
+    "BLOCK_BYTES",
+    "MAX_LINE_BYTES",
+    "Readable",
+    "arrow_batches",
+    "line_blocks",
+]
+
+BLOCK_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 1024 * 1024
+BLOCK_LINES = 16_384
+BATCH_ROWS = 16_384
+
+MAX_VIEW_BYTES = 64 * 1024 * 1024
+"""Texts of one slice: many views may share the same bytes, so that few make billions."""
+
+
+class Readable(Protocol):
+    """A binary file, as far as it is needed."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes, fewer only at the end."""
+        ...
+
+
+def line_blocks(
+    file: Readable,
+    block_bytes: int = BLOCK_BYTES,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    max_lines: int = BLOCK_LINES,
+) -> Iterator[bytes]:
+    """The lines of a file, in blocks of whole ones.
+
+    Args:
+        file: UTF-8 lines; the last one may have no end.
+        block_bytes: how much is read at a time.
+        max_line_bytes: of a line that does not fit into a block.
+        max_lines: of a block; short lines that are all wrong take far more memory as refusals than
+            as text.
+
+    Raises:
+        TooLarge: a longer line.
+    """
+    begun = b""
+    while piece := file.read(block_bytes):
+        end = piece.rfind(b"\n") + 1
+        first = piece.find(b"\n") if end else len(piece)
+        if len(begun) + first > max(max_line_bytes, block_bytes):
+            raise TooLarge(
+                f"Expected lines of at most {max_line_bytes} bytes, got a longer one - at a line. "
+                "Write one application on each line."
+            )
+        if end:
+            yield from _short(begun + piece[:end], max_lines)
+            begun = b""
+        begun += piece[end:]
+    if begun:
+        yield begun
+
+
+def arrow_batches(
+    file: Readable, wanted: Container[str] | None = None, max_rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The record batches of one Arrow IPC stream, as `sound_slices` gives them.
+
+    Args:
+        file: the stream, and nothing after it.
+        wanted: names of the columns to yield; None for all.
+        max_rows: of a batch; a longer one is cut.
+
+    Returns:
+        At least one, if need be an empty one: the schema wants to be judged too.
+
+    Raises:
+        InvalidApplication: no such stream, a broken one, or a column whose values are no single
+            numbers, texts or times.
+    """
+    import pyarrow as pa
+
+    with _worded():
+        # One thread: the others are for other requests.
+        reader = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(use_threads=False))
+        names = reader.schema.names
+        places = [i for i, name in enumerate(names) if wanted is None or name in wanted]
+        schema = pa.schema([reader.schema.field(i) for i in places])
+        _check_types(schema)
+        nothing = [pa.nulls(0, kind) for kind in schema.types]
+        yield pa.RecordBatch.from_arrays(nothing, schema=schema)
+        for batch in reader:
+            columns = [batch.column(i) for i in places]
+            yield from sound_slices(pa.RecordBatch.from_arrays(columns, schema=schema), max_rows)
+    if file.read(1):
+        raise InvalidApplication("one Arrow IPC stream", "more bytes after its end")
+
+
+def sound_slices(batch: pa.RecordBatch, max_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """A batch that came from anywhere, checked to the last offset, in slices.
+
+    A slice's dictionaries are no longer than a slice may be: whoever looks at all their texts in
+    each slice, looks at no more than was sent.
+
+    Raises:
+        pyarrow.ArrowInvalid: damaged.
+    """
+    # Offsets and codes come from outside, and addresses are made of them.
+    batch.validate(full=True)
+    for start in range(0, len(batch), max_rows):
+        part = batch.slice(start, max_rows)
+        _check_views(part)
+        yield _compact(part, max_rows)
+
+
+def _short(block: bytes, max_lines: int) -> Iterator[bytes]:
+    """The same lines, in blocks of not too many."""
+    if block.count(b"\n") <= max_lines:
+        yield block
+        return
+    lines = block.split(b"\n")
+    for start in range(0, len(lines), max_lines):
+        yield b"\n".join(lines[start : start + max_lines])
+
+
+def _compact(batch: pa.RecordBatch, limit: int) -> pa.RecordBatch:
+    """The same values, with no dictionary longer than `limit`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(batch.schema):
+        column = batch.column(place)
+        if not pa.types.is_dictionary(field.type) or len(column.dictionary) <= limit:
+            continue
+        used = column.indices.unique().drop_null()
+        codes = pc.index_in(column.indices, used).cast(field.type.index_type)
+        texts = column.dictionary
+        if pa.types.is_string_view(texts.type):
+            # Arrow cannot pick among views.
+            texts = texts.cast(pa.large_string())
+        texts = texts.take(used).cast(field.type.value_type)
+        shorter = pa.DictionaryArray.from_arrays(codes, texts, ordered=field.type.ordered)
+        batch = batch.set_column(place, field, shorter)
+    return batch
+
+
+def _check_views(batch: pa.RecordBatch) -> None:
+    import pyarrow as pa
+
+    for column in batch.columns:
+        texts = column.dictionary if pa.types.is_dictionary(column.type) else column
+        if not (pa.types.is_string_view(texts.type) or pa.types.is_binary_view(texts.type)):
+            continue
+        # A view begins with its length.
+        lengths = np.frombuffer(texts.buffers()[1] or b"", np.int32)[::4]
+        total = lengths[texts.offset : texts.offset + len(texts)].sum(dtype=np.int64)
+        if total > MAX_VIEW_BYTES:
+            raise pa.ArrowInvalid(f"views of {total} bytes in {len(texts)} texts")
+
+
+def _check_types(schema: pa.Schema) -> None:
+    import pyarrow as pa
+
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        # Of nested values a few bytes can make billions.
+        if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
+            raise InvalidApplication("a column of plain values", str(field.type), field.name)
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Arrow's errors as ours."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        told = " ".join(str(error).split())[:200].rstrip(". ")
+        got = f"one that cannot be read ({told})"
+        raise InvalidApplication("an Arrow IPC stream", got) from error
