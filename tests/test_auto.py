@@ -17,8 +17,7 @@ import bentoml_ext
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import BACKENDS, Backend, Entry, form_names, require
 from bentoml_ext.backends.auto import AutoBackend
-from bentoml_ext.backends.costs import measure
-from bentoml_ext.backends.crossover import Cost, Crossover
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.bundle import GRAPH, Bundle
 from bentoml_ext.encoder import Application
@@ -152,50 +151,6 @@ def test_the_one_that_the_crossover_names_is_asked(n: int, asked: float) -> None
 
     assert margins.tolist() == [asked] * n
     assert auto.single(small.rows(1))() == 10
-
-
-@pytest.mark.parametrize(
-    ("costs", "table"),
-    [
-        ({"a": Cost(1, 1, 1)}, "a:1"),
-        ({"a": Cost(1, 10, 3), "b": Cost(9, 110, 1)}, "a:1,b:51"),
-        ({"a": Cost(9, 10, 3), "b": Cost(1, 110, 1)}, "b:1,a:2,b:51"),
-        ({"a": Cost(1, 10, 1), "b": Cost(2, 20, 2)}, "a:1"),
-        ({"a": Cost(2, 20, 2), "b": Cost(1, 10, 1)}, "b:1"),
-        ({"a": Cost(1, 0, 4), "b": Cost(9, 10, 2), "c": Cost(9, 30, 1)}, "a:1,b:6,c:21"),
-        ({"a": Cost(1, 0, 4), "b": Cost(9, 40, 2), "c": Cost(9, 30, 1)}, "a:1,c:11"),
-        # Lines so nearly parallel that they would meet beyond any call.
-        ({"a": Cost(1, 1, 1), "b": Cost(2, 2, 1 - 1e-12)}, "a:1"),
-        ({"a": Cost(1, 1, 1), "b": Cost(1, 1, 1)}, "a:1"),
-    ],
-)
-def test_the_cheapest_answers(costs: dict[str, Cost], table: str) -> None:
-    assert str(Crossover.cheapest(costs)) == table
-
-
-def test_the_cheapest_is_never_dearer_than_another() -> None:
-    random = np.random.default_rng(0)
-    for _ in range(200):
-        costs = {name: Cost(*random.random(3).tolist()) for name in "abcde"}
-
-        crossover = Crossover.cheapest(costs)
-
-        auto = AutoBackend({name: Constant(index) for index, name in enumerate(costs)}, crossover)
-        for n in (2, 3, 10, 1000):
-            asked = "abcde"[int(auto.margins(small.rows(n))[0])]
-            assert costs[asked].of(n) == pytest.approx(min(c.of(n) for c in costs.values()))
-
-
-def test_a_cost_is_measured_in_a_bounded_time(bundle: Bundle) -> None:
-    backend = bundle.backend("xgboost")
-    start = time.perf_counter()
-
-    cost = measure(backend, small.rows(300))
-
-    # Three times 0.03 s; the rest is what a busy machine may add.
-    assert time.perf_counter() - start < 1
-    assert 0 < cost.single_s < 0.01
-    assert 0 < cost.of(2) < 0.01
 
 
 def test_the_measured_crossover_knows_backends_by_their_time_alone(

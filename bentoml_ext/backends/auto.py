@@ -79,8 +79,8 @@ class AutoBackend(Backend):
             )
         start = time.perf_counter()
         rows = ProofRows.from_npy(bundle.file(PROOF_ROWS)).rows
-        costs = {name: measure(backend, rows) for name, backend in backends.items()}
-        crossover, seconds = Crossover.cheapest(costs), time.perf_counter() - start
+        crossover = Crossover.cheapest(measure(backends, rows))
+        seconds = time.perf_counter() - start
         _logger.info("Crossover %s, measured in %.2f s.", crossover, seconds)
         return cls(backends, crossover, seconds)
 

@@ -1,10 +1,11 @@
-"""Costs: what a call of a backend takes on this machine, measured in a bounded time."""
+"""Costs: what calls of backends take on this machine, measured in a bounded time."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -17,47 +18,43 @@ __all__ = ["measure"]
 FEW, MANY = 2, 512
 """Rows of the two calls through which the line is drawn."""
 
-BUDGET_S = 0.03
-"""For each of the three timings of a backend; only the call that is under way may go beyond."""
+BUDGET_S = 0.1
+"""For each backend; only the round that is under way may go beyond."""
 
 
-def measure(backend: Backend, rows: Rows) -> Cost:
-    """The cost of a backend.
+def measure(backends: Mapping[str, Backend], rows: Rows) -> dict[str, Cost]:
+    """The cost of each backend, by its name.
 
     Args:
-        backend: ready to score.
-        rows: of which as many as a call takes are drawn; a few hundred are enough.
+        backends: ready to score.
+        rows: what to score, over and over where they are fewer than a call takes.
     """
-    random = np.random.default_rng(0)
-
-    def draw(n: int) -> Rows:
-        # Others in each call: of rows that come again in the same order the processor learns the
-        # way through the trees, and scores them in less than half the time.
-        return rows[random.integers(len(rows), size=n)]
-
-    row = draw(1)
-    single = backend.single(row)
-
-    def refill() -> Rows:
-        row[:] = draw(1)
-        return row
-
-    # The first call of a library also sets it up.
-    backend.margins(draw(FEW))
-    few = _least_s(backend.margins, lambda: draw(FEW))
-    many = _least_s(backend.margins, lambda: draw(MANY))
-    row_s = (many - few) / (MANY - FEW)
-    return Cost(_least_s(lambda _: single(), refill), few - FEW * row_s, row_s)
-
-
-def _least_s(call: Callable[[Rows], object], draw: Callable[[], Rows]) -> float:
-    """Seconds of the shortest call: whatever else the machine does can only make it longer."""
-    least, end = math.inf, time.perf_counter() + BUDGET_S
+    few, many = (np.resize(rows, (n, rows.shape[1])) for n in (FEW, MANY))
+    calls: dict[str, list[Callable[[], object]]] = {
+        name: [
+            backend.single(few[:1]),
+            partial(backend.margins, few),
+            partial(backend.margins, many),
+        ]
+        for name, backend in backends.items()
+    }
+    least = {name: [math.inf] * 3 for name in backends}
+    end = time.perf_counter() + BUDGET_S * len(backends)
+    # In turns: a machine that is slow for a while is then slow for all of them, and the processor
+    # does not learn the way of these rows through one model's trees, which halves its time.
     while True:
-        rows = draw()
-        start = time.perf_counter()
-        call(rows)
-        now = time.perf_counter()
-        least = min(least, now - start)
-        if now > end:
-            return least
+        for name in backends:
+            least[name] = list(map(min, least[name], map(_seconds, calls[name])))
+        if time.perf_counter() > end:
+            return {name: _cost(*times) for name, times in least.items()}
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _cost(one_s: float, few_s: float, many_s: float) -> Cost:
+    row_s = (many_s - few_s) / (MANY - FEW)
+    return Cost(one_s, few_s - FEW * row_s, row_s)
