@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 train: install ## Train a model: on DATA=file.csv, else on generated applications
 	$(BIN)/python -m models.train $(if $(DATA),--data $(DATA))
 
-serve: install ## Serve on PORT with BACKEND=onnx or xgboost; trains first if there is no model
+serve: install ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains first if there is no model
 	@$(BIN)/python -m models.train $(if $(DATA),--data $(DATA),--if-empty)
 	BACKEND=$(BACKEND) $(BIN)/bentoml serve --port $(PORT)
 
@@ -43,9 +43,10 @@ lint: install ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install ## Measure the service against others (needs wrk)
+bench: install ## Measure the service and the bulk scoring against others (needs wrk)
 	$(BIN)/python -m benchmarks.online $(if $(JSON),--json $(JSON))
 	$(BIN)/python -m benchmarks.inprocess
+	$(BIN)/python -m benchmarks.bulk --growth
 
 clean: ## Remove .venv and caches; models in the store stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
