@@ -16,7 +16,12 @@ __all__ = ["ext"]
 CHOICE_FILL = click.Choice(["zero", "missing"])
 
 
-LIBRARIES = ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx")
+CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
+
+EXTRAS = dict.fromkeys(
+    ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx"), "convert"
+) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray"}
+"""What installs a library that a command needs."""
 
 
 class _Group(click.Group):
@@ -32,17 +37,17 @@ class _Group(click.Group):
         except OSError as error:
             raise click.ClickException(f"{error.strerror or error}: {error.filename}") from error
         except ImportError as error:
-            if (library := str(error.name).partition(".")[0]) not in LIBRARIES:
+            if (library := str(error.name).partition(".")[0]) not in EXTRAS:
                 raise
             raise click.ClickException(
-                f"This needs {library}. Install it with the 'convert' extra: "
-                "pip install 'bentoml-ext[convert]'."
+                f"This needs {library}. Install it with the '{EXTRAS[library]}' extra: "
+                f"pip install 'bentoml-ext[{EXTRAS[library]}]'."
             ) from error
 
 
 @click.group(cls=_Group)
 def ext() -> None:
-    """Convert XGBoost models to exact ONNX, import and inspect them."""
+    """Convert XGBoost models to exact ONNX, import and inspect them, score portfolios."""
 
 
 @ext.command("export")
@@ -164,3 +169,81 @@ def verify_command(
         files.write(output, proof.to_json())
     report.show(report.proven(proof, features))
     context.exit(0 if proof.holds else 1)
+
+
+@ext.command("score")
+@click.argument("tag")
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER|-",
+    help="Where the answers go.  [default: INPUT.scored beside INPUT; - for -]",
+)
+@click.option(
+    "--from",
+    "source_form",
+    type=CHOICE_FORMAT,
+    help="Format of INPUT.  [default: by its suffix; needed for -]",
+)
+@click.option(
+    "--to",
+    "output_form",
+    type=CHOICE_FORMAT,
+    help="Format of the answers.  [default: by the suffix of the output, else INPUT's]",
+)
+@click.option(
+    "--backend", default="auto", show_default=True, help="Backend that scores; all say the same."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads that score at a time.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "reject"]),
+    default="fail",
+    show_default=True,
+    help="End at the first bad application, or send all of them to a file of their own.",
+)
+@click.option(
+    "--rejected",
+    metavar="FILE|FOLDER",
+    help="Where bad applications go with their reasons.  [default: OUTPUT.rejected]",
+)
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Column to keep; repeatable.")
+@click.option("--resume", is_flag=True, help="For a folder: score only the parts that are missing.")
+@click.option(
+    "--json",
+    "summary_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for counts and times as JSON.",
+)
+@click.pass_context
+def score_command(
+    context: click.Context, /, tag: str, backend: str, workers: int, on_error: str, **options: Any
+) -> None:
+    """Score the applications of INPUT with the model TAG.
+
+    INPUT is a Parquet, CSV, NDJSON or Arrow file, a folder of such parts, or - for standard input.
+    The answers have the columns to keep, Status, probability, margin and model; a file is written
+    under a temporary name and renamed when it is whole.
+
+    Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
+    file at hand was not written; 2 wrong usage.
+    """
+    from bentoml_ext import files, framework, report
+    from bentoml_ext.bulk.plan import STDOUT, Request
+    from bentoml_ext.bulk.run import run
+
+    summary_path = options.pop("summary_path")
+    request = Request(reject=on_error == "reject", **options)
+    with report.scoring() as on_progress:
+        summary = run(request, framework.get(tag), backend, workers, on_progress)
+    if summary_path is not None:
+        files.write(summary_path, summary.to_json())
+    click.echo(report.scored(summary), err=summary.output == STDOUT)
+    context.exit(3 if summary.rejected else 0)

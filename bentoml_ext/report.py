@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import bentoml
 import numpy as np
 from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
@@ -20,11 +22,22 @@ from bentoml_ext.evidence import Part, Proof
 from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
+    from bentoml_ext.bulk.summary import Summary
     from bentoml_ext.encoder import Field
     from bentoml_ext.export.proof import Progress
     from bentoml_ext.whole_graph import WholeGraph
 
-__all__ = ["exported", "exported_whole", "imported", "inspected", "progress", "proven", "show"]
+__all__ = [
+    "exported",
+    "exported_whole",
+    "imported",
+    "inspected",
+    "progress",
+    "proven",
+    "scored",
+    "scoring",
+    "show",
+]
 
 
 def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
@@ -172,6 +185,33 @@ def progress(what: str) -> Iterator[Progress]:
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def scoring() -> Iterator[Callable[[int, int | None, int], None]]:
+    """A bar on stderr with rows and rows a second, if that is a terminal; yields what moves it."""
+    console = Console(stderr=True)
+    rate = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
+    columns = (TextColumn("Scoring"), BarColumn(), TaskProgressColumn(), rate)
+    start = time.perf_counter()
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, rows=0, rate=0.0)
+
+        def move(done: int, total: int | None, rows: int) -> None:
+            speed = rows / (time.perf_counter() - start)
+            bar.update(task, completed=done, total=total, rows=rows, rate=speed)
+
+        yield move
+
+
+def scored(summary: Summary) -> str:
+    """After `score`: what was scored, in a line."""
+    skipped = f", {summary.skipped:,} parts were there already" if summary.skipped else ""
+    return (
+        f"Scored {summary.scored:,} of {summary.rows:,} applications, rejected "
+        f"{summary.rejected:,}{skipped}: {summary.output}. {summary.model} by {summary.backend}, "
+        f"{summary.seconds:.1f} s, {summary.rows_per_s:,.0f} rows/s."
+    )
 
 
 def show(what: RenderableType) -> None:

@@ -17,7 +17,7 @@ from bentoml_ext.scorer import Scorer
 __all__ = ["APPLICATION", "REASON", "ROW", "BatchScorer", "Scored"]
 
 ROW, APPLICATION, REASON = "row", "application", "reason"
-"""Columns that tell of refused applications, besides those that are kept."""
+"""Columns that tell of rejected applications, besides those that are kept."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Scored:
     Args:
         rows: applications in it.
         answers: of those that may be scored: the columns to keep, then the answers'.
-        refused: the others: their index in the block as `row`, the columns to keep, the application
-            in JSON, and what is wrong with it.
+        rejected: the others: their index in the block as `row`, the columns to keep, the
+            application in JSON, and what is wrong with it.
         first: what is wrong with the first of them, if there is one.
         encode_s, predict_s: seconds until there were rows, and from there to the answers.
     """
 
     rows: int
     answers: pa.RecordBatch
-    refused: pa.RecordBatch
+    rejected: pa.RecordBatch
     first: InvalidApplication | None
     encode_s: float
     predict_s: float
@@ -60,8 +60,8 @@ class BatchScorer:
         self._blocks = kind(scorer.encoder, kept)
         texts = [pa.field(APPLICATION, pa.string()), pa.field(REASON, pa.string())]
         self.schema = pa.schema([*kept, *self._answers.schema])
-        self.refused_schema = pa.schema([pa.field(ROW, pa.int64()), *kept, *texts])
-        for schema in (self.schema, self.refused_schema):
+        self.rejected_schema = pa.schema([pa.field(ROW, pa.int64()), *kept, *texts])
+        for schema in (self.schema, self.rejected_schema):
             if twice := [name for name in kept.names if schema.names.count(name) > 1]:
                 raise ConfigError(
                     f"Expected columns to keep that are none of the output's, got '{twice[0]}' - "
@@ -79,20 +79,20 @@ class BatchScorer:
         (rows, wrong), kept = self._blocks.encode(block)
         between = time.perf_counter()
         answers = self._answers.batch(self._backend.margins(rows))
-        refused = self._refused(block, wrong, kept)
+        rejected = self._rejected(block, wrong, kept)
         if wrong:
-            good = np.delete(np.arange(len(rows) + len(refused)), refused.column(ROW).to_numpy())
+            good = np.delete(np.arange(len(rows) + len(rejected)), rejected.column(ROW).to_numpy())
             kept = [column.take(pa.array(good)) for column in kept]
         return Scored(
-            rows=len(rows) + len(refused),
+            rows=len(rows) + len(rejected),
             answers=pa.RecordBatch.from_arrays([*kept, *answers.columns], schema=self.schema),
-            refused=refused,
+            rejected=rejected,
             first=wrong[0] if wrong else None,
             encode_s=between - start,
             predict_s=time.perf_counter() - between,
         )
 
-    def _refused(
+    def _rejected(
         self, block: Block, wrong: list[InvalidApplication], kept: list[pa.Array]
     ) -> pa.RecordBatch:
         reasons: dict[int, list[str]] = {}
@@ -106,4 +106,4 @@ class BatchScorer:
             pa.array(self._blocks.texts(block, indices) if wrong else [], pa.string()),
             pa.array(["; ".join(told) for told in reasons.values()], pa.string()),
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=self.refused_schema)
+        return pa.RecordBatch.from_arrays(columns, schema=self.rejected_schema)

@@ -38,7 +38,7 @@ class Job:
     Args:
         source, source_form: what to read; None is standard input.
         output, output_form: what to write; None is standard output.
-        refused: file for the applications that must not be scored, in the output's format; None to
+        rejected: file for the applications that must not be scored, in the output's format; None to
             end at the first of them.
         keep: columns of the source to keep.
     """
@@ -47,7 +47,7 @@ class Job:
     source_form: str
     output: Path | None
     output_form: str
-    refused: Path | None = None
+    rejected: Path | None = None
     keep: tuple[str, ...] = ()
 
 
@@ -84,15 +84,15 @@ def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | N
         make = partial(BatchScorer, scorer, summary.model, source.kept, source.kind)
         schemas = make()
         answers = stack.enter_context(open_sink(job.output, job.output_form, schemas.schema))
-        # Entered last, in place first: where there is an output, its refused ones are there too.
-        refused = None
-        if job.refused is not None:
-            refused = stack.enter_context(
-                open_sink(job.refused, job.output_form, schemas.refused_schema)
+        # Entered last, in place first: where there is an output, its rejected ones are there too.
+        rejected = None
+        if job.rejected is not None:
+            rejected = stack.enter_context(
+                open_sink(job.rejected, job.output_form, schemas.rejected_schema)
             )
         start = summary.rows
         for scored in _in_order(_read(source, summary), make, summary.workers):
-            _write(scored, answers, refused, summary, summary.rows - start)
+            _write(scored, answers, rejected, summary, summary.rows - start)
             if on_progress is not None:
                 on_progress(source.position(), source.total, summary.rows)
         summary.parts += 1
@@ -138,23 +138,23 @@ def _in_order(
 
 
 def _write(
-    scored: Scored, answers: Sink, refused: Sink | None, summary: Summary, start: int
+    scored: Scored, answers: Sink, rejected: Sink | None, summary: Summary, start: int
 ) -> None:
     """Write a block's answers.
 
     Args:
         start: number of the block's first row in its file.
     """
-    if refused is None and scored.first is not None:
+    if rejected is None and scored.first is not None:
         raise scored.first.at(start + (scored.first.index or 0))
     with summary.timed("write_s"):
         answers.write(scored.answers)
-        if refused is not None and len(scored.refused):
-            place = scored.refused.schema.get_field_index(ROW)
-            rows = pc.add(scored.refused.column(ROW), start)
-            refused.write(scored.refused.set_column(place, ROW, rows))
+        if rejected is not None and len(scored.rejected):
+            place = scored.rejected.schema.get_field_index(ROW)
+            rows = pc.add(scored.rejected.column(ROW), start)
+            rejected.write(scored.rejected.set_column(place, ROW, rows))
     summary.rows += scored.rows
     summary.scored += len(scored.answers)
-    summary.refused += len(scored.refused)
+    summary.rejected += len(scored.rejected)
     summary.encode_s += scored.encode_s
     summary.predict_s += scored.predict_s

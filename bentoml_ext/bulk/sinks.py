@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -58,7 +58,13 @@ def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]
     with ExitStack() as stack:
         file = sys.stdout.buffer if path is None else stack.enter_context(files.replacing(path))
         sink = SINKS[form](file, schema)
-        yield sink
+        try:
+            yield sink
+        except BaseException:
+            # Else the writer does it when it is collected, on a file that is closed by then.
+            with suppress(Exception):
+                sink.close()
+            raise
         sink.close()
         file.flush()
 

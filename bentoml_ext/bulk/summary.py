@@ -14,15 +14,16 @@ __all__ = ["Summary"]
 
 @dataclass
 class Summary:
-    """Counts and times of one run; `rows` is `scored` and `refused` together.
+    """Counts and times of one run; `rows` is `scored` and `rejected` together.
 
     Args:
         model: tag.
         backend: name.
+        output: where the answers are, in words.
         workers: how many scored at a time.
         rows: applications that were read.
         scored: those that got an answer.
-        refused: those that must not be scored.
+        rejected: those that must not be scored.
         parts: files that were scored.
         skipped: files that were there already.
         seconds: in all, from the first read to the last file in place.
@@ -31,10 +32,11 @@ class Summary:
 
     model: str
     backend: str
+    output: str = ""
     workers: int = 1
     rows: int = 0
     scored: int = 0
-    refused: int = 0
+    rejected: int = 0
     parts: int = 0
     skipped: int = 0
     seconds: float = 0.0
@@ -42,6 +44,11 @@ class Summary:
     encode_s: float = 0.0
     predict_s: float = 0.0
     write_s: float = 0.0
+
+    @property
+    def rows_per_s(self) -> float:
+        """Rows a second in all."""
+        return self.rows / self.seconds if self.seconds else 0.0
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -54,6 +61,5 @@ class Summary:
 
     def to_json(self) -> bytes:
         """The summary for programs, with `rows_per_s`."""
-        rate = self.rows / self.seconds if self.seconds else 0.0
-        told = msgspec.to_builtins(self) | {"rows_per_s": rate}
+        told = msgspec.to_builtins(self) | {"rows_per_s": self.rows_per_s}
         return msgspec.json.format(msgspec.json.encode(told), indent=1)

@@ -1,0 +1,208 @@
+"""Plan: from what a command names to the files to score, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bentoml_ext import files
+from bentoml_ext.bulk.local import Job
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["RECORD", "STDOUT", "SUFFIXES", "Plan", "Request", "plan"]
+
+SUFFIXES: Final = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+}
+"""Formats by the suffix of a file's name."""
+
+RECORD: Final = "_score.json"
+"""In a folder of answers: what they are of, so that no others are added to them."""
+
+PIPE: Final = "-"
+
+STDOUT: Final = "standard output"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Args:
+        source: a file, a folder of parts, or "-" for standard input.
+        output: the same; None for a name beside the source's.
+        source_form, output_form: names of formats; None for what the names say.
+        reject: whether bad applications go to a file of their own; else the first one ends it.
+        rejected: that file, or folder; None for a name beside the output's.
+        keep: columns of the source to keep.
+        resume: whether to score only the parts that have no output yet.
+    """
+
+    source: str
+    output: str | None = None
+    source_form: str | None = None
+    output_form: str | None = None
+    reject: bool = False
+    rejected: str | None = None
+    keep: tuple[str, ...] = ()
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files to score.
+
+    Args:
+        jobs: what is to be done.
+        skipped: how many parts are done already.
+        output: where the answers go, in words.
+    """
+
+    jobs: list[Job]
+    skipped: int
+    output: str
+
+
+def plan(request: Request, model: str) -> Plan:
+    """The files that a request means; makes the folders of a folder of parts.
+
+    Args:
+        request: what is asked for.
+        model: tag, for the record in a folder.
+
+    Raises:
+        ConfigError: no such source, a format that no name tells, an output that is in the way, or
+            one that is of another request.
+    """
+    source = Path(request.source)
+    if request.source != PIPE and not source.exists():
+        raise ConfigError(f"Expected a file or folder, got none - at {source}.")
+    return _parts(request, model) if source.is_dir() else _single(request)
+
+
+def _single(request: Request) -> Plan:
+    if request.resume:
+        raise ConfigError(
+            f"Expected a folder of parts for --resume, got a file - at {request.source}."
+        )
+    source = _path(request.source)
+    output = _path(request.output) if request.output else _beside(source, "scored")
+    form = _form(source, request.source_form, "--from")
+    output_form = form
+    if output is not None:
+        output_form = _form(output, request.output_form, "--to")
+    elif request.output_form:
+        output_form = request.output_form
+    rejected = None
+    if request.reject:
+        rejected = Path(request.rejected) if request.rejected else _beside(output, "rejected")
+        if rejected is None:
+            raise ConfigError(
+                "Expected --rejected FILE where the answers go to standard output, got none. "
+                "Name the file for the applications that are rejected."
+            )
+    if output is not None and output.is_dir():
+        raise ConfigError(f"Expected a file for the answers, got a folder - at {output}.")
+    if source is not None and output is not None and source.resolve() == output.resolve():
+        raise ConfigError(f"Expected another file for the answers, got the source - at {output}.")
+    job = Job(source, form, output, output_form, rejected, request.keep)
+    return Plan([job], 0, STDOUT if output is None else str(output))
+
+
+def _parts(request: Request, model: str) -> Plan:
+    source = Path(request.source)
+    output = Path(request.output or f"{source.resolve()}.scored")
+    rejected = Path(request.rejected or f"{output}.rejected") if request.reject else None
+    jobs = list(_jobs(request, source, output, rejected))
+    if not jobs:
+        raise ConfigError(f"Expected files of {', '.join(SUFFIXES)}, got none - at {source}.")
+    outputs = [str(job.output) for job in jobs]
+    if twice := [name for name in outputs if outputs.count(name) > 1]:
+        raise ConfigError(f"Expected a name for each part, got two - at {twice[0]}.")
+    _claim(request, model, output)
+    for folder in {path.parent for job in jobs for path in (job.output, job.rejected) if path}:
+        folder.mkdir(parents=True, exist_ok=True)
+    left = [job for job in jobs if not (request.resume and _is_done(job))]
+    return Plan(left, len(jobs) - len(left), str(output))
+
+
+def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source)
+        # As Spark and Arrow read a folder: a name that begins so is no part.
+        hidden = any(part.startswith((".", "_")) for part in name.parts)
+        if hidden or not path.is_file() or path.suffix.lower() not in SUFFIXES:
+            continue
+        form = request.source_form or SUFFIXES[path.suffix.lower()]
+        output_form = request.output_form or form
+        if output_form != form:
+            name = name.with_suffix(f".{output_form}")
+        bad = None if rejected is None else rejected / name
+        yield Job(path, form, output / name, output_form, bad, request.keep)
+
+
+def _claim(request: Request, model: str, output: Path) -> None:
+    """Mark a folder as that of this request."""
+    record = msgspec.json.encode(
+        {
+            "model": model,
+            "keep": request.keep,
+            "reject": request.reject,
+            "format": request.output_form,
+        }
+    )
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"Expected a folder for the answers, got a file - at {output}.")
+    if output.is_dir() and any(output.iterdir()):
+        if not request.resume:
+            raise ConfigError(
+                f"Expected a new or an empty folder, got one with files - at {output}. "
+                "Score what is missing by --resume, or name another folder."
+            )
+        found = output / RECORD
+        if not found.is_file() or found.read_bytes() != record:
+            raise ConfigError(
+                f"Expected the answers of this very request, got others - at {found}. "
+                "Name another folder: one model, --keep, --on-error and --to belong together."
+            )
+    output.mkdir(parents=True, exist_ok=True)
+    files.write(output / RECORD, record)
+
+
+def _is_done(job: Job) -> bool:
+    """Whether a part's answers are there, and not older than the part."""
+    if job.source is None or job.output is None or not job.output.is_file():
+        return False
+    return job.output.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
+
+
+def _path(name: str) -> Path | None:
+    return None if name == PIPE else Path(name)
+
+
+def _beside(path: Path | None, what: str) -> Path | None:
+    return None if path is None else path.with_suffix(f".{what}{path.suffix}")
+
+
+def _form(path: Path | None, told: str | None, option: str) -> str:
+    if told is not None:
+        return told
+    place = "standard input" if path is None else str(path)
+    form = None if path is None else SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise ConfigError(
+            f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "
+            f"{place}."
+        )
+    return form
