@@ -9,6 +9,7 @@ import bentoml
 import pydantic
 from sklearn.feature_extraction import DictVectorizer
 
+from benchmarks.vectorizing import vectorizer as made
 from models.fields import FIELDS
 
 __all__ = ["Application", "decision", "file", "vectorizer"]
@@ -32,11 +33,7 @@ def vectorizer() -> DictVectorizer:
     """The DictVectorizer that the model was trained with."""
     import bentoml_ext
 
-    encoder = bentoml_ext.load_bundle("credit_risk_model:latest").encoder
-    made = DictVectorizer(sparse=False)
-    made.feature_names_ = list(encoder.features)
-    made.vocabulary_ = dict(encoder.columns)
-    return made
+    return made(bentoml_ext.load_bundle("credit_risk_model:latest").encoder.features)
 
 
 def decision(probability: float) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""A portfolio from Parquet to decisions: contestants, their stage and their figures."""
