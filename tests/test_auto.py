@@ -274,7 +274,7 @@ def test_a_server_tells_which_backend_answers_how_many_rows(auto_server: Server)
         "seconds": None,
         "steps": [{"from_rows": 1, "backend": "onnx"}, {"from_rows": 7, "backend": "xgboost"}],
     }
-    assert "Crossover onnx:1,xgboost:7, as it was set." in auto_server.log
+    assert "on backend auto (onnx:1,xgboost:7, set)." in auto_server.log
 
 
 def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Model) -> None:
@@ -285,7 +285,7 @@ def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Mod
     assert reply.headers["x-backend"] == "auto"
     assert (told["found"], told["steps"][0]["from_rows"]) == ("measured", 1)
     assert 0 < told["seconds"] < 5
-    assert "Crossover " in server.log
+    assert "on backend auto (onnx:1" in server.log
 
 
 def test_a_crossover_that_cannot_be_used_stops_the_start(

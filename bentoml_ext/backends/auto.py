@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +19,6 @@ from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 
 if TYPE_CHECKING:
     from bentoml_ext.bundle import Bundle
-
-# BentoML gives this name's parents a handler; ours alone would be silent.
-_logger = logging.getLogger("bentoml.backend")
 
 __all__ = ["AutoBackend"]
 
@@ -67,7 +63,6 @@ class AutoBackend(Backend):
         if crossover is None:
             return cls._measured(bundle, dict(_installed(bundle, proven)))
         _check(crossover, proven)
-        _logger.info("Crossover %s, as it was set.", crossover)
         return cls({name: bundle.backend(name) for name in crossover.names}, crossover)
 
     @classmethod
@@ -80,9 +75,7 @@ class AutoBackend(Backend):
         start = time.perf_counter()
         rows = ProofRows.from_npy(bundle.file(PROOF_ROWS)).rows
         crossover = Crossover.cheapest(measure(backends, rows))
-        seconds = time.perf_counter() - start
-        _logger.info("Crossover %s, measured in %.2f s.", crossover, seconds)
-        return cls(backends, crossover, seconds)
+        return cls(backends, crossover, time.perf_counter() - start)
 
     @property
     def parts(self) -> tuple[Backend, ...]:
@@ -94,9 +87,13 @@ class AutoBackend(Backend):
     def single(self, row: Rows) -> Callable[[], float]:
         return self._asked[0].single(row)
 
+    def __str__(self) -> str:
+        found = "set" if self._measured_s is None else f"measured in {self._measured_s:.2f} s"
+        return f"{self.name} ({self._crossover}, {found})"
+
     def describe(self) -> dict[str, Any]:
-        steps = [{"from_rows": rows, "backend": name} for rows, name in self._crossover.steps]
         found = "set" if self._measured_s is None else "measured"
+        steps = [{"from_rows": rows, "backend": name} for rows, name in self._crossover.steps]
         return {"crossover": {"found": found, "seconds": self._measured_s, "steps": steps}}
 
 

@@ -89,6 +89,10 @@ class Backend(ABC):
         """
         return lambda: float(self.margins(row)[0])
 
+    def __str__(self) -> str:
+        """Its name, and in brackets what there is to tell of it in a line of the log."""
+        return self.name
+
     def describe(self) -> dict[str, Any]:
         """What GET /model tells of it besides its name."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -27,6 +28,9 @@ from bentoml_ext.settings import Settings
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
 if TYPE_CHECKING:
     from bentoml_ext.serving.shortcut import Handler
+
+# BentoML gives this name's parents a handler; ours alone would be silent.
+_logger = logging.getLogger("bentoml.classifier")
 
 __all__ = ["MAX_BATCH", "Classifier"]
 
@@ -95,6 +99,7 @@ class Classifier:
         self.proof, self.proof_sha256 = load_proof(self.bundle)
         # BentoML answers /readyz when this returns: by then the stored rows have been scored.
         self.self_test = self_test(self.bundle, self.scorer.backend)
+        _logger.info("Model %s on backend %s.", self.stored.tag, self.scorer.backend)
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
