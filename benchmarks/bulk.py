@@ -62,15 +62,17 @@ def bulk(
     from rich.console import Console
     from rich.progress import Progress
 
-    from benchmarks.portfolio.figures import growth_table
+    from benchmarks.portfolio.figures import Figures
 
     chosen = [CONTESTANTS[name] for name in CONTESTANTS if not only or name in only]
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
         os.environ |= {"BENTOML_HOME": folder, "BENTOML_DO_NOT_TRACK": "True"}
         stage = _stage(Path(folder), rows, bar)
-        figures = _take_turns(stage, chosen, rounds, bar)
+        skipped = {one.name: one.missing() for one in chosen if one.missing()}
+        fit = [one for one in chosen if one.name not in skipped]
+        taken = _take_turns(stage, fit, rounds, bar)
         sizes = (rows // 100, rows // 10, rows, rows * 10) if growth else ()
-        grown = _grow(stage, sizes, rounds, bar)
+        figures = Figures(taken, skipped, _grow(stage, sizes, rounds, bar))
     console = Console(highlight=False, markup=False)
     # A file has no edge to wrap lines at.
     console.width = console.width if console.is_terminal else 120
@@ -78,11 +80,10 @@ def bulk(
     for line in (*figures.notes(), *figures.verdicts()):
         console.print(line, soft_wrap=True)
     if growth:
-        console.print(f"{OURS}, growth:", growth_table(grown))
-    runs = [run for some in (*figures.rounds.values(), *grown.values()) for run in some]
+        console.print(f"{OURS}, growth:", figures.growth_table())
     if output is not None:
-        _write(output, runs, figures)
-    sys.exit(any(run.fault for run in runs if run.name.startswith("ours")))
+        _write(output, figures)
+    sys.exit(any(run.fault for run in figures.runs if run.name.startswith("ours")))
 
 
 def _stage(folder: Path, rows: int, bar: Progress) -> Stage:
@@ -96,19 +97,15 @@ def _stage(folder: Path, rows: int, bar: Progress) -> Stage:
 
 def _take_turns(
     stage: Stage, contestants: Sequence[Contestant], rounds: int, bar: Progress
-) -> Figures:
-    from benchmarks.portfolio.figures import Figures
-
-    skipped = {one.name: one.missing() for one in contestants if one.missing()}
-    fit = [one for one in contestants if one.name not in skipped]
-    runs: dict[str, list[Measured]] = {one.name: [] for one in fit}
-    task = bar.add_task("Measuring", total=rounds * len(fit))
+) -> dict[str, list[Measured]]:
+    runs: dict[str, list[Measured]] = {one.name: [] for one in contestants}
+    task = bar.add_task("Measuring", total=rounds * len(contestants))
     for turn in range(rounds):
         # Every other round goes backwards: a machine that slows down is nobody's fault.
-        for contestant in fit[:: 1 if turn % 2 == 0 else -1]:
+        for contestant in contestants[:: 1 if turn % 2 == 0 else -1]:
             runs[contestant.name].append(_measure(stage, contestant, stage.rows, bar))
             bar.advance(task)
-    return Figures(runs, skipped)
+    return runs
 
 
 def _grow(
@@ -130,11 +127,11 @@ def _measure(stage: Stage, contestant: Contestant, rows: int, bar: Progress) -> 
     return run
 
 
-def _write(output: Path, runs: Sequence[Measured], figures: Figures) -> None:
+def _write(output: Path, figures: Figures) -> None:
     from bentoml_ext import files
 
     told = {
-        "runs": [asdict(run) for run in runs],
+        "runs": [asdict(run) for run in figures.runs],
         "notes": figures.notes(),
         "verdicts": figures.verdicts(),
     }

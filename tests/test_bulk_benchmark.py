@@ -118,7 +118,7 @@ def test_a_missing_column_is_told(tmp_path: Path) -> None:
 
 def test_a_fault_of_one_round_is_in_the_notes() -> None:
     runs = measured("Spark", 2.0) + measured("Spark", 3.0, fault="Status of 1 rows")
-    figures = Figures({"Spark": runs}, {"Ray Data": "no ray: pip install 'bentoml-ext[ray]'"})
+    figures = Figures({"Spark": runs}, {"Ray Data": "no ray: pip install 'bentoml-ext[ray]'"}, {})
 
     assert figures.notes() == [
         "Ray Data: skipped, no ray: pip install 'bentoml-ext[ray]'",
@@ -130,7 +130,7 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
     runs = {FLOOR: measured(FLOOR, 1.0, 2.0, 4.0)}
     runs[OURS] = measured(OURS, 1.25, 2.25, 6.0)
 
-    [line] = Figures(runs, {}).verdicts()
+    [line] = Figures(runs, {}, {}).verdicts()
 
     assert line.endswith("1.25 (wanted at most 1.3; rounds 1.12, 1.25, 1.50)")
 

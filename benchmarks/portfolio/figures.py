@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.portfolio.contestants import FLOOR, OURS
 from benchmarks.portfolio.stage import STEPS, Measured
 
-__all__ = ["Figures", "growth_table"]
+__all__ = ["Figures"]
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,22 @@ WANTED = (
     Wanted("ours, 1 worker on 2 cores", "ours, 2 workers on 2 cores", 1.8),
 )
 ENCODE_US = 0.15
+PEAK_MB = 400
 
 
+@dataclass(frozen=True)
 class Figures:
     """What a number of rounds came to.
 
     Args:
         rounds: each contestant's runs, one for each round.
         skipped: contestants that cannot run here, and why.
+        growth: runs of ours by number of rows, rising; perhaps none.
     """
 
-    def __init__(self, rounds: dict[str, list[Measured]], skipped: dict[str, str]) -> None:
-        self.rounds = rounds
-        self.skipped = skipped
+    rounds: dict[str, list[Measured]]
+    skipped: dict[str, str]
+    growth: dict[int, list[Measured]]
 
     def table(self) -> Table:
         """A line for each contestant."""
@@ -54,6 +57,21 @@ class Figures:
             table.add_row(name, *self._cells(name, runs))
         for name in self.skipped:
             table.add_row(name, *["-"] * len(headings))
+        return table
+
+    def growth_table(self) -> Table:
+        """A line for each number of rows."""
+        table = _table("rows", "total s", "us/row", "rows/s", "MB", "same")
+        for rows, runs in self.growth.items():
+            total = _median(runs, "total")
+            table.add_row(
+                f"{rows:,}",
+                _cell(total, ".2f"),
+                _cell(total and total / rows * 1e6, ".2f"),
+                _cell(total and rows / total, ",.0f"),
+                _cell(_peak(runs), ".0f"),
+                _fault(runs) or "yes",
+            )
         return table
 
     def notes(self) -> list[str]:
@@ -73,12 +91,26 @@ class Figures:
                     f"{wanted.over} / {wanted.under}: {statistics.median(ratios):.2f} "
                     f"(wanted {bound}; rounds {rounds})"
                 )
-        for run in self.rounds.get(OURS, [])[:1]:
-            encode = median(self.rounds[OURS], "encode")
-            if encode is not None:
-                told = f"{encode / run.rows * 1e6:.3f} us/row"
-                lines.append(f"{OURS}, encode: {told} (wanted at most {ENCODE_US})")
+        ours = self.rounds.get(OURS, [])
+        if (encode := _median(ours, "encode")) is not None:
+            told = f"{encode / ours[0].rows * 1e6:.3f} us/row"
+            lines.append(f"{OURS}, encode: {told} (wanted at most {ENCODE_US})")
+        return lines + self._growth_verdicts()
+
+    def _growth_verdicts(self) -> list[str]:
+        if not self.growth:
+            return []
+        *_, (rows, before), (most, runs) = self.growth.items()
+        lines = [f"{OURS}, {most:,} rows: {_peak(runs):.0f} MB (wanted at most {PEAK_MB})"]
+        a, b = _median(before, "total"), _median(runs, "total")
+        if a is not None and b is not None:
+            lines.append(f"{OURS}, time of {most:,} rows / of {rows:,}: {b / a:.2f} (linear: 10)")
         return lines
+
+    @property
+    def runs(self) -> list[Measured]:
+        """Every run of every contestant and size."""
+        return [run for runs in (*self.rounds.values(), *self.growth.values()) for run in runs]
 
     def ratios(self, over: str, under: str) -> list[float]:
         """The total seconds of one contestant over those of another, round by round."""
@@ -88,40 +120,28 @@ class Figures:
         ]
 
     def _cells(self, name: str, runs: Sequence[Measured]) -> list[str]:
-        total = median(runs, "total")
+        total = _median(runs, "total")
         start = [run.wall_s - run.seconds["total"] for run in runs if run.seconds]
         floor = self.ratios(name, FLOOR)
         return [
-            *(_cell(median(runs, step), ".2f") for step in STEPS),
+            *(_cell(_median(runs, step), ".2f") for step in STEPS),
             _cell(total, ".2f"),
             _cell(statistics.median(start) if start else None, ".2f"),
             _cell(total and total / runs[0].rows * 1e6, ".2f"),
             _cell(statistics.median(floor) if floor else None, ".2f"),
-            _cell(statistics.median(run.peak_mb for run in runs), ".0f"),
+            _cell(_peak(runs), ".0f"),
             "NO" if _fault(runs) else "yes",
         ]
 
 
-def growth_table(sizes: dict[int, list[Measured]]) -> Table:
-    """A line for each number of rows."""
-    table = _table("rows", "total s", "us/row", "rows/s", "MB", "same")
-    for rows, runs in sizes.items():
-        total = median(runs, "total")
-        table.add_row(
-            f"{rows:,}",
-            _cell(total, ".2f"),
-            _cell(total and total / rows * 1e6, ".2f"),
-            _cell(total and rows / total, ",.0f"),
-            _cell(statistics.median(run.peak_mb for run in runs), ".0f"),
-            _fault(runs) or "yes",
-        )
-    return table
-
-
-def median(runs: Sequence[Measured], step: str) -> float | None:
+def _median(runs: Sequence[Measured], step: str) -> float | None:
     """Seconds of a step, None where no run told them."""
     seconds = [run.seconds[step] for run in runs if step in run.seconds]
     return statistics.median(seconds) if seconds else None
+
+
+def _peak(runs: Sequence[Measured]) -> float:
+    return statistics.median(run.peak_mb for run in runs)
 
 
 def _fault(runs: Sequence[Measured]) -> str:
