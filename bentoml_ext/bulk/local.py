@@ -41,6 +41,8 @@ class Job:
         rejected: file for the applications that must not be scored, in the output's format; None to
             end at the first of them.
         keep: columns of the source to keep.
+        groups: row groups to score of a Parquet file; None for all of the file.
+        first: number of the first row of these in the file.
     """
 
     source: Path | None
@@ -49,6 +51,8 @@ class Job:
     output_form: str
     rejected: Path | None = None
     keep: tuple[str, ...] = ()
+    groups: range | None = None
+    first: int = 0
 
 
 def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None = None) -> None:
@@ -79,7 +83,7 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
 def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:
     with ExitStack() as stack, summary.timed("seconds"):
         source = stack.enter_context(
-            open_source(job.source, job.source_form, scorer.encoder.fields, job.keep)
+            open_source(job.source, job.source_form, scorer.encoder.fields, job.keep, job.groups)
         )
         make = partial(BatchScorer, scorer, summary.model, source.kept, source.kind)
         schemas = make()
@@ -90,7 +94,7 @@ def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | N
             rejected = stack.enter_context(
                 open_sink(job.rejected, job.output_form, schemas.rejected_schema)
             )
-        start = summary.rows
+        start = summary.rows - job.first
         for scored in _in_order(_read(source, summary), make, summary.workers):
             _write(scored, answers, rejected, summary, summary.rows - start)
             if on_progress is not None:

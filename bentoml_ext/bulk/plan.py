@@ -11,9 +11,10 @@ import msgspec
 
 from bentoml_ext import files
 from bentoml_ext.bulk.local import Job
+from bentoml_ext.bulk.pieces import pieces
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["RECORD", "STDOUT", "SUFFIXES", "Plan", "Request", "plan"]
+__all__ = ["PIPE", "RECORD", "STDOUT", "SUFFIXES", "Plan", "Request", "plan"]
 
 SUFFIXES: Final = {
     ".parquet": "parquet",
@@ -47,6 +48,8 @@ class Request:
         rejected: that file, or folder; None for a name beside the output's.
         keep: columns of the source to keep.
         resume: whether to score only the parts that have no output yet.
+        split: whether the output is a folder of parts in any case, and a large Parquet file becomes
+            several of them.
     """
 
     source: str
@@ -57,6 +60,7 @@ class Request:
     rejected: str | None = None
     keep: tuple[str, ...] = ()
     resume: bool = False
+    split: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def plan(request: Request, model: str) -> Plan:
     source = Path(request.source)
     if request.source != PIPE and not source.exists():
         raise ConfigError(f"Expected a file or folder, got none - at {source}.")
-    return _parts(request, model) if source.is_dir() else _single(request)
+    as_parts = source.is_dir() or request.split
+    return _parts(request, model) if as_parts else _single(request)
 
 
 def _single(request: Request) -> Plan:
@@ -125,6 +130,8 @@ def _parts(request: Request, model: str) -> Plan:
     output = Path(request.output or f"{source.resolve()}.scored")
     rejected = Path(request.rejected or f"{output}.rejected") if request.reject else None
     jobs = list(_jobs(request, source, output, rejected))
+    if request.split:
+        jobs = [piece for job in jobs for piece in pieces(job)]
     if not jobs:
         raise ConfigError(f"Expected files of {', '.join(SUFFIXES)}, got none - at {source}.")
     outputs = [str(job.output) for job in jobs]
@@ -138,8 +145,9 @@ def _parts(request: Request, model: str) -> Plan:
 
 
 def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
-    for path in sorted(source.rglob("*")):
-        name = path.relative_to(source)
+    folder, paths = (source, source.rglob("*")) if source.is_dir() else (source.parent, [source])
+    for path in sorted(paths):
+        name = path.relative_to(folder)
         # As Spark and Arrow read a folder: a name that begins so is no part.
         hidden = any(part.startswith((".", "_")) for part in name.parts)
         if hidden or not path.is_file() or path.suffix.lower() not in SUFFIXES:

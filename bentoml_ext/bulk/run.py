@@ -11,6 +11,7 @@ from typing import Any, Never
 
 import bentoml
 
+from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bulk.local import Job, Progress, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.summary import Summary
@@ -19,7 +20,7 @@ from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import self_test
 from bentoml_ext.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["ended_by_sigterm", "ready", "run"]
 
 
 def run(
@@ -47,18 +48,29 @@ def run(
         UnreadableInput, ConfigError, OSError: as `plan` and `score`; the parts before are in place.
     """
     bundle = Bundle(Path(stored.path))
-    scorer = Scorer.open(bundle, backend, crossover=Settings.read().crossover)
-    self_test(bundle, scorer.backend)
+    scorer = ready(bundle, backend, Settings.read().crossover)
     model = str(stored.tag)
     todo = plan(request, model)
     summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)
     sizes = list(map(_bytes, todo.jobs))
     total = None if 0 in sizes else sum(sizes)
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         for index, job in enumerate(todo.jobs):
             part = _part(on_progress, sum(sizes[:index]), sizes[index], total)
             score(job, scorer, summary, part)
     return summary
+
+
+def ready(bundle: Bundle, backend: str, crossover: Crossover | None) -> Scorer:
+    """A scorer that has passed its self-test.
+
+    Raises:
+        SelfTestFailed: as `run`.
+        UnknownBackend, BackendMissing, BackendError, ConfigError: as `Scorer.open`.
+    """
+    scorer = Scorer.open(bundle, backend, crossover=crossover)
+    self_test(bundle, scorer.backend)
+    return scorer
 
 
 def _bytes(job: Job) -> int:
@@ -80,7 +92,7 @@ def _part(
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """Turn SIGTERM into an exit that still removes what is half-written."""
     if threading.current_thread() is not threading.main_thread():
         yield

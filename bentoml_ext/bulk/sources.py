@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
@@ -61,7 +62,11 @@ Opener: TypeAlias = Callable[[IO[bytes], Sequence[Field], Sequence[str]], Source
 
 @contextmanager
 def open_source(
-    path: Path | None, form: str, fields: Sequence[Field], keep: Sequence[str]
+    path: Path | None,
+    form: str,
+    fields: Sequence[Field],
+    keep: Sequence[str],
+    groups: range | None = None,
 ) -> Iterator[Source]:
     """A file's applications.
 
@@ -70,6 +75,7 @@ def open_source(
         form: name of a format.
         fields: of an application; other columns are not read.
         keep: names of further columns to keep.
+        groups: row groups to read of a Parquet file; None for all of the file.
 
     Raises:
         OSError: no such file.
@@ -80,28 +86,35 @@ def open_source(
     with ExitStack() as stack:
         file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
         try:
-            yield FORMATS[form](file, fields, keep)
+            opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
+            yield opener(file, fields, keep)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, EOFError) as error:
             told = " ".join(str(error).split())
             raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.") from error
 
 
-def _parquet(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:
+def _parquet(
+    file: IO[bytes], fields: Sequence[Field], keep: Sequence[str], groups: range | None = None
+) -> Source:
     # Read as codes, texts need no look-up of their own.
     codes = [field.name for field in fields if field.categories]
     opened = pq.ParquetFile(_seekable(file), read_dictionary=codes, pre_buffer=False)
     names = [*(field.name for field in fields), *keep]
     wanted = [name for name in opened.schema_arrow.names if name in names]
+    groups = range(opened.num_row_groups) if groups is None else groups
+    total = sum(opened.metadata.row_group(group).num_rows for group in groups)
     done = 0
 
     def blocks() -> Iterator[Block]:
         nonlocal done
-        for batch in opened.iter_batches(BLOCK_ROWS, columns=wanted, use_threads=False):
+        for batch in opened.iter_batches(
+            BLOCK_ROWS, row_groups=groups, columns=wanted, use_threads=False
+        ):
             done += len(batch)
             yield batch
 
     kept = _kept(opened.schema_arrow, keep)
-    return Source(Tables, kept, blocks(), opened.metadata.num_rows, lambda: done)
+    return Source(Tables, kept, blocks(), total, lambda: done)
 
 
 def _arrow(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:

@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Final
 
 import msgspec
 
 __all__ = ["Summary"]
+
+ADDED: Final = (
+    *("rows", "scored", "rejected", "parts"),
+    *("read_s", "encode_s", "predict_s", "write_s"),
+)
 
 
 @dataclass
@@ -58,6 +64,11 @@ class Summary:
             yield
         finally:
             setattr(self, what, getattr(self, what) + perf_counter() - start)
+
+    def add(self, part: Summary) -> None:
+        """Add the counts and times of a part, but for its `seconds`: parts run side by side."""
+        for name in ADDED:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
 
     def to_json(self) -> bytes:
         """The summary for programs, with `rows_per_s`."""
