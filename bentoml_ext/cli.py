@@ -6,8 +6,6 @@ before a command runs.
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,10 +239,6 @@ def score_command(
     from bentoml_ext.bulk.plan import STDOUT, Request
     from bentoml_ext.bulk.run import run
 
-    # BentoML logs to stdout, which is for the answers.
-    for handler in logging.getLogger("bentoml").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(sys.stderr)
     summary_path = options.pop("summary_path")
     request = Request(reject=on_error == "reject", **options)
     with report.scoring() as on_progress:
