@@ -78,12 +78,19 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
+        return f"[{', '.join(self.bodies(margins))}]".encode()
+
+    def bodies(self, margins: Margins) -> list[str]:
+        """The answers to margins, each as `body` has it, in order.
+
+        Args:
+            margins: float32, (n,).
+        """
         openings, chances = self._openings, probabilities(margins)
-        answers = [
+        return [
             f"{openings[band]}{chance!s}}}"
             for band, chance in zip(self.bands(margins).tolist(), chances, strict=True)
         ]
-        return f"[{', '.join(answers)}]".encode()
 
     def bands(self, margins: Margins) -> Ints:
         """int64, (n,): the place of each margin's answer in `statuses`.

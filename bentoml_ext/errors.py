@@ -82,6 +82,18 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
         return type(self), (self.expected, self.got, self.field, self.index)
 
     @property
+    def detail(self) -> dict[str, Any]:
+        """What a client is told: error, index, field, expected, got; without what is None."""
+        told = {
+            "error": str(self),
+            "index": self.index,
+            "field": self.field,
+            "expected": self.expected,
+            "got": self.got,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    @property
     def reason(self) -> str:
         """What is wrong, without the index."""
         return str(InvalidApplication(self.expected, self.got, self.field)).rstrip(".")

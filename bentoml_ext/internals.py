@@ -19,7 +19,7 @@ from typing import Any
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.context import server_context
+from bentoml._internal.context import server_context, trace_context
 from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
@@ -31,6 +31,7 @@ __all__ = [
     "Middlewares",
     "Series",
     "access_log_options",
+    "answer_headers",
     "create_model",
     "has_plain_answers",
     "model_store_path",
@@ -143,6 +144,17 @@ def request_timeout_s(service: str) -> float | None:
     """Seconds until a request to a configured service gets a 504; None for no limit."""
     timeout = BentoMLContainer.config.services[service].get()["traffic"]["timeout"]
     return None if not timeout else float(timeout)
+
+
+def answer_headers() -> dict[str, str]:
+    """Headers that BentoML gives the answers of API methods, for the request in progress."""
+    headers = {"Server": f"BentoML Service/{server_context.service_name}"}
+    forms = BentoMLContainer.logging_formatting.get()
+    if trace_context.request_id is not None:
+        headers["X-BentoML-Request-ID"] = format(trace_context.request_id, forms["span_id"])
+    if BentoMLContainer.http.response.trace_id.get() and trace_context.trace_id is not None:
+        headers["X-BentoML-Trace-ID"] = format(trace_context.trace_id, forms["trace_id"])
+    return headers
 
 
 def access_log_options() -> dict[str, bool] | None:

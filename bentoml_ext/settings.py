@@ -29,12 +29,16 @@ class Settings:
             carries it can still be swapped by one word. Default: measured at start.
         fastpath: `FASTPATH`, on or off; answer plain requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
+        max_bulk_rows: `MAX_BULK_ROWS`; applications in one request as Arrow or NDJSON.
+        max_bulk_bytes: `MAX_BULK_BYTES`; of such a request's body.
     """
 
     backend: str = DEFAULT_BACKEND
     crossover: Crossover | None = None
     fastpath: bool = True
     access_log: bool = False
+    max_bulk_rows: int = 1_000_000
+    max_bulk_bytes: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if self.backend not in backend_names():
@@ -78,12 +82,17 @@ class Settings:
             # An empty variable is what `BACKEND= make serve` leaves: not set.
             return str(arguments.get(name.lower()) or environ.get(name) or default)
 
+        def count(name: str, default: int) -> int:
+            return _count(name, value(name, str(default)))
+
         crossover = value("CROSSOVER", "")
         return cls(
             backend=value("BACKEND", DEFAULT_BACKEND),
             crossover=Crossover.parse(crossover) if crossover else None,
             fastpath=_switch("FASTPATH", value("FASTPATH", "on")),
             access_log=_switch("ACCESS_LOG", value("ACCESS_LOG", "off")),
+            max_bulk_rows=count("MAX_BULK_ROWS", cls.max_bulk_rows),
+            max_bulk_bytes=count("MAX_BULK_BYTES", cls.max_bulk_bytes),
         )
 
 
@@ -92,3 +101,9 @@ def _switch(name: str, value: str) -> bool:
     if value.lower() not in switches:
         raise ConfigError(f"Expected on or off, got '{value}' - at {name}.")
     return switches[value.lower()]
+
+
+def _count(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or int(value) < 1:
+        raise ConfigError(f"Expected a whole number from 1 on, got '{value}' - at {name}.")
+    return int(value)

@@ -14,7 +14,7 @@ from pathlib import Path
 HOME = Path(tempfile.mkdtemp(prefix="bentoml_ext-tests-"))
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-for name in ("BACKEND", "CROSSOVER", "ACCESS_LOG", "FASTPATH"):
+for name in ("BACKEND", "CROSSOVER", "ACCESS_LOG", "FASTPATH", "MAX_BULK_ROWS", "MAX_BULK_BYTES"):
     os.environ.pop(name, None)
 
 import bentoml
@@ -94,3 +94,11 @@ def xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
     """The credit service on XGBoost."""
     with serve(home, BACKEND="xgboost") as server:
         yield server
+
+
+@pytest.fixture
+def own_home(home: Path, credit_model: bentoml.Model, tmp_path: Path) -> Path:
+    """A home for one server: another that starts in it would clear the series of the first."""
+    own = tmp_path / "home"
+    shutil.copytree(home / "models" / "credit_risk_model", own / "models" / "credit_risk_model")
+    return own

@@ -145,3 +145,11 @@ def test_a_batch_is_the_array_of_its_bodies(margins: list[float]) -> None:
 
     assert body == b"[" + b", ".join(decider.body(margin) for margin in margins) + b"]"
     assert len(msgspec.json.decode(body)) == len(margins)
+
+
+def test_bodies_of_many_are_those_of_each() -> None:
+    decider = Decider(Policy())
+    margins = np.linspace(-30, 30, 999, dtype=np.float32)
+
+    expected = [decider.body(float(margin)).decode() for margin in margins]
+    assert decider.bodies(margins) == expected

@@ -16,7 +16,7 @@ import bentoml
 import pytest
 from bentoml._internal.bento.bento import BentoInfo
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.context import server_context
+from bentoml._internal.context import server_context, trace_context
 from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
@@ -232,6 +232,23 @@ def test_a_body_describes_and_reads_itself() -> None:
     assert parameters(descriptor.from_http_request) == ["request", "serde"]
     assert "model_json_schema" in dir(descriptor)
     assert "mime_type" in dir(descriptor)
+
+
+def test_the_headers_of_an_answer_are_bentomls() -> None:
+    assert BentoMLContainer.logging_formatting.get().keys() >= {"span_id", "trace_id"}
+    assert {"request_id", "trace_id"} <= set(dir(trace_context))
+    assert internals.answer_headers().keys() == {"Server"}, "no request is in progress"
+
+
+def test_the_openapi_page_is_made_of_operations() -> None:
+    def ask(self: Any) -> str:
+        return ""
+
+    service = bentoml.service(type("Told", (), {"ask": bentoml.api(ask)}))
+    operation = service.openapi_spec.paths["/ask"].post
+
+    assert "content" in operation["requestBody"]
+    assert "content" in operation["responses"][200]
 
 
 def test_a_runner_gets_its_methods_from_the_model() -> None:

@@ -6,72 +6,28 @@ import asyncio
 import gc
 import json
 import re
-import shutil
 import socket
-import sys
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import bentoml
 import httpx
-import psutil
 import pytest
 
 from bentoml_ext.serving.timeout import PromptTimeout
 from models.fields import EXAMPLE
-from tests.servers import ROOT, Server, serve
+from tests.servers import Server, serve
+from tests.spied import series, serve_spied, worker_of
 
 BODY = json.dumps(EXAMPLE).encode()
-
-SERVICE = """
-import sys
-import bentoml
-import bentoml_ext
-from models.fields import FIELDS
-
-@bentoml_ext.service(name="spied", {config})
-class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest", fields=FIELDS):
-    @bentoml.api
-    def modules(self) -> list[str]:
-        return sorted(sys.modules)
-"""
-
-
-def serve_spied(
-    home: Path, folder: Path, config: str = "", environ: dict[str, str] | None = None
-) -> AbstractContextManager[Server]:
-    """A service of its own, with more configuration and a look at what it imported."""
-    (folder / "spied.py").write_text(SERVICE.format(config=config))
-    variables = {"PYTHONPATH": str(ROOT), **(environ or {})}
-    target, python = "spied:Spied", sys.executable
-    return serve(home, target, cwd=folder, python=python, wait=True, **variables)
 
 
 def classify(server: Server, body: bytes = BODY, **headers: str) -> httpx.Response:
     headers.setdefault("content-type", "application/json")
     return server.client.post("/classify", content=body, headers=headers)
-
-
-def series(server: Server, name: str, **labels: str) -> float:
-    """The sum of a Prometheus series over the samples that have these labels."""
-    total = 0.0
-    for line in server.client.get("/metrics").text.splitlines():
-        found = re.fullmatch(rf"bentoml_service_{name}\{{(.*)\}} (.*)", line)
-        if found and all(f'{k}="{v}"' in found[1] for k, v in labels.items()):
-            total += float(found[2])
-    return total
-
-
-@pytest.fixture
-def own_home(home: Path, credit_model: bentoml.Model, tmp_path: Path) -> Path:
-    """A home for one server: another that starts in it would clear the series of the first."""
-    own = tmp_path / "home"
-    shutil.copytree(home / "models" / "credit_risk_model", own / "models" / "credit_risk_model")
-    return own
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -190,15 +146,6 @@ def test_the_shortcut_steps_aside_for_cors(
         answer = classify(server, origin="http://bank.example")
 
     assert answer.headers["access-control-allow-origin"] == "*"
-
-
-def worker_of(server: Server) -> psutil.Process:
-    (worker,) = (
-        child
-        for child in psutil.Process(server.process.pid).children(recursive=True)
-        if "_bentoml_impl.worker.service" in child.cmdline()
-    )
-    return worker
 
 
 def test_an_onnx_worker_imports_no_training_library(

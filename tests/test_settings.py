@@ -109,3 +109,12 @@ def test_a_switch_that_is_neither_stops_the_start(text: str) -> None:
 def test_settings_never_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().backend = "xgboost"  # type: ignore[misc]
+
+
+def test_the_limits_of_bulk_requests_are_whole_numbers() -> None:
+    read = Settings.read({}, {"MAX_BULK_ROWS": "10", "MAX_BULK_BYTES": "2000"})
+
+    assert (read.max_bulk_rows, read.max_bulk_bytes) == (10, 2000)
+    for value in ("0", "-1", "1e6", "many", "1.5"):
+        with pytest.raises(ConfigError, match=rf"from 1 on, got '{value}' - at MAX_BULK_ROWS"):
+            Settings.read({}, {"MAX_BULK_ROWS": value})

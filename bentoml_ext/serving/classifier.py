@@ -138,14 +138,7 @@ class Classifier:
 
     def refuse(self, error: InvalidApplication) -> Response:
         """A 400 that names field, expected and got."""
-        detail = {
-            "error": str(error),
-            "index": error.index,
-            "field": error.field,
-            "expected": error.expected,
-            "got": error.got,
-        }
-        body = msgspec.json.encode({k: v for k, v in detail.items() if v is not None})
+        body = msgspec.json.encode(error.detail)
         return Response(body, HTTPStatus.BAD_REQUEST, self.headers, JSON)
 
 

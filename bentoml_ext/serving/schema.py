@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import bentoml
@@ -11,7 +12,15 @@ from starlette.requests import Request
 from bentoml_ext.field import Application, Field
 from bentoml_ext.json_value import json_value
 
-__all__ = ["JsonBody", "Schema", "answer_schema", "application_schema", "batch_of", "described_by"]
+__all__ = [
+    "JsonBody",
+    "Schema",
+    "add_bulk",
+    "answer_schema",
+    "application_schema",
+    "batch_of",
+    "described_by",
+]
 
 Schema = dict[str, Any]
 
@@ -81,6 +90,29 @@ def batch_of(schema: Schema, limit: int) -> Schema:
     """Up to `limit` of them, in order."""
     title = f"{schema['title']}s"
     return {"title": title, "type": "array", "items": schema, "maxItems": limit}
+
+
+def add_bulk(operation: dict[str, Any], media_types: Iterable[str]) -> None:
+    """Tell, in the OpenAPI operation of a batch, of bulk requests.
+
+    Args:
+        operation: to be changed.
+        media_types: that they may have, and are answered in.
+    """
+    stream = {"schema": {"type": "string", "format": "binary"}}
+    for side in (operation["requestBody"], operation["responses"][HTTPStatus.OK.value]):
+        side["content"] |= dict.fromkeys(media_types, stream)
+    too_large = {"description": "More rows or bytes than one request may have."}
+    operation["responses"][HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value] = too_large
+    operation["parameters"] = [
+        {
+            "name": "on_error",
+            "in": "query",
+            "description": "Of a stream: whether one bad application refuses them all, or is "
+            "reported in its place.",
+            "schema": {"type": "string", "enum": ["fail", "report"], "default": "fail"},
+        }
+    ]
 
 
 def _field_schema(field: Field) -> Schema:

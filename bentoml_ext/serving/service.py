@@ -18,6 +18,7 @@ from bentoml_ext.backends import require
 from bentoml_ext.field import Field
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
+from bentoml_ext.serving.schema import add_bulk
 from bentoml_ext.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class ClassifierService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's application with GET /model, and the shortcut in front of it."""
+        from bentoml_ext.serving.bulk import BulkRoute
         from bentoml_ext.serving.process import settle
         from bentoml_ext.serving.shortcut import Shortcut
         from bentoml_ext.serving.timeout import PromptTimeout
 
         app = super().to_asgi(is_main)
         app.add_route("/model", _model_view, methods=["GET"])
+        # Before BentoML's own route of this path, which takes what this one leaves.
+        app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         middlewares = internals.refit(app, PromptTimeout)
         shortcut = Shortcut(app, internals.request_timeout_s(self.name))
         started = app.router.lifespan_context
@@ -75,11 +79,23 @@ class ClassifierService(bentoml.Service[Any]):
         parts = internals.access_log_options()
         shortcut.access_log = None if parts is None else AccessLog(parts)
         for name, handler in classifier.handlers().items():
-            path = (self.path_prefix or "").rstrip("/") + f"/{name}"
+            path = self._path(name)
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
             prompt = isinstance(handler, Gatherer)
             shortcut.routes[path] = Route(handler, headers, tally, prompt=prompt)
+
+    @property
+    def openapi_spec(self) -> Any:
+        """BentoML's, with the media types of bulk requests."""
+        from bentoml_ext.serving.media import FORMATS
+
+        spec = super().openapi_spec
+        add_bulk(spec.paths["/classify_batch"].post, FORMATS)
+        return spec
+
+    def _path(self, api: str) -> str:
+        return (self.path_prefix or "").rstrip("/") + f"/{api}"
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """Serve a bento with the model and the backend that were packed into it."""

@@ -1,0 +1,82 @@
+"""Arrow: record batches, answered by record batches of the same lengths in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from bentoml_ext.bulk.answers import Answers
+from bentoml_ext.bulk.streams import Readable, arrow_batches
+from bentoml_ext.columns import ColumnEncoder
+from bentoml_ext.encoder import Encoded
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.media import ARROW, ROWS, Format
+from bentoml_ext.serving.verdicts import Block, Verdicts
+
+__all__ = ["ERROR", "Arrow"]
+
+ERROR = "error"
+"""Column with the message of a refusal; only where refusals are reported."""
+
+
+class Arrow(Format):
+    """An Arrow IPC stream; columns that are no field are ignored."""
+
+    media_type = ARROW
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._encoder = scorer.encoder
+        self._wanted = {field.name for field in scorer.encoder.fields} | scorer.encoder.one_hot
+        self._answers = Answers(scorer.decider)
+
+    def encoded(self, file: Readable) -> Iterator[Encoded]:
+        encoder = ColumnEncoder(self._encoder)
+        for batch in arrow_batches(file, self._wanted, ROWS):
+            yield encoder.encode(batch)
+
+    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+        schema, pieces = self._answers.schema, _Pieces()
+        if report:
+            schema = schema.append(pa.field(ERROR, pa.string()))
+        with pa.ipc.new_stream(pieces, schema) as writer:
+            for block in verdicts.blocks:
+                batch = self._answers.batch(block.margins)
+                writer.write_batch(_reported(batch, block, schema) if report else batch)
+                yield pieces.taken()
+        yield pieces.taken()
+
+
+class _Pieces:
+    """What has been written since it was last asked for."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: pa.Buffer) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        whole = b"".join(self._pieces)
+        self._pieces.clear()
+        return whole
+
+    def flush(self) -> None:
+        """Nothing: pyarrow asks for it."""
+
+    def close(self) -> None:
+        """Nothing, as with `flush`."""
+
+
+def _reported(batch: pa.RecordBatch, block: Block, schema: pa.Schema) -> pa.RecordBatch:
+    """The answers with a row of nulls and a message wherever an application was refused."""
+    refused = block.refused
+    bad = np.zeros(len(batch) + len(refused), np.bool_)
+    bad[list(refused)] = True
+    columns = batch.take(pa.array(np.cumsum(~bad) - 1, mask=bad)).columns
+    errors = [str(refused[place]) if place in refused else None for place in range(len(bad))]
+    return pa.RecordBatch.from_arrays([*columns, pa.array(errors, pa.string())], schema=schema)

@@ -1,0 +1,128 @@
+"""Bulk: many applications in one request as Arrow or NDJSON, read and answered as streams.
+
+A request is read to its end, and every application judged, before the answer begins: so its status
+is true, and a client may send everything before it reads. It passes through BentoML's own
+middlewares, and so is counted, traced, logged, timed and limited as any other request is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from bentoml_ext import internals
+from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.field import words
+from bentoml_ext.serving.media import FORMATS, Format, format_of
+from bentoml_ext.serving.upload import Upload, check_bytes
+from bentoml_ext.serving.verdicts import Verdicts, judge
+
+if TYPE_CHECKING:
+    from bentoml_ext.serving.classifier import Classifier
+
+__all__ = ["BulkRoute"]
+
+AT_ONCE = 4
+"""Requests that are read at a time; others wait. Each holds a thread and a block."""
+
+GONE = 499
+"""Nobody reads this status, but the metrics have it: nginx's, for a client that went away."""
+
+_logger = logging.getLogger("bentoml_ext.bulk")
+
+
+class BulkRoute(Route):
+    """Takes the requests of one path whose content type is among `FORMATS`, and leaves the others.
+
+    Args:
+        path: where they come.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, self._answer, methods=["POST"])
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bulk")
+        self._formats: dict[str, Format] = {}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Only ever a full match: what is wrong with another request is not said here."""
+        match, child = super().matches(scope)
+        if match is Match.FULL and _media_type(Request(scope)) in FORMATS:
+            return match, child
+        return Match.NONE, {}
+
+    async def _answer(self, request: Request) -> Response:
+        classifier = bentoml.get_current_service()
+        try:
+            answer = await self._judged(request, classifier)
+        except InvalidApplication as error:
+            answer = classifier.refuse(error)
+        except TooLarge as error:
+            answer = _failed(error.error_code, str(error), classifier)
+        except HTTPException as error:
+            answer = _failed(error.status_code, error.detail, classifier)
+        except ClientDisconnect:
+            answer = Response(status_code=GONE)
+        except Exception:
+            _logger.exception("A bulk request failed")
+            told = "An unexpected error has occurred, please check the server log."
+            answer = _failed(HTTPStatus.INTERNAL_SERVER_ERROR, told, classifier)
+        answer.headers.update(internals.answer_headers())
+        return answer
+
+    async def _judged(self, request: Request, classifier: Classifier) -> Response:
+        report = _report(request)
+        limits = classifier.settings
+        check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
+        upload = Upload(request.receive, limits.max_bulk_bytes)
+        work = partial(self._judge, _media_type(request), upload, classifier, report=report)
+        try:
+            form, verdicts = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            # Where the time is over, the thread may still be reading.
+            upload.abandon()
+        counts = {"X-Scored": str(verdicts.scored), "X-Refused": str(verdicts.refused)}
+        # Starlette runs each step in a thread, and the next one when this piece is on its way.
+        pieces = form.answer(verdicts, report=report)
+        headers = {**classifier.headers, **counts}
+        return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
+
+    def _judge(
+        self, media_type: str, upload: Upload, classifier: Classifier, *, report: bool
+    ) -> tuple[Format, Verdicts]:
+        """Everything that takes long, in a thread."""
+        if media_type not in self._formats:
+            self._formats[media_type] = format_of(media_type, classifier.scorer)
+        form = self._formats[media_type]
+        encoded = upload.while_wanted(form.encoded(upload))
+        limit = classifier.settings.max_bulk_rows
+        return form, judge(encoded, classifier.scorer, limit, report=report)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _report(request: Request) -> bool:
+    """Whether bad applications are to be reported in their places."""
+    given = request.query_params.get("on_error", "fail")
+    if given not in ("fail", "report"):
+        told = f"Expected 'fail' or 'report', got {words(given)} - at on_error."
+        raise HTTPException(HTTPStatus.BAD_REQUEST, told)
+    return given == "report"
+
+
+def _failed(status: int, told: str, classifier: Classifier) -> Response:
+    body: Any = msgspec.json.encode({"error": told})
+    return Response(body, status, classifier.headers, "application/json")

@@ -1,0 +1,79 @@
+"""Media types that bulk requests may have, each with a format that reads it and answers in kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from http import HTTPStatus
+from importlib import import_module
+from typing import ClassVar
+
+from starlette.exceptions import HTTPException
+
+from bentoml_ext.bulk.streams import Readable
+from bentoml_ext.encoder import Encoded
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.verdicts import Verdicts
+
+__all__ = ["ARROW", "FORMATS", "NDJSON", "ROWS", "Format", "format_of"]
+
+ARROW = "application/vnd.apache.arrow.stream"
+NDJSON = "application/x-ndjson"
+
+ROWS = 8192
+"""Applications of a block: if all of it is wrong, the refusals take 80 MB for a while."""
+
+
+class Format(ABC):
+    """One media type. For several threads at once.
+
+    Args:
+        scorer: whose applications and answers it words.
+    """
+
+    media_type: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, scorer: Scorer) -> None: ...
+
+    @abstractmethod
+    def encoded(self, file: Readable) -> Iterator[Encoded]:
+        """The applications of a body, block by block.
+
+        Raises:
+            InvalidApplication: it is nothing of this media type.
+            TooLarge: one piece of it is larger than is taken.
+        """
+
+    @abstractmethod
+    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+        """The body of the answer, piece by piece.
+
+        Args:
+            verdicts: on all applications.
+            report: whether there may be bad ones among them.
+        """
+
+
+FORMATS = {ARROW: "bentoml_ext.serving.arrow:Arrow", NDJSON: "bentoml_ext.serving.ndjson:Ndjson"}
+"""Where each is written: a worker imports it, and pyarrow, when it is first asked for it."""
+
+
+def format_of(media_type: str, scorer: Scorer) -> Format:
+    """The format of a media type among `FORMATS`.
+
+    Raises:
+        HTTPException: 415; its library is not installed.
+    """
+    module, _, name = FORMATS[media_type].partition(":")
+    try:
+        made: type[Format] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "pyarrow":
+            raise
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Expected {NDJSON} or JSON, got {media_type} - at Content-Type. This server has no "
+            "pyarrow: install it there with the 'bulk' extra.",
+        ) from error
+    return made(scorer)

@@ -1,0 +1,47 @@
+"""NDJSON: an application a line, answered by a line each, in the bytes that /classify gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from bentoml_ext.bulk.streams import Readable, line_blocks
+from bentoml_ext.encoder import Encoded
+from bentoml_ext.lines import LineEncoder
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.media import NDJSON, ROWS, Format
+from bentoml_ext.serving.verdicts import Block, Verdicts
+
+__all__ = ["Ndjson"]
+
+BLOCK_BYTES = 256 * 1024
+"""Decoding one holds Python's lock, and the event loop with it, for a millisecond or two."""
+
+
+class Ndjson(Format):
+    """Lines of JSON; blank ones are skipped and not counted."""
+
+    media_type = NDJSON
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._decider = scorer.decider
+        self._encoder = LineEncoder(scorer.encoder)
+
+    def encoded(self, file: Readable) -> Iterator[Encoded]:
+        for block in line_blocks(file, BLOCK_BYTES, max_lines=ROWS):
+            yield self._encoder.encode(block).encoded
+
+    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+        for block in verdicts.blocks:
+            yield self._lines(block)
+
+    def _lines(self, block: Block) -> bytes:
+        bodies, refused = iter(self._decider.bodies(block.margins)), block.refused
+        lines = [
+            msgspec.json.encode(refused[place].detail).decode()
+            if place in refused
+            else next(bodies)
+            for place in range(len(block.margins) + len(refused))
+        ]
+        return "".join([f"{line}\n" for line in lines]).encode()
