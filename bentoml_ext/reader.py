@@ -7,8 +7,9 @@ words every error. What it takes gives the encoder's bits.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 import numpy as np
@@ -135,15 +136,19 @@ class Reader:
         columns = list(zip(*applications, strict=True))
         for i, column in self._numbers:
             rows[:, column] = self._float64(columns[i]) + self._start
-        each = np.arange(len(applications))
+        cells, starts = rows.reshape(-1), np.arange(len(applications)) * self._n_features
         for i, where in self._categories:
-            rows[each, [where[value] for value in columns[i]]] = 1.0
+            places = np.fromiter(map(where.__getitem__, columns[i]), np.int64, len(applications))
+            cells[starts + places] = 1.0
         return rows
 
     def _float64(self, values: Sequence[float | None]) -> npt.NDArray[np.float64]:
-        if None in values:
-            values = [self._null if value is None else value for value in values]
-        return np.array(values, np.float64)
+        try:
+            # In a third of the time of np.array.
+            return np.frombuffer(array("d", cast("Sequence[float]", values)))
+        except TypeError:
+            given = [self._null if value is None else value for value in values]
+            return np.array(given, np.float64)
 
 
 def _type_of(field: Field) -> Any:
