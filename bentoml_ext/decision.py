@@ -11,6 +11,7 @@ import numpy as np
 from bentoml_ext.arrays import Ints, Margins
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import first_margin_above, probabilities, probability
+from bentoml_ext.shortest import shortest, shortest_each
 
 __all__ = ["Answer", "Decider"]
 
@@ -32,7 +33,7 @@ class Answer:
     @property
     def shortest(self) -> str:
         """The probability in the fewest digits that tell its float32."""
-        return _shortest(self.probability)
+        return shortest(self.probability)
 
 
 class Decider:
@@ -70,7 +71,7 @@ class Decider:
     def body(self, margin: float) -> bytes:
         """The answer to one margin as JSON."""
         opening = self._openings[bisect_right(self._crossings, margin)]
-        return f"{opening}{_shortest(probability(margin))}}}".encode()
+        return f"{opening}{shortest(probability(margin))}}}".encode()
 
     def body_of_batch(self, margins: Margins) -> bytes:
         """The answers to margins as a JSON array, in order.
@@ -86,9 +87,9 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
-        openings, chances = self._openings, probabilities(margins)
+        openings, chances = self._openings, shortest_each(probabilities(margins))
         return [
-            f"{openings[band]}{chance!s}}}"
+            f"{openings[band]}{chance}}}"
             for band, chance in zip(self.bands(margins).tolist(), chances, strict=True)
         ]
 
@@ -99,8 +100,3 @@ class Decider:
             margins: float32, (n,).
         """
         return np.searchsorted(np.array(self._crossings, np.float32), margins, side="right")
-
-
-def _shortest(chance: float) -> str:
-    """The fewest digits that tell a float32 value."""
-    return str(np.float32(chance))

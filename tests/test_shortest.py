@@ -1,0 +1,36 @@
+"""Shortest: numpy's own text of a float32, sooner."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bentoml_ext.shortest import shortest, shortest_each
+
+
+def between(low: float, high: float) -> npt.NDArray[np.float32]:
+    """200 000 of the float32 numbers between two, by their bits, and both ends."""
+    first, last = np.array([low, high], np.float32).view(np.int32).tolist()
+    bits = np.random.default_rng(0).integers(first, last + 1, 200_000).astype(np.int32)
+    return np.concatenate([bits.view(np.float32), np.array([low, high], np.float32)])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 1), (0.01, 0.1), (0.001, 0.01), (0, 1), (0, 2)])
+def test_the_text_of_many_is_that_of_each(low: float, high: float) -> None:
+    numbers = between(low, high)
+
+    assert shortest_each(numbers) == [str(number) for number in numbers]
+
+
+def test_whole_and_strange_numbers_have_numpys_text() -> None:
+    numbers = np.array([0, 1, -0.0, 0.5, 1e-5, 0.3, np.nan, np.inf, -0.25], np.float32)
+
+    texts = shortest_each(numbers)
+
+    assert texts == ["0.0", "1.0", "-0.0", "0.5", "1e-05", "0.3", "nan", "inf", "-0.25"]
+    assert texts == [shortest(number) for number in numbers.tolist()]
+
+
+def test_nothing_has_no_text() -> None:
+    assert shortest_each(np.empty(0, np.float32)) == []
