@@ -264,6 +264,19 @@ def test_a_body_over_the_limit_of_bytes_is_413(small: Server, kind: str, chunked
     assert f"at most {MAX_BYTES} bytes" in answer.json()["error"]
 
 
+def test_a_few_bytes_that_unpack_to_many_are_413(onnx_server: Server) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.nulls(4_000_000, pa.int8()), pa.array([""]))
+    numbers = pa.array(np.zeros(len(texts)))
+    columns = {k: texts if isinstance(v, str) else numbers for k, v in EXAMPLE.items()}
+    body = stream_of(pa.RecordBatch.from_pydict(columns), compression="zstd")
+    assert len(body) < 200_000
+
+    answer = bulk(onnx_server, ARROW, body)
+
+    assert answer.status_code == 413
+    assert "bytes when unpacked" in answer.json()["error"]
+
+
 def test_a_line_over_its_limit_is_413(onnx_server: Server) -> None:
     answer = bulk(onnx_server, NDJSON, b'{"note": "' + b"x" * 2_000_000)
 

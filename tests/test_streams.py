@@ -19,19 +19,10 @@ from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from models.synthetic import generate
 from models.training import Trained
+from tests.bulk_bodies import stream_of as stream
 from tests.small import assert_same_bits
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=20)
-
-
-def stream(*batches: pa.RecordBatch, schema: pa.Schema | None = None) -> bytes:
-    """An Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema or batches[0].schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    made: bytes = sink.getvalue().to_pybytes()
-    return made
 
 
 def read(data: bytes, **options: Any) -> list[pa.RecordBatch]:
@@ -141,8 +132,12 @@ def test_codes_and_offsets_that_point_outside_are_refused() -> None:
             list(sound_slices(batch))
 
 
-def test_a_damaged_stream_is_refused_or_scored_but_never_kills(trained: Trained) -> None:
-    whole = stream(generate(300, fields=trained.encoder.fields).to_arrow())
+@pytest.mark.parametrize("codec", [None, "zstd"])
+def test_a_damaged_stream_is_refused_or_scored_but_never_kills(
+    trained: Trained, codec: str | None
+) -> None:
+    batch = generate(300, fields=trained.encoder.fields).to_arrow()
+    whole = stream(batch, compression=codec)
     wanted = {field.name for field in trained.encoder.fields}
     # Not secret: the same bytes in every run.
     pick = random.Random(5)  # noqa: S311
@@ -154,12 +149,34 @@ def test_a_damaged_stream_is_refused_or_scored_but_never_kills(trained: Trained)
             damaged[pick.randrange(pick.choice([3000, len(whole)]))] = pick.randrange(256)
         encoder = ColumnEncoder(trained.encoder)
         try:
-            for batch in arrow_batches(io.BytesIO(damaged), wanted):
+            for batch in arrow_batches(io.BytesIO(damaged), wanted, max_bytes=10**8):
                 encoder.encode(batch.slice(0, 50))
-        except InvalidApplication:
+        except (InvalidApplication, TooLarge):
             refused += 1
 
     assert refused > 100
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_what_unpacks_to_more_than_it_may_is_not_unpacked(codec: str) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 5000), pa.array(["x" * 100_000]))
+    number = pa.array(np.zeros(100_000))
+    for column, size in ((number, 800_000), (texts, 100_000 + 4 * 2 + 8 * 5000)):
+        batch = pa.RecordBatch.from_arrays([column], ["n"])
+        data = stream(batch, compression=codec)
+        assert len(data) < 20_000
+
+        assert pa.Table.from_batches(read(data, max_bytes=size)).num_rows == len(batch)
+        with pytest.raises(TooLarge, match="bytes when unpacked"):
+            read(data, max_bytes=size - 1)
+
+
+def test_looking_at_messages_changes_nothing(trained: Trained) -> None:
+    batch = generate(9000, fields=trained.encoder.fields).to_arrow()
+    for options in ({}, {"use_legacy_format": True}, {"compression": "zstd"}):
+        data = stream(batch, batch, **options)
+
+        assert read(data, max_bytes=10**9) == read(data)
 
 
 def test_a_sound_stream_gives_the_rows_of_its_batch(trained: Trained) -> None:

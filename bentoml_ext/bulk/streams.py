@@ -5,6 +5,7 @@ A stream may come from a stranger: what is yielded is checked, and small.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -79,7 +80,10 @@ def line_blocks(
 
 
 def arrow_batches(
-    file: Readable, wanted: Container[str] | None = None, max_rows: int = BATCH_ROWS
+    file: Readable,
+    wanted: Container[str] | None = None,
+    max_rows: int = BATCH_ROWS,
+    max_bytes: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The record batches of one Arrow IPC stream, as `sound_slices` gives them.
 
@@ -87,6 +91,7 @@ def arrow_batches(
         file: the stream, and nothing after it.
         wanted: names of the columns to yield; None for all.
         max_rows: of a batch; a longer one is cut.
+        max_bytes: that compressed buffers may unpack to, all together; None for no limit.
 
     Returns:
         At least one, if need be an empty one: the schema wants to be judged too.
@@ -94,12 +99,17 @@ def arrow_batches(
     Raises:
         InvalidApplication: no such stream, a broken one, or a column whose values are no single
             numbers, texts or times.
+        TooLarge: compressed buffers unpack to more than `max_bytes`.
     """
     import pyarrow as pa
 
+    from bentoml_ext.bulk.messages import Messages
+
     with _worded():
         # One thread: the others are for other requests.
-        reader = pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(use_threads=False))
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        looked_at = file if max_bytes is None else Messages(file, max_bytes)
+        reader = pa.ipc.open_stream(looked_at, options=options)
         names = reader.schema.names
         places = [i for i, name in enumerate(names) if wanted is None or name in wanted]
         schema = pa.schema([reader.schema.field(i) for i in places])
@@ -192,7 +202,7 @@ def _worded() -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         told = " ".join(str(error).split())[:200].rstrip(". ")
         got = f"one that cannot be read ({told})"
         raise InvalidApplication("an Arrow IPC stream", got) from error

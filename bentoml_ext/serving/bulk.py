@@ -105,9 +105,9 @@ class BulkRoute(Route):
         if media_type not in self._formats:
             self._formats[media_type] = format_of(media_type, classifier.scorer)
         form = self._formats[media_type]
-        encoded = upload.while_wanted(form.encoded(upload))
-        limit = classifier.settings.max_bulk_rows
-        return form, judge(encoded, classifier.scorer, limit, report=report)
+        limits = classifier.settings
+        encoded = upload.while_wanted(form.encoded(upload, limits.max_bulk_bytes))
+        return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
 
 
 def _media_type(request: Request) -> str:

@@ -37,8 +37,12 @@ class Format(ABC):
     def __init__(self, scorer: Scorer) -> None: ...
 
     @abstractmethod
-    def encoded(self, file: Readable) -> Iterator[Encoded]:
+    def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
         """The applications of a body, block by block.
+
+        Args:
+            file: the body.
+            max_bytes: that it may have when unpacked.
 
         Raises:
             InvalidApplication: it is nothing of this media type.

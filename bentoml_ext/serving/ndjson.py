@@ -28,7 +28,7 @@ class Ndjson(Format):
         self._decider = scorer.decider
         self._encoder = LineEncoder(scorer.encoder)
 
-    def encoded(self, file: Readable) -> Iterator[Encoded]:
+    def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
         for block in line_blocks(file, BLOCK_BYTES, max_lines=ROWS):
             yield self._encoder.encode(block).encoded
 
