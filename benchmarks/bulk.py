@@ -51,8 +51,8 @@ def bulk(
     Each is a process of its own on one core and one thread, unless its name says otherwise. Total
     is from before it reads until it has written. Start is the rest of the process's life: imports,
     the model, a cluster, and their end. Memory is the most that the process and all below it have
-    at one time. Every answer is compared with the booster's: decisions, and the bits of the
-    probability and, where told, of the margin.
+    at one time; what they share counts once. Every answer is compared with the booster's:
+    decisions, and the bits of the probability and, where told, of the margin.
 
     Spark and Ray run the usual way inside their workers, and their steps cannot be told apart. Both
     are extras: pip install 'bentoml-ext[ray,spark]'; Spark needs Java.

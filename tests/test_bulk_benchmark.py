@@ -142,7 +142,7 @@ def test_a_library_that_is_not_there_is_told_with_its_extra() -> None:
 
 
 def test_a_program_has_one_core_one_thread_and_its_children_are_weighed(tmp_path: Path) -> None:
-    hold = "held = bytearray(b'1' * 150_000_000); import time; time.sleep(0.5)"
+    hold = "held = b'1' * 150_000_000; import time; time.sleep(1)"
     code = (
         f"import os, subprocess, sys; {hold}; subprocess.run([sys.executable, '-c', {hold!r}]);"
         "print(os.sched_getaffinity(0), os.environ['OMP_NUM_THREADS']); sys.exit(3)"
@@ -152,5 +152,5 @@ def test_a_program_has_one_core_one_thread_and_its_children_are_weighed(tmp_path
 
     assert ran.output.split() == [f"{{{core}}}", "1"]
     assert ran.code == 3
-    assert ran.wall_s > 1
-    assert 300 < ran.peak_mb < 500
+    assert ran.wall_s > 2
+    assert 300 < ran.peak_mb < 400

@@ -15,8 +15,8 @@ import psutil
 
 __all__ = ["Ran", "run"]
 
-# Looking takes milliseconds; the kernel itself keeps the most that each process had.
-LOOK_S = 0.1
+# Looking at a tree takes milliseconds; of a single process the kernel keeps the most it had.
+LOOK_S = 0.2
 LIMIT_S = 3600
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -29,7 +29,7 @@ class Ran:
         code: its exit code.
         wall_s: seconds from its start to its end.
         peak_mb: most resident memory at one time of the process and all below it; what they share
-            counts for each.
+            counts once (PSS), since Ray's dozen of processes share almost half of theirs.
         output: what it printed.
     """
 
@@ -98,25 +98,24 @@ def _watch(process: subprocess.Popen[bytes], until: float) -> int:
 
 
 def _resident(known: set[psutil.Process]) -> int:
-    """Resident memory of a tree, or the most that one process of it ever had if that is more.
+    """Resident memory of a tree now, or the most that one process of it ever had if that is more.
 
     Args:
         known: processes of the tree so far, which grows; one whose parent has ended stays in it.
     """
-    highest = total = 0
     for process in list(known):
         with suppress(psutil.Error):
             known.update(process.children(recursive=True))
-    for process in known:
-        with suppress(OSError, KeyError):
-            status = dict(
-                line.split(":\t", 1)
-                for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            )
-            total += _bytes(status["VmRSS"])
-            highest = max(highest, _bytes(status["VmHWM"]))
-    return max(total, highest)
+    highest = max(_kilobytes(process, "status", "VmHWM") for process in known)
+    if len(known) == 1:
+        return highest * 1024
+    return max(highest, sum(_kilobytes(one, "smaps_rollup", "Pss") for one in known)) * 1024
 
 
-def _bytes(words: str) -> int:
-    return int(words.removesuffix(" kB")) * 1024
+def _kilobytes(process: psutil.Process, file: str, name: str) -> int:
+    """A number that the kernel keeps of a process, 0 if it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/{file}").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+    return 0
