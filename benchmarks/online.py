@@ -66,8 +66,8 @@ def online(
                 servers[name], _ = stack.enter_context(start(CONTESTANTS[name], home, bodies[0]))
             runs = _take_turns(servers, one, seconds, rounds, console)
             memory = {name: memory_mb(server) for name, server in servers.items()}
+            figures |= _batches(servers, home, bodies, seconds, runs)
             if OURS in servers:
-                figures |= _batch(servers[OURS], home, bodies, seconds, runs)
                 figures |= _longest(servers[OURS], one)
                 figures |= _soak(servers[OURS], one, soak)
         figures["cold start"] = _cold_starts(home, bodies[0], rounds)
@@ -97,15 +97,18 @@ def _take_turns(
     return runs
 
 
-def _batch(
-    server: Any, home: Path, bodies: list[bytes], seconds: float, runs: Runs
-) -> dict[str, float]:
+def _batches(
+    servers: dict[str, Any], home: Path, bodies: list[bytes], seconds: float, runs: Runs
+) -> dict[str, Any]:
+    """Rows a second in batches, over those sent singly to the same server."""
     applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
     many = script(home, [b"[" + b",".join(applications) + b"]"], "/classify_batch")
-    load = drive(server.url, many, 2, seconds)
-    singly = _median(runs[OURS, 32], "rate")
-    rows = load.rate * BATCH
-    return {"batch rows/s": rows, "batch / singly": rows / singly}
+    figures: dict[str, Any] = {}
+    for name in (name for name in servers if name.startswith("ours")):
+        rows = drive(servers[name].url, many, 2, seconds).rate * BATCH
+        singly = rows / _median(runs[name, 32], "rate")
+        figures[f"batch, {name}"] = {"rows/s": rows, "over singly": singly}
+    return figures
 
 
 def _longest(server: Any, one: Path) -> dict[str, float]:

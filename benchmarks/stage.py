@@ -54,6 +54,7 @@ CONTESTANTS = {
         Contestant("floor", "benchmarks.contestants.floor:app", "uvicorn"),
         Contestant("ours, onnx", "services.credit", environ={"BACKEND": "onnx"}),
         Contestant("ours, xgboost", "services.credit", environ={"BACKEND": "xgboost"}),
+        Contestant("ours, auto", "services.credit", environ={"BACKEND": "auto"}),
         Contestant("FastAPI, onnx", "benchmarks.contestants.fastapi_onnx:app", "uvicorn"),
         Contestant("FastAPI, xgboost", "benchmarks.contestants.fastapi_xgboost:app", "uvicorn"),
         Contestant("stock BentoML, onnx", "benchmarks.contestants.stock:Stock"),
