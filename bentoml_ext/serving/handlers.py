@@ -33,6 +33,8 @@ class Gatherer:
         capacity: rows of one call at the most.
     """
 
+    prompt = True
+
     def __init__(self, scorer: Scorer, capacity: int = 256) -> None:
         self._scorer = scorer
         self._capacity = capacity
@@ -68,6 +70,8 @@ class Gatherer:
         reader, body = self._scorer.reader, self._scorer.decider.body
         read = [reader.one(request) for request in requests]
         taken = [values for values in read if values is not None]
+        if not taken:
+            return [None] * len(read)
         if len(taken) == 1:
             margins = [self._scorer.margin(taken[0])]
         else:
@@ -85,6 +89,8 @@ class BatchHandler:
         scorer: what scores them.
         limit: applications at the most; more are handed on to be refused.
     """
+
+    prompt = False
 
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer

@@ -63,7 +63,6 @@ class ClassifierService(bentoml.Service[Any]):
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         from bentoml_ext.serving.access import AccessLog
-        from bentoml_ext.serving.handlers import Gatherer
         from bentoml_ext.serving.shortcut import Route
         from bentoml_ext.serving.tally import Tally
 
@@ -82,8 +81,7 @@ class ClassifierService(bentoml.Service[Any]):
             path = self._path(name)
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
-            prompt = isinstance(handler, Gatherer)
-            shortcut.routes[path] = Route(handler, headers, tally, prompt=prompt)
+            shortcut.routes[path] = Route(handler, headers, tally)
 
     @property
     def openapi_spec(self) -> Any:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
 from types import CoroutineType, coroutine
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,8 +30,20 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 Found: TypeAlias = bytes | Awaitable[bytes | None] | None
 """The body of an answer, the promise of one, or None to hand the request on."""
 
-Handler: TypeAlias = Callable[[bytes], Found]
-"""From the body of a request."""
+
+class Handler(Protocol):
+    """Answers the body of a request.
+
+    Args:
+        prompt: whether it always promises, and keeps that within a round of the event loop.
+    """
+
+    prompt: bool
+
+    def __call__(self, request: bytes, /) -> Found:
+        """The answer to a body."""
+        ...
+
 
 JSON = b"application/json"
 
@@ -43,13 +55,10 @@ class Route:
         handler: what answers it.
         headers: of every answer, but for length and request id.
         tally: counts its answers; None where metrics are off.
-        prompt: whether it always promises, and keeps that within a round of the event loop.
     """
 
-    def __init__(
-        self, handler: Handler, headers: Headers, tally: Tally | None, *, prompt: bool = False
-    ) -> None:
-        self.prompt = prompt
+    def __init__(self, handler: Handler, headers: Headers, tally: Tally | None) -> None:
+        self.prompt = handler.prompt
         self.headers = headers
         self.one_write = OneWrite(headers)
         self.tally = tally
