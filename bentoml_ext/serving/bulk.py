@@ -1,6 +1,6 @@
 """Bulk: many applications in one request as Arrow or NDJSON, read and answered as streams.
 
-A request is read to its end, and every application judged, before the answer begins: so its status
+A request is read to its end, and every application judged, before an answer begins: so its status
 is true, and a client may send everything before it reads. It passes through BentoML's own
 middlewares, and so is counted, traced, logged, timed and limited as any other request is.
 """

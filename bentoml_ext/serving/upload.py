@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -17,9 +17,12 @@ __all__ = ["Upload", "check_bytes"]
 
 T = TypeVar("T")
 
+AHEAD_BYTES = 512 * 1024
+"""A block of lines."""
+
 
 class Upload:
-    """A body that is taken from the network as it is read, and no faster.
+    """A body that is taken from the network as it is read, and little more than that ahead of it.
 
     Args:
         receive: of the request; this is made in the event loop that it belongs to.
@@ -38,7 +41,7 @@ class Upload:
         self._taken = 0
         self._ended = False
         self._abandoned = False
-        self._waiting: Future[None] | None = None
+        self._filling: Future[None] | None = None
 
     def read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end; called in a thread.
@@ -48,8 +51,10 @@ class Upload:
             ClientDisconnect: the client has gone.
             CancelledError: the request was abandoned.
         """
-        if self._held < size and not self._ended:
-            self._wait(self._fill(size))
+        # What was begun ahead must end first: only one side touches the parts at a time.
+        self._settle()
+        self._begin(size)
+        self._settle()
         taken: list[bytes] = []
         while size and self._parts:
             part = self._parts.popleft()
@@ -59,6 +64,8 @@ class Upload:
             taken.append(part)
             size -= len(part)
             self._held -= len(part)
+        # While the thread works on this, the network brings more.
+        self._begin(AHEAD_BYTES)
         return b"".join(taken)
 
     def while_wanted(self, blocks: Iterable[T]) -> Iterator[T]:
@@ -71,17 +78,23 @@ class Upload:
     def abandon(self) -> None:
         """Nobody waits for the answer any more: end the thread's work at its next step."""
         self._abandoned = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._filling is not None:
+            self._filling.cancel()
 
     def close(self) -> None:
         """Nothing: pyarrow closes what it has read."""
 
-    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
-        self._waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
-        if self._abandoned:
-            self._waiting.cancel()
-        self._waiting.result()
+    def _begin(self, size: int) -> None:
+        """Let the event loop fill up to so many bytes, unless they are here."""
+        self._filling = None
+        if self._held < size and not self._ended:
+            self._filling = asyncio.run_coroutine_threadsafe(self._fill(size), self._loop)
+            if self._abandoned:
+                self._filling.cancel()
+
+    def _settle(self) -> None:
+        if self._filling is not None:
+            self._filling.result()
 
     async def _fill(self, size: int) -> None:
         while self._held < size and not self._ended:
