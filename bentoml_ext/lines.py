@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +35,16 @@ class LineEncoder:
     Args:
         encoder: whose fields and columns they are.
         keep: keys whose values are to be kept besides.
+        most: refusals of one application that are told; None for all.
     """
 
-    def __init__(self, encoder: Encoder, keep: Sequence[str] = ()) -> None:
+    def __init__(
+        self, encoder: Encoder, keep: Sequence[str] = (), *, most: int | None = None
+    ) -> None:
         self._encoder = encoder
         self._reader = Reader(encoder, keep)
         self._keep = tuple(keep)
+        self._most = most
         self._wanted = {*(field.name for field in encoder.fields), *keep, *encoder.one_hot}
 
     def encode(self, lines: bytes) -> EncodedLines:
@@ -65,7 +70,9 @@ class LineEncoder:
                 kept.append((None,) * len(self._keep))
                 continue
             kept.append(self._kept(values, application))
-            wrong = [] if values is not None else list(self._encoder.wrong(application))
+            wrong: list[InvalidApplication] = []
+            if values is None:
+                wrong += islice(self._encoder.wrong(application), self._most)
             refused += [error.at(index) for error in wrong]
             if values is not None:
                 plain[index] = values

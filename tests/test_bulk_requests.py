@@ -264,6 +264,20 @@ def test_a_body_over_the_limit_of_bytes_is_413(small: Server, kind: str, chunked
     assert f"at most {MAX_BYTES} bytes" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_refusal_reaches_a_client_that_sends_everything_first(
+    small: Server, onnx_server: Server, chunked: bool
+) -> None:
+    body = b"{}\n" + ndjson_of([EXAMPLE] * 1000) * 100
+
+    for server, status in ((onnx_server, 400), (small, 413)):
+        parts = (body[at : at + 65536] for at in range(0, len(body), 65536))
+        answer = bulk(server, NDJSON, parts if chunked else body)
+
+        assert answer.status_code == status
+        assert said(bulk(server, NDJSON, [EXAMPLE]))
+
+
 def test_a_few_bytes_that_unpack_to_many_are_413(onnx_server: Server) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.nulls(4_000_000, pa.int8()), pa.array([""]))
     numbers = pa.array(np.zeros(len(texts)))

@@ -73,6 +73,17 @@ def test_keys_to_keep_leave_lines_plain() -> None:
     assert reader.lines(line + b"\n" + line) is not None
 
 
+def test_no_more_refusals_are_told_than_are_asked_for() -> None:
+    lines = b'{}\n{"age": 1}\n[]'
+
+    def told(most: int | None) -> list[tuple[int | None, str | None]]:
+        encoder = LineEncoder(ENCODER, most=most)
+        return [(error.index, error.field) for error in encoder.encode(lines).encoded.refused]
+
+    assert told(1) == [(0, "age"), (1, "home"), (2, None)]
+    assert [place for place, _ in told(None)] == [0, 0, 0, 1, 1, 2]
+
+
 @pytest.mark.parametrize("lines", [b"", b"\n", b" \r\n\n"])
 def test_nothing_has_no_rows(lines: bytes) -> None:
     (rows, refused), kept = LineEncoder(ENCODER).encode(lines)

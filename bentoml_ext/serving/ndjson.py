@@ -26,7 +26,7 @@ class Ndjson(Format):
 
     def __init__(self, scorer: Scorer) -> None:
         self._decider = scorer.decider
-        self._encoder = LineEncoder(scorer.encoder)
+        self._encoder = LineEncoder(scorer.encoder, most=1)
 
     def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
         for block in line_blocks(file, BLOCK_BYTES, max_lines=ROWS):
