@@ -6,6 +6,7 @@ before a command runs.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,19 @@ def verify_command(
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Threads that score at a time.",
+    help="Threads, or for ray processes, that score at a time.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This process, or the workers of a Ray cluster, to which the model is sent.",
+)
+@click.option(
+    "--address",
+    metavar="auto|HOST:PORT|local",
+    help="For ray: the cluster; local is one of its own on this machine.  [default: local]",
 )
 @click.option(
     "--on-error",
@@ -224,13 +237,23 @@ def verify_command(
 )
 @click.pass_context
 def score_command(
-    context: click.Context, /, tag: str, backend: str, workers: int, on_error: str, **options: Any
+    context: click.Context,
+    /,
+    tag: str,
+    *,
+    backend: str,
+    workers: int,
+    engine: str,
+    address: str | None,
+    on_error: str,
+    **options: Any,
 ) -> None:
     """Score the applications of INPUT with the model TAG.
 
     INPUT is a Parquet, CSV, NDJSON or Arrow file, a folder of such parts, or - for standard input.
     The answers have the columns to keep, Status, probability, margin and model; a file is written
-    under a temporary name and renamed when it is whole.
+    under a temporary name and renamed when it is whole. With --engine ray the output is a folder of
+    parts in any case, and INPUT and OUTPUT are where every worker finds them.
 
     Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
     file at hand was not written; 2 wrong usage.
@@ -239,6 +262,12 @@ def score_command(
     from bentoml_ext.bulk.plan import STDOUT, Request
     from bentoml_ext.bulk.run import run
 
+    if engine == "ray":
+        from bentoml_ext.bulk import ray_data
+
+        run = partial(ray_data.run, address=address)
+    elif address is not None:
+        raise click.UsageError("--address is for --engine ray.")
     summary_path = options.pop("summary_path")
     request = Request(reject=on_error == "reject", **options)
     with report.scoring() as on_progress:

@@ -11,6 +11,7 @@ BentoMLException
     ├── BackendError                a backend's library refused the rows
     ├── BundleError                 a stored bundle is corrupt, truncated or of another format
     ├── UnreadableInput             a file of applications is not what its format says
+    ├── ClusterFailed               a cluster could not end a run; it is resumed when it can
     ├── ImportRefused               a source for `bentoml ext import` is not what it says
     ├── ExportRefused               a booster has a feature that no exact graph covers
     ├── ProofFailed                 two backends disagree about a bit
@@ -36,6 +37,7 @@ __all__ = [
     "BackendMissing",
     "BentoMLExtError",
     "BundleError",
+    "ClusterFailed",
     "ConfigError",
     "ExportRefused",
     "FeatureMismatch",
@@ -135,6 +137,10 @@ class BundleError(BentoMLExtError):
 
 class UnreadableInput(BentoMLExtError, ValueError):
     """A file of applications that is damaged, or of another format than it says."""
+
+
+class ClusterFailed(BentoMLExtError):
+    """A cluster that could not end a run, such as one that shut down."""
 
 
 class ImportRefused(BentoMLExtError, ValueError):
