@@ -19,7 +19,7 @@ LAYERS = (
     ("arrays", "environment", "errors", "files", "internals"),
     ("field", "json_value", "probability", "shortest", "tags"),
     ("encoder", "evidence", "policy", "proof_rows"),
-    ("backends", "columns", "comparing", "decision", "reader"),
+    ("backends", "columns", "comparing", "decision", "pickled", "reader"),
     ("bundle", "lines", "settings"),
     ("scorer",),
     ("export", "selftest"),

@@ -1,0 +1,208 @@
+"""Pickled: a DictVectorizer is read, and nothing else of a pickle; no code of it runs."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+import os
+import pickle
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from bentoml_ext import pickled as module
+from bentoml_ext.errors import FeatureMismatch, ImportRefused
+from bentoml_ext.pickled import encoder_of_pickle
+from tests import small
+from tests.vectorizers import SEEN, Runs, fitted
+
+
+def pickled(*objects: Any) -> bytes:
+    """As BentoML writes custom objects."""
+    data: bytes = cloudpickle.dumps({f"object {i}": value for i, value in enumerate(objects)})
+    return data
+
+
+class Own(DictVectorizer):  # type: ignore[misc]
+    """A DictVectorizer of somebody's own."""
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """A file that appears if code of a pickle runs."""
+    return tmp_path / "ran"
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_dict_vectorizer_is_read_under_any_key_and_protocol(sparse: bool, protocol: int) -> None:
+    objects = {"the Vectorizer!": fitted(sparse=sparse), "threshold": 0.5, "note": ["a", 1, None]}
+
+    encoder = encoder_of_pickle(pickle.dumps(objects, protocol))
+
+    assert encoder.features == small.FEATURES
+    assert encoder.absent == encoder.null == ("missing" if sparse else "zero")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.dtype("float32"), float])
+def test_a_dict_vectorizer_of_any_float_is_read(dtype: Any) -> None:
+    encoder = encoder_of_pickle(pickled(fitted(dtype=dtype)))
+
+    assert encoder.features == small.FEATURES
+
+
+def test_a_separator_of_the_users_own_is_kept() -> None:
+    encoder = encoder_of_pickle(pickled(fitted(separator=" is ", sparse=False)))
+
+    assert encoder.features[1] == "home is owner"
+    assert encoder.rows([{"home": "rent"}]).tolist() == [[0, 0, 1, 0]]
+
+
+def test_what_null_means_can_be_said() -> None:
+    data = pickled(fitted(sparse=True))
+
+    assert encoder_of_pickle(data, "zero").null == "zero"
+    assert encoder_of_pickle(data, "zero").absent == "missing"
+
+
+def _hostile(marker: Path) -> dict[str, tuple[Any, str]]:
+    command, code = f"touch {marker}", f"open({str(marker)!r}, 'w')"
+    return {
+        "a shell command": (Runs(os.system, command), f"{os.name}.system"),
+        "eval": (Runs(eval, code), "builtins.eval"),
+        "exec": (Runs(exec, code), "builtins.exec"),
+        "open": (Runs(open, str(marker), "w"), "io.open"),
+        "a process": (Runs(subprocess.Popen, ["touch", str(marker)]), "subprocess.Popen"),
+        "getattr": (Runs(getattr, builtins, "eval"), "builtins.getattr"),
+        "an attribute": (operator.attrgetter("system"), "operator.attrgetter"),
+        "a lambda": (lambda: Path(marker).touch(), "cloudpickle."),
+        "a pipeline": (make_pipeline(fitted(), LogisticRegression()), "sklearn.pipeline.Pipeline"),
+        "a subclass": (Own().fit(SEEN), "tests.test_pickled.Own"),
+        "an array": (np.ones(3), "numpy"),
+        "our own class": (module._Vectorizer(), "bentoml_ext.pickled._Vectorizer"),
+        "a class": (Path, "pathlib.Path"),
+    }
+
+
+HOSTILE = sorted(_hostile(Path()))
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a vectorizer"])
+def test_anything_else_in_the_pickle_is_refused_by_name_and_not_run(
+    marker: Path, kind: str, beside: bool
+) -> None:
+    hostile, name = _hostile(marker)[kind]
+    data = pickled(fitted(), hostile) if beside else pickled(hostile)
+
+    with pytest.raises(ImportRefused, match=rf"nothing else, got '{name}.*Nothing of it was run"):
+        encoder_of_pickle(data)
+
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_hides_inside_a_vectorizer_is_refused_and_not_run(marker: Path, kind: str) -> None:
+    vectorizer = fitted()
+    vectorizer.vocabulary_, name = _hostile(marker)[kind]
+
+    with pytest.raises(ImportRefused, match=f"got '{name}"):
+        encoder_of_pickle(pickled(vectorizer))
+
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("module", ["os", "numpy", "sklearn.feature_extraction"])
+@pytest.mark.parametrize("name", ["system", "DictVectorizer.__init__", "dtype.__class__", "load"])
+def test_no_other_global_of_any_module_is_admitted(module: str, name: str) -> None:
+    # A pickle may name a path of attributes, in opcodes that no pickler writes by itself.
+    data = b"\x80\x04" + _text(module) + _text(name) + b"\x93."
+
+    with pytest.raises(ImportRefused, match=f"got '{module}.{name}'"):
+        encoder_of_pickle(data)
+
+
+def _text(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ({}, r"one DictVectorizer, got 0 among \[\]"),
+        ({"scaler": 1.5}, r"got 0 among \['scaler'\]"),
+        ({"a": fitted(), "b": fitted()}, r"got 2 among \['a', 'b'\]"),
+        ({"a": [fitted()]}, r"got 0 among \['a'\]"),
+        ([1, 2], "got 0 among"),
+        (None, "got 0 among"),
+        ({"a": DictVectorizer()}, r"fitted DictVectorizer, got one without \['feature_names_'"),
+        ({"a": fitted(dtype=np.dtype("int64"))}, "DictVectorizer of floats, got dtype"),
+    ],
+    ids=repr,
+)
+def test_objects_without_one_fitted_vectorizer_of_floats_are_refused(
+    objects: Any, message: str
+) -> None:
+    with pytest.raises(ImportRefused, match=message):
+        encoder_of_pickle(pickle.dumps(objects))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"feature_names_": 3},
+        {"feature_names_": [1, 2, 3, 4]},
+        {"feature_names_": ["age"]},
+        {"vocabulary_": {"age": 7}},
+        {"vocabulary_": None},
+        {"separator": 3},
+        {"separator": ""},
+        {"dtype": "no such type"},
+        {"dtype": ["f4"]},
+    ],
+    ids=repr,
+)
+def test_a_vectorizer_whose_state_is_odd_is_refused(state: dict[str, Any]) -> None:
+    vectorizer = fitted()
+    vars(vectorizer).update(state)
+
+    with pytest.raises(ImportRefused, match="DictVectorizer"):
+        encoder_of_pickle(pickle.dumps(vectorizer))
+
+
+@pytest.mark.parametrize("name", ["encoder", "__class__", "__dict__", "fields"])
+def test_an_attribute_that_a_vectorizer_does_not_have_changes_nothing(name: str) -> None:
+    vectorizer = fitted()
+    vars(vectorizer)[name] = float
+
+    encoder = encoder_of_pickle(pickle.dumps({"a": vectorizer}))
+
+    assert encoder.features == small.FEATURES
+
+
+@pytest.mark.parametrize("part", [0, 1, 10, 100, -1])
+def test_a_cut_pickle_is_refused(part: int) -> None:
+    with pytest.raises(ImportRefused, match="Expected a pickle, got"):
+        encoder_of_pickle(pickled(fitted())[:part])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_changed_pickle_is_refused_or_still_a_vectorizer(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    whole = pickled(fitted())
+    for _ in range(50):
+        data = bytearray(whole)
+        data[random.integers(len(data))] = random.integers(256)
+
+        try:
+            encoder = encoder_of_pickle(bytes(data))
+        except (ImportRefused, FeatureMismatch):
+            continue
+        assert encoder.n_features == 4
