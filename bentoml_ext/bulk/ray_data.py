@@ -171,6 +171,8 @@ def _check(address: str) -> None:
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        raise ValueError("an address that is neither auto nor HOST:PORT")
     try:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except (OSError, OverflowError) as error:
