@@ -241,11 +241,9 @@ def test_a_missing_field_is_named_with_the_columns_that_came(
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow", "ndjson"])
-@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing of it", b"\xff\xfe\x00\x01" * 9])
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing of it", b"\xff\xfe\0\1" * 9])
 def test_what_is_not_of_its_format_is_refused(suffix: str, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / f"book.{suffix}").write_bytes(content)
-    if suffix == "ndjson" and not content:
-        pytest.skip("no lines are no applications")
+    (tmp_path / f"book.{suffix}").write_bytes(content or b"{")
 
     with pytest.raises(BentoMLExtError, match=r"Expected .*book"):
         scored(Request(str(tmp_path / f"book.{suffix}")))

@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Blocks, Lines, Tables, TextTables
-from bentoml_ext.bulk.streams import arrow_batches, line_blocks
+from bentoml_ext.bulk.streams import arrow_batches, line_blocks, sound_slices
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
 from bentoml_ext.field import Field
 from bentoml_ext.json_value import json_value
@@ -123,7 +123,7 @@ def _arrow(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Sou
     if begins_with.startswith(ARROW_FILE):
         batches = _arrow_file(_seekable(file), wanted)
     else:
-        batches = arrow_batches(file, wanted)
+        batches = arrow_batches(file, wanted, BLOCK_ROWS)
     # The first one has no rows: it tells the columns.
     first = next(batches)
     return Source(Tables, _kept(first.schema, keep), chain([first], batches), *_bytes_of(file))
@@ -134,11 +134,7 @@ def _arrow_file(file: IO[bytes], wanted: Sequence[str]) -> Iterator[pa.RecordBat
     names = [name for name in reader.schema.names if name in wanted]
     yield pa.RecordBatch.from_pylist([], pa.schema([reader.schema.field(n) for n in names]))
     for i in range(reader.num_record_batches):
-        batch = reader.get_batch(i).select(names)
-        # A damaged offset would be read at a wrong address.
-        batch.validate(full=True)
-        for start in range(0, len(batch), BLOCK_ROWS):
-            yield batch.slice(start, BLOCK_ROWS)
+        yield from sound_slices(reader.get_batch(i).select(names), BLOCK_ROWS)
 
 
 def _csv(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:
