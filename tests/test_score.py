@@ -28,6 +28,8 @@ from models.synthetic import generate
 from tests.commands import bentoml_command, environment
 from tests.small import assert_same_bits
 
+pytestmark = pytest.mark.usefixtures("credit_model")
+
 ROWS = 40_000
 TAG = "credit_risk_model:latest"
 COLUMNS = ["id", "Status", "probability", "margin", "model"]
