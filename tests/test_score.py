@@ -268,6 +268,24 @@ def test_a_truncated_file_gives_nothing(
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
+def test_a_damaged_file_is_refused_or_read_and_never_half_written(
+    suffix: str, seed: int, portfolio: pa.Table, tmp_path: Path
+) -> None:
+    source = tmp_path / f"book.{suffix}"
+    WRITERS[suffix](source, portfolio.slice(0, 5000))
+    data, random = bytearray(source.read_bytes()), np.random.default_rng(seed)
+    for place in random.integers(0, len(data), 20):
+        data[place] ^= 1 << int(random.integers(8))
+    source.write_bytes(data)
+
+    try:
+        scored(Request(str(source), reject=True))
+    except BentoMLExtError:
+        assert list(tmp_path.iterdir()) == [source]
+
+
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
@@ -357,6 +375,13 @@ def test_answers_of_another_request_are_not_added_to(portfolio: pa.Table, tmp_pa
         scored(Request(str(source)))
     with pytest.raises(ConfigError, match=rf"others - at .*{RECORD}"):
         scored(Request(str(source), keep=("id",), resume=True))
+
+
+def test_answers_are_no_parts_of_their_source(portfolio: pa.Table, tmp_path: Path) -> None:
+    source = folder(tmp_path, portfolio)
+
+    with pytest.raises(ConfigError, match="beside the source, got one within it"):
+        scored(Request(str(source), str(source / "scored")))
 
 
 def test_two_parts_of_one_name_are_refused(portfolio: pa.Table, tmp_path: Path) -> None:

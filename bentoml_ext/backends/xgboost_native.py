@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -34,6 +35,7 @@ class XGBoostBackend(Backend):
             raise BackendError(
                 f"Expected a booster, got an unreadable file - at {path}."
             ) from error
+        self._lock = Lock()
         config = json.loads(self._booster.save_config())
         self._in_place = config["learner"]["gradient_booster"]["name"] == "gbtree"
 
@@ -54,4 +56,6 @@ class XGBoostBackend(Backend):
                 rows, predict_type="margin", validate_features=False
             )
         matrix = xgboost.DMatrix(rows, nthread=1)
-        return self._booster.predict(matrix, output_margin=True, validate_features=False)
+        # Of a linear booster this is not for two threads at once.
+        with self._lock:
+            return self._booster.predict(matrix, output_margin=True, validate_features=False)

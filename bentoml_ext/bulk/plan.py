@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +135,14 @@ def _parts(request: Request, model: str) -> Plan:
         jobs = [piece for job in jobs for piece in pieces(job)]
     if not jobs:
         raise ConfigError(f"Expected files of {', '.join(SUFFIXES)}, got none - at {source}.")
-    outputs = [str(job.output) for job in jobs]
-    if twice := [name for name in outputs if outputs.count(name) > 1]:
-        raise ConfigError(f"Expected a name for each part, got two - at {twice[0]}.")
+    (name, times), *_ = Counter(str(job.output) for job in jobs).most_common(1)
+    if times > 1:
+        raise ConfigError(f"Expected a name for each part, got one {times} times - at {name}.")
+    # Else the answers of one run would be the parts of the next.
+    if output.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(
+            f"Expected a folder for the answers beside the source, got one within it - at {output}."
+        )
     _claim(request, model, output)
     for folder in {path.parent for job in jobs for path in (job.output, job.rejected) if path}:
         folder.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,10 @@ def open_source(
         try:
             opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
             yield opener(file, fields, keep)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, EOFError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+            # What Arrow calls an I/O error, of a damaged file, has no number.
+            if getattr(error, "errno", None) is not None:
+                raise
             told = " ".join(str(error).split())
             raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.") from error
 
