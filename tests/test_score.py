@@ -286,6 +286,18 @@ def test_a_damaged_file_is_refused_or_read_and_never_half_written(
         assert list(tmp_path.iterdir()) == [source]
 
 
+def test_answers_carry_checksums_that_are_checked(portfolio: pa.Table, tmp_path: Path) -> None:
+    source, output = tmp_path / "book.parquet", tmp_path / "out.parquet"
+    write_parquet(source, portfolio)
+    scored(Request(str(source), str(output)))
+    data = bytearray(output.read_bytes())
+    data[len(data) // 2] ^= 1
+    output.write_bytes(data)
+
+    with pytest.raises(OSError, match="CRC"):
+        pq.ParquetFile(output, page_checksum_verification=True).read()
+
+
 @pytest.mark.parametrize(
     ("request_", "told"),
     [

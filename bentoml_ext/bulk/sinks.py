@@ -75,7 +75,9 @@ class ParquetSink(Sink):
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         # A dictionary of what hardly repeats, such as a probability, costs more than it saves.
         texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        self._writer = pq.ParquetWriter(file, schema, use_dictionary=texts)
+        self._writer = pq.ParquetWriter(
+            file, schema, use_dictionary=texts, write_page_checksum=True
+        )
         self._waiting: list[pa.RecordBatch] = []
 
     def write(self, batch: pa.RecordBatch) -> None:

@@ -88,11 +88,11 @@ def open_source(
         try:
             opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
             yield opener(file, fields, keep)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+        except (pa.ArrowException, OSError, EOFError, MemoryError, UnicodeDecodeError) as error:
             # What Arrow calls an I/O error, of a damaged file, has no number.
             if getattr(error, "errno", None) is not None:
                 raise
-            told = " ".join(str(error).split())
+            told = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.") from error
 
 
@@ -101,7 +101,9 @@ def _parquet(
 ) -> Source:
     # Read as codes, texts need no look-up of their own.
     codes = [field.name for field in fields if field.categories]
-    opened = pq.ParquetFile(_seekable(file), read_dictionary=codes, pre_buffer=False)
+    opened = pq.ParquetFile(
+        _seekable(file), read_dictionary=codes, pre_buffer=False, page_checksum_verification=True
+    )
     names = [*(field.name for field in fields), *keep]
     wanted = [name for name in opened.schema_arrow.names if name in names]
     groups = range(opened.num_row_groups) if groups is None else groups
@@ -113,6 +115,8 @@ def _parquet(
         for batch in opened.iter_batches(
             BLOCK_ROWS, row_groups=groups, columns=wanted, use_threads=False
         ):
+            # In a damaged file a code may lead beyond its dictionary.
+            batch.validate(full=True)
             done += len(batch)
             yield batch
 
