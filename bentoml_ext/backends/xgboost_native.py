@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -12,6 +13,7 @@ import xgboost
 
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.xgboost_dense import DensePredictor
 from bentoml_ext.errors import BackendError
 
 __all__ = ["XGBoostBackend"]
@@ -20,8 +22,8 @@ __all__ = ["XGBoostBackend"]
 class XGBoostBackend(Backend):
     """The booster's own margins, on one thread.
 
-    By `Booster.inplace_predict`; dart and gblinear by `Booster.predict` on a DMatrix: the one sums
-    in another order in place, the other cannot.
+    As by `Booster.inplace_predict`; dart and gblinear by `Booster.predict` on a DMatrix: the one
+    sums in another order in place, the other cannot.
     """
 
     name = "xgboost"
@@ -37,7 +39,8 @@ class XGBoostBackend(Backend):
             ) from error
         self._lock = Lock()
         config = json.loads(self._booster.save_config())
-        self._in_place = config["learner"]["gradient_booster"]["name"] == "gbtree"
+        in_place = config["learner"]["gradient_booster"]["name"] == "gbtree"
+        self._dense = DensePredictor(self._booster) if in_place else None
 
     def margins(self, rows: Rows) -> Margins:
         if len(rows) == 0:
@@ -51,11 +54,12 @@ class XGBoostBackend(Backend):
         return cast("Margins", np.asarray(margins).reshape(len(rows)))
 
     def _margins(self, rows: Rows) -> Any:
-        if self._in_place:
-            return self._booster.inplace_predict(
-                rows, predict_type="margin", validate_features=False
-            )
+        if self._dense is not None:
+            return self._dense.margins(rows)
         matrix = xgboost.DMatrix(rows, nthread=1)
         # Of a linear booster this is not for two threads at once.
         with self._lock:
             return self._booster.predict(matrix, output_margin=True, validate_features=False)
+
+    def single(self, row: Rows) -> Callable[[], float]:
+        return super().single(row) if self._dense is None else self._dense.single(row)
