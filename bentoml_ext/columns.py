@@ -43,7 +43,7 @@ class ColumnEncoder:
         self._encoder = encoder
         self._text_numbers = text_numbers
         self._blank = np.float32(FILL[encoder.absent])
-        self._null = np.float32(FILL[encoder.null])
+        self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = 0.0 if encoder.absent == "zero" else -0.0
         self._rows = np.empty((0, encoder.n_features), np.float32)
@@ -95,26 +95,27 @@ class ColumnEncoder:
         numbers = self._numbers(_decoded(column))
         if numbers is None:
             return _refused(field, column, column, np.ones(len(column), np.bool_))
-        nulls, whole = _nulls(numbers), pa.types.is_integer(numbers.type)
-        full = numbers
-        if nulls is not None:
-            full = pc.fill_null(pc.cast(numbers, pa.float64(), safe=False), low)
-        values = full.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-        # What does not fit is found below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.add(values, self._start, out=rows[:, where], casting="same_kind")
-        if nulls is not None:
-            rows[nulls, where] = self._null
-            # Text that is no number is null among the numbers, too.
-            nulls &= not field.nullable or ~column.is_null().to_numpy(False)
-        if not len(values) or (
-            values.min() >= low
-            and values.max() <= min(high, EXACT if whole else high)
-            and (nulls is None or not nulls.any())
-        ):
+        whole = pa.types.is_integer(numbers.type)
+        # What a null becomes, if it is plain; else anything plain, to be replaced.
+        filler = self._null if low <= self._null <= high else low
+        values = _filled(numbers, filler)
+        plain = not len(values) or (
+            values.min() >= low and values.max() <= min(high, EXACT if whole else high)
+        )
+        if plain and whole and not numbers.null_count:
+            # Rounded once either way, and there is no -0.0.
+            rows[:, where] = values
+        else:
+            # What does not fit is found below.
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.add(values, self._start, out=rows[:, where], casting="same_kind")
+        if numbers.null_count and filler != self._null:
+            rows[_is_null(numbers), where] = self._null
+        if plain and numbers.null_count == (column.null_count if field.nullable else 0):
             return iter(())
-        doubtful = _doubtful(field, values, whole=whole)
-        return _refused(field, column, numbers, doubtful if nulls is None else doubtful | nulls)
+        # A null may be text that is no number.
+        nulls = _is_null(numbers) & (not field.nullable or ~_is_null(column))
+        return _refused(field, column, numbers, nulls | _doubtful(field, values, whole=whole))
 
     def _numbers(self, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a type that is no number's."""
@@ -172,18 +173,30 @@ def _decoded(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _nulls(column: pa.Array) -> Mask | None:
-    """Where the nulls are, if there are any."""
-    return column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+def _is_null(column: pa.Array) -> Mask:
+    mask: Mask = column.is_null().to_numpy(zero_copy_only=False)
+    return mask
 
 
-def _doubtful(field: Field, values: npt.NDArray[np.float64], *, whole: bool) -> Mask:
+def _filled(numbers: pa.Array, filler: float) -> npt.NDArray[Any]:
+    """Integers as they are, all else as float64, with no nulls."""
+    if pa.types.is_integer(numbers.type) and not numbers.null_count:
+        whole: npt.NDArray[np.int64] = numbers.to_numpy()
+        return whole
+    if numbers.null_count:
+        numbers = pc.fill_null(pc.cast(numbers, pa.float64(), safe=False), filler)
+    wide: npt.NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    return wide.astype(np.float64, copy=False)
+
+
+def _doubtful(field: Field, values: npt.NDArray[Any], *, whole: bool) -> Mask:
     """Where a number is wrong, or may be: whole numbers may be rounded as float64."""
     limit = EXACT if whole else FLOAT32_MAX
+    wide: npt.NDArray[np.float64] = values.astype(np.float64, copy=False)
     # Not `abs > limit`: NaN must not pass.
-    doubtful = ~(np.abs(values) <= limit) | np.isin(values, field.sentinels)
+    doubtful: Mask = ~(np.abs(wide) <= limit) | np.isin(wide, field.sentinels)
     if field.minimum is not None:
-        doubtful |= values < field.minimum
+        doubtful |= wide < field.minimum
     return doubtful
 
 
