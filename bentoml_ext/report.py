@@ -193,12 +193,16 @@ def scoring() -> Iterator[Callable[[int, int | None, int], None]]:
     console = Console(stderr=True)
     rate = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
     columns = (TextColumn("Scoring"), BarColumn(), TaskProgressColumn(), rate)
-    start = time.perf_counter()
+    first: tuple[float, int] | None = None
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, rows=0, rate=0.0)
 
         def move(done: int, total: int | None, rows: int) -> None:
-            speed = rows / (time.perf_counter() - start)
+            nonlocal first
+            # From the first block on: what came before is the start of the command.
+            first = first or (time.perf_counter(), rows)
+            seconds = time.perf_counter() - first[0]
+            speed = (rows - first[1]) / seconds if rows > first[1] else 0.0
             bar.update(task, completed=done, total=total, rows=rows, rate=speed)
 
         yield move
