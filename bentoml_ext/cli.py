@@ -6,6 +6,8 @@ before a command runs.
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,13 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BentoMLException as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+        except BrokenPipeError:
+            # Whoever read has enough. Else Python would complain when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
         except OSError as error:
-            raise click.ClickException(f"{error.strerror or error}: {error.filename}") from error
+            place = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{place}") from error
         except ImportError as error:
             if (library := str(error.name).partition(".")[0]) not in EXTRAS:
                 raise
@@ -259,7 +266,7 @@ def score_command(
     file at hand was not written; 2 wrong usage.
     """
     from bentoml_ext import files, framework, report
-    from bentoml_ext.bulk.plan import STDOUT, Request
+    from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
 
     if engine == "ray":
@@ -274,5 +281,7 @@ def score_command(
         summary = run(request, framework.get(tag), backend, workers, on_progress)
     if summary_path is not None:
         files.write(summary_path, summary.to_json())
-    click.echo(report.scored(summary), err=summary.output == STDOUT)
+    # Where the answers may go to stdout, nothing else does.
+    is_file = Path(summary.output).is_file() or Path(summary.output).is_dir()
+    click.echo(report.scored(summary), err=not is_file)
     context.exit(3 if summary.rejected else 0)

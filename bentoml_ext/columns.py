@@ -7,6 +7,7 @@ decides and words it: the rows, and the refusals, are those of the one-applicati
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -37,10 +38,14 @@ class ColumnEncoder:
     Args:
         encoder: whose fields and columns they are.
         text_numbers: whether a number may be text, as all is in CSV.
+        first_only: whether it is enough to know the first wrong value of each field.
     """
 
-    def __init__(self, encoder: Encoder, *, text_numbers: bool = False) -> None:
+    def __init__(
+        self, encoder: Encoder, *, text_numbers: bool = False, first_only: bool = False
+    ) -> None:
         self._encoder = encoder
+        self._most = 1 if first_only else None
         self._text_numbers = text_numbers
         self._blank = np.float32(FILL[encoder.absent])
         self._null = FILL[encoder.null]
@@ -66,7 +71,7 @@ class ColumnEncoder:
         refused: list[InvalidApplication] = []
         for field in self._encoder.fields:
             write = self._write_category if field.categories else self._write_number
-            refused += write(field, batch.column(field.name), rows)
+            refused += islice(write(field, batch.column(field.name), rows), self._most)
         if refused:
             # By row, then by field: sorting keeps the order of equals.
             refused.sort(key=lambda error: error.index or 0)
@@ -92,8 +97,11 @@ class ColumnEncoder:
         self, field: Field, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         where, (low, high) = self._encoder.columns[field.name], field.plain
-        numbers = self._numbers(_decoded(column))
+        decoded = _decoded(column)
+        numbers = self._numbers(decoded)
         if numbers is None:
+            # Nulls have no type: where they may be, they are all that is right here.
+            rows[_is_null(decoded), where] = self._null
             return _refused(field, column, column, np.ones(len(column), np.bool_))
         whole = pa.types.is_integer(numbers.type)
         # What a null becomes, if it is plain; else anything plain, to be replaced.

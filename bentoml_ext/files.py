@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,25 +39,34 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         else:
             yield from _replaced(path.resolve())
     except OSError as error:
+        # What a library calls an I/O error, of a file that it reads, has no number.
+        if error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    scratch = Path(name)
+    scratch = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    _SCRATCHES.add(scratch)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with scratch.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes it private; the result is an ordinary file.
-        scratch.chmod(0o666 & ~_umask())
         scratch.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        # Where the folder is none, this fails as the opening did.
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        _SCRATCHES.discard(scratch)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+_SCRATCHES: set[Path] = set()
+
+
+@atexit.register
+def _sweep() -> None:
+    """Remove what is left where an interrupt came between a block and its end."""
+    for scratch in _SCRATCHES:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)

@@ -91,8 +91,9 @@ class Reader:
             found = self._one.decode_lines(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        # An object on two lines, or two on one, is no NDJSON.
-        if len(found) != body.count(b"\n") + (not body.endswith(b"\n")):
+        # An object on two lines, or two on one, is no NDJSON: each line begins one, and is one.
+        lines = body.count(b"\n") + (not body.endswith(b"\n"))
+        if not len(found) == lines == body.count(b"\n{") + body.startswith(b"{"):
             return None
         return list(map(msgspec.structs.astuple, found))
 

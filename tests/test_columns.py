@@ -129,6 +129,32 @@ def test_every_value_of_a_wrong_type_is_refused(field: str, kind: pa.DataType) -
     assert [(error.index, error.field) for error in refused] == [(0, field), (1, field)]
 
 
+@pytest.mark.parametrize("absent", ["zero", "missing"])
+@pytest.mark.parametrize("null", ["zero", "missing"])
+@pytest.mark.parametrize(
+    "ages",
+    [
+        pa.array([None, None], pa.string()),
+        pa.array([None, None], pa.bool_()),
+        pa.nulls(2),
+        pa.DictionaryArray.from_arrays(
+            pa.array([0, None], pa.int8()), pa.array([None], pa.int64())
+        ),
+        pa.array([None, 7], pa.int64()),
+    ],
+    ids=lambda array: str(array.type) if isinstance(array, pa.Array) else array,
+)
+def test_a_null_is_a_null_in_a_column_of_any_type(
+    ages: pa.Array, null: Filler, absent: Filler
+) -> None:
+    encoder = Encoder(["age"], [Field("age", nullable=True)], null=null, absent=absent)
+
+    rows, refused = ColumnEncoder(encoder).encode(pa.RecordBatch.from_pydict({"age": ages}))
+
+    assert refused == []
+    assert_same_bits(expected=encoder.rows([{"age": age} for age in ages.to_pylist()]), got=rows)
+
+
 def test_a_decimal_is_the_number_that_its_digits_name() -> None:
     amounts = ["0.10", "123456789012.34", "16777217.01", "0.00"]
     batch = pa.RecordBatch.from_pydict(

@@ -74,6 +74,8 @@ def read(path: Path) -> pa.Table:
         table = pacsv.read_csv(path)
     elif path.suffix == ".ndjson":
         table = pa.Table.from_pylist(list(map(json.loads, path.read_text().splitlines())))
+    elif path.suffix == ".arrow":
+        table = pa.ipc.open_file(path.read_bytes()).read_all()
     else:
         table = pa.ipc.open_stream(path.read_bytes()).read_all()
     plain = [
@@ -233,6 +235,40 @@ def test_lines_without_a_column_to_keep_have_null(portfolio: pa.Table, tmp_path:
     assert read(tmp_path / "book.scored.ndjson")["note"].to_pylist() == ["seen", None, "seen"]
 
 
+@pytest.mark.parametrize("last", [2.9, 2**70, "\ud800", "seven"])
+def test_a_value_to_keep_is_kept_as_it_is_or_refused(
+    last: Any, portfolio: pa.Table, tmp_path: Path
+) -> None:
+    rows = [row | {"note": 1} for row in portfolio.slice(0, 1200).to_pylist()]
+    rows[-1]["note"] = last
+    write_lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "book.ndjson").write_text(write_lines)
+
+    with pytest.raises(BentoMLExtError, match="column to keep, 'note'"):
+        scored(Request(str(tmp_path / "book.ndjson"), keep=("note",)))
+
+
+def test_a_kept_number_keeps_its_fraction(portfolio: pa.Table, tmp_path: Path) -> None:
+    rows = portfolio.slice(0, 1200).to_pylist()
+    rows[-1]["age"] = 26.75
+    (tmp_path / "book.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    scored(Request(str(tmp_path / "book.ndjson"), keep=("age",)))
+
+    assert read(tmp_path / "book.scored.ndjson")["age"][-1].as_py() == 26.75
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_column_named_like_a_feature_is_refused_in_every_format(
+    suffix: str, portfolio: pa.Table, tmp_path: Path
+) -> None:
+    table = portfolio.slice(0, 5).append_column("home=owner", pa.array([1] * 5))
+    WRITERS[suffix](tmp_path / f"book.{suffix}", table)
+
+    with pytest.raises(UnreadableInput, match="'home=owner'"):
+        scored(Request(str(tmp_path / f"book.{suffix}")))
+
+
 def test_a_missing_field_is_named_with_the_columns_that_came(
     portfolio: pa.Table, tmp_path: Path
 ) -> None:
@@ -305,7 +341,12 @@ def test_answers_carry_checksums_that_are_checked(portfolio: pa.Table, tmp_path:
         (Request("book.xls"), "Expected --from FORMAT"),
         (Request("book.parquet", "out.xls"), "Expected --to FORMAT"),
         (Request("book.parquet", resume=True), "folder of parts for --resume"),
-        (Request("book.parquet", "book.parquet"), "Expected another file"),
+        (Request("book.parquet", "book.parquet"), "got one twice"),
+        (
+            Request("book.parquet", "o", reject=True, rejected="book.parquet", output_form="csv"),
+            "got one twice",
+        ),
+        (Request("book.parquet", "o.csv", reject=True, rejected="o.csv"), "got one twice"),
         (Request("book.parquet", "-", reject=True), "Expected --rejected FILE"),
         (Request("book.parquet", keep=("customer",)), "got 'customer' - at --keep"),
         (Request("book.parquet", keep=("Status",)), "none of the output's, got 'Status'"),
@@ -387,12 +428,23 @@ def test_answers_of_another_request_are_not_added_to(portfolio: pa.Table, tmp_pa
         scored(Request(str(source)))
     with pytest.raises(ConfigError, match=rf"others - at .*{RECORD}"):
         scored(Request(str(source), keep=("id",), resume=True))
+    other = source.rename(tmp_path / "february")
+    with pytest.raises(ConfigError, match=rf"others - at .*{RECORD}"):
+        scored(Request(str(other), str(tmp_path / "book.scored"), resume=True))
+
+
+def test_no_file_of_a_folder_is_passed_over(portfolio: pa.Table, tmp_path: Path) -> None:
+    source = folder(tmp_path, portfolio)
+    (source / "part-9.csv.gz").touch()
+
+    with pytest.raises(ConfigError, match=r"Expected --from FORMAT.*part-9\.csv\.gz"):
+        scored(Request(str(source)))
 
 
 def test_answers_are_no_parts_of_their_source(portfolio: pa.Table, tmp_path: Path) -> None:
     source = folder(tmp_path, portfolio)
 
-    with pytest.raises(ConfigError, match="beside the source, got one within it"):
+    with pytest.raises(ConfigError, match="got one twice or within another"):
         scored(Request(str(source), str(source / "scored")))
 
 
@@ -423,8 +475,10 @@ def test_pipes_carry_every_format(
     ended = command(home, "-", "--from", form, "--keep", "id", input=source.read_bytes())
 
     assert ended.returncode == 0, ended.stderr
-    (tmp_path / f"out.{suffix}").write_bytes(ended.stdout)
-    assert_answers(read(tmp_path / f"out.{suffix}"), expected[:500], range(500))
+    # A pipe carries Arrow as a stream.
+    out = tmp_path / f"out.{'arrows' if form == 'arrow' else suffix}"
+    out.write_bytes(ended.stdout)
+    assert_answers(read(out), expected[:500], range(500))
     assert b"Scored 500 of 500 applications, rejected 0: standard output." in ended.stderr
 
 
@@ -450,9 +504,9 @@ def test_the_exit_code_and_a_line_tell_how_it_ended(
     assert command(home, source, "--workers", "0").returncode == 2
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("sign", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
 def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
-    sign: signal.Signals, home: Path, portfolio: pa.Table, expected: list[Any], tmp_path: Path
+    sign: str, home: Path, portfolio: pa.Table, expected: list[Any], tmp_path: Path
 ) -> None:
     source, output = folder(tmp_path, portfolio, parts=40), tmp_path / "out"
     options = [str(source), "-o", str(output), "--keep", "id"]
@@ -460,12 +514,12 @@ def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
     process = subprocess.Popen(line, env=environment(home), stderr=subprocess.DEVNULL)
     while process.poll() is None and len(list(output.rglob("part*"))) < 3:
         time.sleep(0.001)
-    process.send_signal(sign)
+    process.send_signal(signal.Signals[sign])
     process.wait(30)
 
     whole = sorted(output.rglob("part*"))
     assert all(read(path).num_rows == ROWS // 40 for path in whole)
-    if sign != signal.SIGKILL:
+    if sign != "SIGKILL":
         assert not list(output.rglob(".*"))
     again = bentoml_command(home, "ext", "score", TAG, *options, "--resume")
     assert again.returncode == 0, again.stderr
@@ -473,6 +527,23 @@ def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
     order = np.argsort(table["id"].to_numpy())
     assert_answers(table.take(order), expected, range(ROWS))
     assert f"{len(whole)} parts were there already" in again.stdout
+
+
+def test_a_reader_that_has_enough_gets_no_complaint(
+    home: Path, portfolio: pa.Table, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "book.csv", portfolio)
+    line = [sys.executable, "-m", "bentoml", "ext", "score", TAG, str(tmp_path / "book.csv")]
+
+    with subprocess.Popen(
+        [*line, "-o", "-"], env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert b"Error" not in told and b"Traceback" not in told
 
 
 def test_a_full_disk_leaves_what_was_there(portfolio: pa.Table, tmp_path: Path) -> None:

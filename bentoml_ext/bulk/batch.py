@@ -49,15 +49,24 @@ class BatchScorer:
         tag: of the model.
         kept: the columns to keep.
         kind: of the blocks.
+        first_only: whether it is enough to know the first wrong application of a block.
 
     Raises:
         ConfigError: a column to keep has the name of an answer's column.
     """
 
-    def __init__(self, scorer: Scorer, tag: str, kept: pa.Schema, kind: type[Blocks[Any]]) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        tag: str,
+        kept: pa.Schema,
+        kind: type[Blocks[Any]],
+        *,
+        first_only: bool = False,
+    ) -> None:
         self._backend = scorer.backend
         self._answers = Answers(scorer.decider, tag)
-        self._blocks = kind(scorer.encoder, kept)
+        self._blocks = kind(scorer.encoder, kept, first_only=first_only)
         texts = [pa.field(APPLICATION, pa.string()), pa.field(REASON, pa.string())]
         self.schema = pa.schema([*kept, *self._answers.schema])
         self.rejected_schema = pa.schema([pa.field(ROW, pa.int64()), *kept, *texts])

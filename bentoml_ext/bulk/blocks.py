@@ -31,10 +31,11 @@ class Blocks(ABC, Generic[B]):
     Args:
         encoder: whose fields and columns they are.
         kept: the columns to keep, and their types.
+        first_only: whether it is enough to know the first wrong values.
     """
 
     @abstractmethod
-    def __init__(self, encoder: Encoder, kept: pa.Schema) -> None: ...
+    def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None: ...
 
     @abstractmethod
     def encode(self, block: B) -> tuple[Encoded, Kept]:
@@ -50,8 +51,10 @@ class Tables(Blocks["pa.RecordBatch"]):
 
     text_numbers = False
 
-    def __init__(self, encoder: Encoder, kept: pa.Schema) -> None:
-        self._encoder = ColumnEncoder(encoder, text_numbers=self.text_numbers)
+    def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None:
+        self._encoder = ColumnEncoder(
+            encoder, text_numbers=self.text_numbers, first_only=first_only
+        )
         self._fields = [field.name for field in encoder.fields]
         self._kept = kept
 
@@ -76,8 +79,8 @@ class TextTables(Tables):
 class Lines(Blocks[bytes]):
     """Whole lines of NDJSON."""
 
-    def __init__(self, encoder: Encoder, kept: pa.Schema) -> None:
-        self._encoder = LineEncoder(encoder, kept.names)
+    def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None:
+        self._encoder = LineEncoder(encoder, kept.names, most=1 if first_only else None)
         self._kept = kept
 
     def encode(self, block: bytes) -> tuple[Encoded, Kept]:
@@ -92,9 +95,11 @@ class Lines(Blocks[bytes]):
 
 def _array(field: pa.Field, values: Sequence[object]) -> pa.Array:
     try:
-        return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
+        made = pa.array(values)
+        # Given the type, Arrow would cut 2.9 to 2.
+        return made if made.type == field.type else made.cast(field.type)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"Expected {field.type} as in the first lines, got another type - at the column to "
+            f"Expected {field.type} as in the first lines, got another value - at the column to "
             f"keep, '{field.name}': {error}."
         ) from error

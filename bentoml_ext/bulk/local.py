@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentoml_ext.bulk.batch import ROW, BatchScorer, Scored
@@ -19,7 +20,7 @@ from bentoml_ext.bulk.blocks import Block
 from bentoml_ext.bulk.sinks import Sink, open_sink
 from bentoml_ext.bulk.sources import Source, open_source
 from bentoml_ext.bulk.summary import Summary
-from bentoml_ext.errors import InvalidApplication, UnreadableInput
+from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["Job", "Progress", "score"]
@@ -72,10 +73,11 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
     """
     try:
         _score(job, scorer, summary, on_progress)
-    except InvalidApplication as error:
+    except (InvalidApplication, TooLarge) as error:
         place = "standard input" if job.source is None else job.source
-        told = f"{str(error).rstrip('.')}, in {place}. Nothing was written."
-        if error.index is not None:
+        told = f"{str(error).rstrip('.')}, in {place}. "
+        told += "Its answers were not written." if job.output else "The answers are not whole."
+        if getattr(error, "index", None) is not None:
             told += " `--on-error reject` sends such applications to a file of their own."
         raise UnreadableInput(told) from error
 
@@ -83,9 +85,16 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
 def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:
     with ExitStack() as stack, summary.timed("seconds"):
         source = stack.enter_context(
-            open_source(job.source, job.source_form, scorer.encoder.fields, job.keep, job.groups)
+            open_source(job.source, job.source_form, scorer.encoder, job.keep, job.groups)
         )
-        make = partial(BatchScorer, scorer, summary.model, source.kept, source.kind)
+        make = partial(
+            BatchScorer,
+            scorer,
+            summary.model,
+            source.kept,
+            source.kind,
+            first_only=job.rejected is None,
+        )
         schemas = make()
         answers = stack.enter_context(open_sink(job.output, job.output_form, schemas.schema))
         # Entered last, in place first: where there is an output, its rejected ones are there too.
@@ -152,7 +161,12 @@ def _write(
     if rejected is None and scored.first is not None:
         raise scored.first.at(start + (scored.first.index or 0))
     with summary.timed("write_s"):
-        answers.write(scored.answers)
+        try:
+            answers.write(scored.answers)
+        except pa.ArrowException as error:
+            raise ConfigError(
+                f"Expected columns that the output's format can hold, got {error} - at --keep."
+            ) from error
         if rejected is not None and len(scored.rejected):
             place = scored.rejected.schema.get_field_index(ROW)
             rows = pc.add(scored.rejected.column(ROW), start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Final
 
@@ -120,8 +121,7 @@ def _single(request: Request) -> Plan:
             )
     if output is not None and output.is_dir():
         raise ConfigError(f"Expected a file for the answers, got a folder - at {output}.")
-    if source is not None and output is not None and source.resolve() == output.resolve():
-        raise ConfigError(f"Expected another file for the answers, got the source - at {output}.")
+    _check_apart(source, output, rejected)
     job = Job(source, form, output, output_form, rejected, request.keep)
     return Plan([job], 0, STDOUT if output is None else str(output))
 
@@ -138,16 +138,23 @@ def _parts(request: Request, model: str) -> Plan:
     (name, times), *_ = Counter(str(job.output) for job in jobs).most_common(1)
     if times > 1:
         raise ConfigError(f"Expected a name for each part, got one {times} times - at {name}.")
-    # Else the answers of one run would be the parts of the next.
-    if output.resolve().is_relative_to(source.resolve()):
-        raise ConfigError(
-            f"Expected a folder for the answers beside the source, got one within it - at {output}."
-        )
-    _claim(request, model, output)
+    _check_apart(source, output, rejected)
+    _claim(request, model, output, rejected)
     for folder in {path.parent for job in jobs for path in (job.output, job.rejected) if path}:
         folder.mkdir(parents=True, exist_ok=True)
     left = [job for job in jobs if not (request.resume and _is_done(job))]
     return Plan(left, len(jobs) - len(left), str(output))
+
+
+def _check_apart(*paths: Path | None) -> None:
+    """Refuse to write over what is read, or one output over another, or within a folder of them."""
+    given = [path.resolve() for path in paths if path is not None]
+    for one, other in permutations(given, 2):
+        if one.is_relative_to(other):
+            raise ConfigError(
+                "Expected other places for the answers and for what is rejected than the source's "
+                f"and than each other's, got one twice or within another - at {one}."
+            )
 
 
 def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
@@ -156,9 +163,9 @@ def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -
         name = path.relative_to(folder)
         # As Spark and Arrow read a folder: a name that begins so is no part.
         hidden = any(part.startswith((".", "_")) for part in name.parts)
-        if hidden or not path.is_file() or path.suffix.lower() not in SUFFIXES:
+        if hidden or not path.is_file():
             continue
-        form = request.source_form or SUFFIXES[path.suffix.lower()]
+        form = _form(path, request.source_form, "--from")
         output_form = request.output_form or form
         if output_form != form:
             name = name.with_suffix(f".{output_form}")
@@ -166,14 +173,16 @@ def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -
         yield Job(path, form, output / name, output_form, bad, request.keep)
 
 
-def _claim(request: Request, model: str, output: Path) -> None:
+def _claim(request: Request, model: str, output: Path, rejected: Path | None) -> None:
     """Mark a folder as that of this request."""
     record = msgspec.json.encode(
         {
             "model": model,
+            "source": str(Path(request.source).resolve()),
             "keep": request.keep,
-            "reject": request.reject,
+            "rejected": None if rejected is None else str(rejected.resolve()),
             "format": request.output_form,
+            "split": request.split,
         }
     )
     if output.exists() and not output.is_dir():
@@ -188,7 +197,8 @@ def _claim(request: Request, model: str, output: Path) -> None:
         if not found.is_file() or found.read_bytes() != record:
             raise ConfigError(
                 f"Expected the answers of this very request, got others - at {found}. "
-                "Name another folder: one model, --keep, --on-error and --to belong together."
+                "Name another folder: INPUT, model, --keep, --rejected, --to and --engine belong "
+                "together."
             )
     output.mkdir(parents=True, exist_ok=True)
     files.write(output / RECORD, record)
@@ -217,6 +227,6 @@ def _form(path: Path | None, told: str | None, option: str) -> str:
     if form is None:
         raise ConfigError(
             f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "
-            f"{place}."
+            f"{place}. In a folder, a name that begins with '_' or '.' is no part."
         )
     return form

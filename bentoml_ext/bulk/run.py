@@ -20,7 +20,7 @@ from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import self_test
 from bentoml_ext.settings import Settings
 
-__all__ = ["ended_by_sigterm", "ready", "run"]
+__all__ = ["ended_by_signal", "ready", "run"]
 
 
 def run(
@@ -54,7 +54,7 @@ def run(
     summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)
     sizes = list(map(_bytes, todo.jobs))
     total = None if 0 in sizes else sum(sizes)
-    with ended_by_sigterm():
+    with ended_by_signal():
         for index, job in enumerate(todo.jobs):
             part = _part(on_progress, sum(sizes[:index]), sizes[index], total)
             score(job, scorer, summary, part)
@@ -92,8 +92,8 @@ def _part(
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exit that still removes what is half-written."""
+def ended_by_signal() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an exit that still removes what is half-written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -101,8 +101,9 @@ def ended_by_sigterm() -> Iterator[None]:
     def end(number: int, _: Any) -> Never:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

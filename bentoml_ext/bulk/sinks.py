@@ -57,7 +57,7 @@ def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]
     """
     with ExitStack() as stack:
         file = sys.stdout.buffer if path is None else stack.enter_context(files.replacing(path))
-        sink = SINKS[form](file, schema)
+        sink = _kind(path, form)(file, schema)
         try:
             yield sink
         except BaseException:
@@ -96,9 +96,9 @@ class ParquetSink(Sink):
 
 
 class ArrowSink(Sink):
-    """Arrow's stream format, which every reader of the file format can be given by a pipe, too."""
+    """Arrow's file format."""
 
-    make: Callable[..., Any] = staticmethod(pa.ipc.new_stream)
+    make: Callable[..., Any] = staticmethod(pa.ipc.new_file)
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._writer = self.make(file, schema)
@@ -108,6 +108,12 @@ class ArrowSink(Sink):
 
     def close(self) -> None:
         self._writer.close()
+
+
+class ArrowStreamSink(ArrowSink):
+    """Arrow's stream format, for pipes."""
+
+    make = staticmethod(pa.ipc.new_stream)
 
 
 class CsvSink(Sink):
@@ -142,6 +148,12 @@ class NdjsonSink(Sink):
 
     def close(self) -> None:
         pass
+
+
+def _kind(path: Path | None, form: str) -> type[Sink]:
+    if form == "arrow" and (path is None or path.suffix == ".arrows"):
+        return ArrowStreamSink
+    return SINKS[form]
 
 
 def _json(column: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Blocks, Lines, Tables, TextTables
 from bentoml_ext.bulk.streams import arrow_batches, line_blocks, sound_slices
+from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
-from bentoml_ext.field import Field
 from bentoml_ext.json_value import json_value
 from bentoml_ext.lines import split_lines
 
@@ -57,14 +57,14 @@ class Source:
     position: Callable[[], int]
 
 
-Opener: TypeAlias = Callable[[IO[bytes], Sequence[Field], Sequence[str]], Source]
+Opener: TypeAlias = Callable[[IO[bytes], Encoder, Sequence[str]], Source]
 
 
 @contextmanager
 def open_source(
     path: Path | None,
     form: str,
-    fields: Sequence[Field],
+    encoder: Encoder,
     keep: Sequence[str],
     groups: range | None = None,
 ) -> Iterator[Source]:
@@ -73,7 +73,7 @@ def open_source(
     Args:
         path: of the file; None for standard input.
         form: name of a format.
-        fields: of an application; other columns are not read.
+        encoder: whose fields they have; other columns are not read.
         keep: names of further columns to keep.
         groups: row groups to read of a Parquet file; None for all of the file.
 
@@ -87,7 +87,7 @@ def open_source(
         file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
         try:
             opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
-            yield opener(file, fields, keep)
+            yield opener(file, encoder, keep)
         except (pa.ArrowException, OSError, EOFError, MemoryError, UnicodeDecodeError) as error:
             # What Arrow calls an I/O error, of a damaged file, has no number.
             if getattr(error, "errno", None) is not None:
@@ -97,14 +97,14 @@ def open_source(
 
 
 def _parquet(
-    file: IO[bytes], fields: Sequence[Field], keep: Sequence[str], groups: range | None = None
+    file: IO[bytes], encoder: Encoder, keep: Sequence[str], groups: range | None = None
 ) -> Source:
     # Read as codes, texts need no look-up of their own.
-    codes = [field.name for field in fields if field.categories]
+    codes = [field.name for field in encoder.fields if field.categories]
     opened = pq.ParquetFile(
         _seekable(file), read_dictionary=codes, pre_buffer=False, page_checksum_verification=True
     )
-    names = [*(field.name for field in fields), *keep]
+    names = _wanted(encoder, keep)
     wanted = [name for name in opened.schema_arrow.names if name in names]
     groups = range(opened.num_row_groups) if groups is None else groups
     total = sum(opened.metadata.row_group(group).num_rows for group in groups)
@@ -124,8 +124,8 @@ def _parquet(
     return Source(Tables, kept, blocks(), total, lambda: done)
 
 
-def _arrow(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:
-    wanted = [*(field.name for field in fields), *keep]
+def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
+    wanted = _wanted(encoder, keep)
     begins_with = file.peek(len(ARROW_FILE))  # type: ignore[attr-defined]
     if begins_with.startswith(ARROW_FILE):
         batches = _arrow_file(_seekable(file), wanted)
@@ -136,18 +136,18 @@ def _arrow(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Sou
     return Source(Tables, _kept(first.schema, keep), chain([first], batches), *_bytes_of(file))
 
 
-def _arrow_file(file: IO[bytes], wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _arrow_file(file: IO[bytes], wanted: Container[str]) -> Iterator[pa.RecordBatch]:
     reader = pa.ipc.open_file(file)
-    names = [name for name in reader.schema.names if name in wanted]
-    yield pa.RecordBatch.from_pylist([], pa.schema([reader.schema.field(n) for n in names]))
+    places = [i for i, name in enumerate(reader.schema.names) if name in wanted]
+    yield pa.RecordBatch.from_pylist([], pa.schema([reader.schema.field(i) for i in places]))
     for i in range(reader.num_record_batches):
-        yield from sound_slices(reader.get_batch(i).select(names), BLOCK_ROWS)
+        yield from sound_slices(reader.get_batch(i).select(places), BLOCK_ROWS)
 
 
-def _csv(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:
+def _csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
     # CSV has no types: a number is judged as text, and an identifier keeps its leading zeros.
     texts = pa.dictionary(pa.int32(), pa.string())
-    kinds = {field.name: texts if field.categories else pa.string() for field in fields}
+    kinds = {field.name: texts if field.categories else pa.string() for field in encoder.fields}
     reader = pacsv.open_csv(
         file,
         read_options=pacsv.ReadOptions(use_threads=False, block_size=CSV_BYTES),
@@ -163,30 +163,37 @@ def _csv(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Sourc
     return Source(TextTables, kept, iter(reader), *_bytes_of(file))
 
 
-def _ndjson(file: IO[bytes], fields: Sequence[Field], keep: Sequence[str]) -> Source:
+def _ndjson(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
     blocks = line_blocks(file, LINES_BYTES)
     first = next(blocks, b"")
-    return Source(Lines, _told(first, keep), chain([first], blocks), *_bytes_of(file))
+    return Source(Lines, _told(first, encoder, keep), chain([first], blocks), *_bytes_of(file))
 
 
-def _told(lines: bytes, keep: Sequence[str]) -> pa.Schema:
+def _told(lines: bytes, encoder: Encoder, keep: Sequence[str]) -> pa.Schema:
     """The columns to keep, of the types that the first lines tell."""
     applications = []
     for line in split_lines(lines)[:TOLD_BY] if keep else []:
         with suppress(InvalidApplication):
             applications.append(json_value(line))
     objects = [value for value in applications if isinstance(value, dict)]
-    return pa.schema([(name, _type_of(name, [one.get(name) for one in objects])) for name in keep])
+    kinds = {name: _type_of(name, [one.get(name) for one in objects]) for name in keep}
+    numbers = {field.name for field in encoder.fields if not field.categories}
+    return pa.schema([(k, pa.float64() if k in numbers else kinds[k]) for k in kinds])
 
 
 def _type_of(name: str, values: Sequence[Any]) -> pa.DataType:
     try:
         kind = pa.array(values).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise ConfigError(
             f"Expected values of one type, got several - at the column to keep, '{name}': {error}."
         ) from error
     return pa.string() if pa.types.is_null(kind) else kind
+
+
+def _wanted(encoder: Encoder, keep: Sequence[str]) -> set[str]:
+    """Columns to read: also those that the encoder refuses, so that it sees them."""
+    return {*(field.name for field in encoder.fields), *encoder.one_hot, *keep}
 
 
 def _kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:

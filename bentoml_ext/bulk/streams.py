@@ -66,9 +66,9 @@ def line_blocks(
     while piece := file.read(block_bytes):
         end = piece.rfind(b"\n") + 1
         first = piece.find(b"\n") if end else len(piece)
-        if len(begun) + first > max(max_line_bytes, block_bytes):
+        if len(begun) + first > (limit := max(max_line_bytes, block_bytes)):
             raise TooLarge(
-                f"Expected lines of at most {max_line_bytes} bytes, got a longer one - at a line. "
+                f"Expected lines of at most {limit} bytes, got a longer one - at a line. "
                 "Write one application on each line."
             )
         if end:
