@@ -139,7 +139,8 @@ def _parts(request: Request, model: str) -> Plan:
     if times > 1:
         raise ConfigError(f"Expected a name for each part, got one {times} times - at {name}.")
     _check_apart(source, output, rejected)
-    _claim(request, model, output, rejected)
+    cut = any(job.groups is not None for job in jobs)
+    _claim(request, model, output, rejected, pieces=cut)
     for folder in {path.parent for job in jobs for path in (job.output, job.rejected) if path}:
         folder.mkdir(parents=True, exist_ok=True)
     left = [job for job in jobs if not (request.resume and _is_done(job))]
@@ -173,7 +174,9 @@ def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -
         yield Job(path, form, output / name, output_form, bad, request.keep)
 
 
-def _claim(request: Request, model: str, output: Path, rejected: Path | None) -> None:
+def _claim(
+    request: Request, model: str, output: Path, rejected: Path | None, *, pieces: bool
+) -> None:
     """Mark a folder as that of this request."""
     record = msgspec.json.encode(
         {
@@ -182,7 +185,7 @@ def _claim(request: Request, model: str, output: Path, rejected: Path | None) ->
             "keep": request.keep,
             "rejected": None if rejected is None else str(rejected.resolve()),
             "format": request.output_form,
-            "split": request.split,
+            "pieces": pieces,
         }
     )
     if output.exists() and not output.is_dir():
@@ -197,8 +200,8 @@ def _claim(request: Request, model: str, output: Path, rejected: Path | None) ->
         if not found.is_file() or found.read_bytes() != record:
             raise ConfigError(
                 f"Expected the answers of this very request, got others - at {found}. "
-                "Name another folder: INPUT, model, --keep, --rejected, --to and --engine belong "
-                "together."
+                "Name another folder: INPUT, model, --keep, --rejected, --to, and for large files "
+                "--engine, belong together."
             )
     output.mkdir(parents=True, exist_ok=True)
     files.write(output / RECORD, record)
