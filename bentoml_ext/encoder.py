@@ -83,6 +83,8 @@ class Encoder:
         told = _fields_of(self.features, separator)
         self.fields = tuple(_with_rules(told, fields) if fields is not None else told.values())
         self.one_hot = frozenset(self.features).difference(told)
+        # All that has a meaning in an application: its fields, and what must not be there.
+        self.names = self.one_hot.union(told)
 
     @property
     def n_features(self) -> int:

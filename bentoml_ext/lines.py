@@ -45,7 +45,7 @@ class LineEncoder:
         self._reader = Reader(encoder, keep)
         self._keep = tuple(keep)
         self._most = most
-        self._wanted = {*(field.name for field in encoder.fields), *keep, *encoder.one_hot}
+        self._wanted = encoder.names.union(keep)
 
     def encode(self, lines: bytes) -> EncodedLines:
         """The rows of whole lines, UTF-8; blank ones are skipped."""

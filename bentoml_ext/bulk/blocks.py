@@ -14,7 +14,7 @@ from bentoml_ext.encoder import Encoded, Encoder
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.lines import LineEncoder, split_lines
 
-__all__ = ["BLOCK_ROWS", "Block", "Blocks", "Lines", "Tables"]
+__all__ = ["BLOCK_ROWS", "Block", "Blocks", "Lines", "Tables", "TextTables", "plain_type"]
 
 BLOCK_ROWS = 32_768
 """Rows of a block of columns: 4 MB as rows, and a call costs little beside its work."""
@@ -91,6 +91,11 @@ class Lines(Blocks[bytes]):
     def texts(self, block: bytes, indices: Sequence[int]) -> list[str]:
         lines = split_lines(block)
         return [lines[index].decode(errors="replace") for index in indices]
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, where it is that of a dictionary's codes."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _array(field: pa.Field, values: Sequence[object]) -> pa.Array:

@@ -16,6 +16,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext import files
+from bentoml_ext.bulk.blocks import plain_type
 
 __all__ = ["Sink", "open_sink"]
 
@@ -120,7 +121,7 @@ class CsvSink(Sink):
     """CSV with a header."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
-        self._schema = pa.schema([(field.name, _plain(field.type)) for field in schema])
+        self._schema = pa.schema([(field.name, plain_type(field.type)) for field in schema])
         self._writer = pacsv.CSVWriter(file, self._schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -167,10 +168,6 @@ def _json(column: pa.Array) -> pa.Array:
         return pc.if_else(pc.fill_null(pc.is_finite(column), False), column.cast("string"), "null")
     values = (msgspec.json.encode(value, enc_hook=str).decode() for value in column.to_pylist())
     return pa.array(values, pa.string())
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 SINKS: Final[Mapping[str, type[Sink]]] = {

@@ -18,7 +18,15 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Blocks, Lines, Tables, TextTables
+from bentoml_ext.bulk.blocks import (
+    BLOCK_ROWS,
+    Block,
+    Blocks,
+    Lines,
+    Tables,
+    TextTables,
+    plain_type,
+)
 from bentoml_ext.bulk.streams import arrow_batches, line_blocks, sound_slices
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
@@ -104,7 +112,7 @@ def _parquet(
     opened = pq.ParquetFile(
         _seekable(file), read_dictionary=codes, pre_buffer=False, page_checksum_verification=True
     )
-    names = _wanted(encoder, keep)
+    names = encoder.names.union(keep)
     wanted = [name for name in opened.schema_arrow.names if name in names]
     groups = range(opened.num_row_groups) if groups is None else groups
     total = sum(opened.metadata.row_group(group).num_rows for group in groups)
@@ -125,7 +133,7 @@ def _parquet(
 
 
 def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
-    wanted = _wanted(encoder, keep)
+    wanted = encoder.names.union(keep)
     begins_with = file.peek(len(ARROW_FILE))  # type: ignore[attr-defined]
     if begins_with.startswith(ARROW_FILE):
         batches = _arrow_file(_seekable(file), wanted)
@@ -191,20 +199,13 @@ def _type_of(name: str, values: Sequence[Any]) -> pa.DataType:
     return pa.string() if pa.types.is_null(kind) else kind
 
 
-def _wanted(encoder: Encoder, keep: Sequence[str]) -> set[str]:
-    """Columns to read: also those that the encoder refuses, so that it sees them."""
-    return {*(field.name for field in encoder.fields), *encoder.one_hot, *keep}
-
-
 def _kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
     for name in keep:
         if schema.names.count(name) != 1:
             raise ConfigError(
                 f"Expected one of the columns {', '.join(schema.names)}, got '{name}' - at --keep."
             )
-    kinds = {field.name: field.type for field in schema}
-    plain = {k: t.value_type if pa.types.is_dictionary(t) else t for k, t in kinds.items()}
-    return pa.schema([(name, plain[name]) for name in keep])
+    return pa.schema([(name, plain_type(schema.field(name).type)) for name in keep])
 
 
 def _bytes_of(file: IO[bytes]) -> tuple[int | None, Callable[[], int]]:

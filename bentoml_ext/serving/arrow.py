@@ -28,12 +28,11 @@ class Arrow(Format):
 
     def __init__(self, scorer: Scorer) -> None:
         self._encoder = scorer.encoder
-        self._wanted = {field.name for field in scorer.encoder.fields} | scorer.encoder.one_hot
         self._answers = Answers(scorer.decider)
 
     def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
         encoder = ColumnEncoder(self._encoder)
-        for batch in arrow_batches(file, self._wanted, ROWS, max_bytes):
+        for batch in arrow_batches(file, self._encoder.names, ROWS, max_bytes):
             yield encoder.encode(batch)
 
     def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
