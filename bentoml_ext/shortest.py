@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from bentoml_ext.arrays import Probabilities
+from bentoml_ext.arrays import Ints, Probabilities
 
 __all__ = ["shortest", "shortest_each"]
 
-_POWERS: Final = 10.0 ** np.arange(12)
-_LOW, _HIGH = np.float32(0.001), np.float32(1.0)
+# numpy writes smaller ones with an exponent.
+_LOW, _HIGH = np.float32(0.0001), np.float32(1.0)
+_SCALES: Final = 10.0 ** np.arange(7, 13)[:, np.newaxis]
+_FOUR: Final = np.array([b"%04d" % number for number in range(10_000)])
+# Four digits as they stand inside a number, then as they end it.
+_DIGITS: Final = np.concatenate([_FOUR, np.char.rstrip(_FOUR, b"0")])
+_TEXT: Final = np.dtype([("point", "S2"), ("high", "S4"), ("middle", "S4"), ("low", "S4")])
 
 
 def shortest(number: float) -> str:
@@ -19,26 +25,39 @@ def shortest(number: float) -> str:
     return str(np.float32(number))
 
 
-def shortest_each(numbers: Probabilities) -> list[str]:
-    """The texts of many, in a third of the time where they lie between 0.001 and 1.
+def shortest_each(numbers: Probabilities) -> npt.NDArray[np.bytes_]:
+    """The texts of many, soon where they lie between 0.0001 and 1.
 
-    There seven significant digits are never too many: the shortest text, if it is shorter, ends in
-    zeros among them. Seldom are eight or nine needed. A whole number of up to nine digits, divided
-    by a power of ten, is the float64 nearest to that decimal.
+    There 12 digits behind the point always tell a float32, and 7 are never too many: the shortest
+    text, if it is shorter, ends in zeros among them. A whole number of up to 12 digits, divided by
+    a power of ten, is the float64 nearest to that decimal. Each of the 112 million there has been
+    compared with numpy's text.
 
     Args:
-        numbers: float32, (n,).
+        numbers: float32, (n,), from 0 to 1, or NaN.
+
+    Returns:
+        S14, (n,).
     """
-    decimals = np.full(len(numbers), np.nan)
-    left = np.flatnonzero((numbers >= _LOW) & (numbers < _HIGH))
-    places = 7 + (numbers < 0.1).astype(np.int64) + (numbers < 0.01)
-    for more in range(3):
-        scale = _POWERS[places[left] + more]
-        found = np.rint(numbers[left].astype(np.float64) * scale) / scale
-        tells = found.astype(np.float32) == numbers[left]
-        decimals[left[tells]] = found[tells]
-        left = left[~tells]
-    texts = [f"{number:.9g}" for number in decimals.tolist()]
-    for index in np.flatnonzero(np.isnan(decimals)).tolist():
-        texts[index] = str(numbers[index])
+    usual = (numbers > _LOW) & (numbers < _HIGH)
+    exact = np.where(usual, numbers, _LOW).astype(np.float64)
+    decimals = np.rint(exact * _SCALES) / _SCALES
+    fewest = (decimals.astype(np.float32) == numbers).argmax(axis=0)
+    found = decimals[fewest, np.arange(len(numbers))]
+    texts = _texts(np.rint(found * 1e12).astype(np.int64))
+    texts[~usual] = numbers[~usual]
     return texts
+
+
+def _texts(trillionths: Ints) -> npt.NDArray[np.bytes_]:
+    """S14, (n,): "0." and 12 digits, less the zeros at the end; int64, (n,), from 1e8 to 1e12."""
+    high = trillionths // 10**8
+    rest = trillionths - high * 10**8
+    middle = rest // 10**4
+    low = rest - middle * 10**4
+    texts = np.empty(len(trillionths), _TEXT)
+    texts["point"] = b"0."
+    texts["high"] = _DIGITS.take(high + 10_000 * (rest == 0))
+    texts["middle"] = _DIGITS.take(middle + 10_000 * (low == 0))
+    texts["low"] = _DIGITS.take(low + 10_000)
+    return texts.view("S14")

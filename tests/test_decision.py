@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -19,6 +21,22 @@ from tests import small
 
 BOUNDS = st.floats(1e-30, 1 - 1e-6)
 MARGINS = st.floats(width=32, allow_nan=False)
+POLICIES = (
+    Policy(),
+    Policy("", (), "the only answer"),
+    Policy("clé\0", (Band(0.9, "🙅 " * 20), Band(0.1, 'n"\n\\0'), Band(1e-9, "")), "\0"),
+)
+KINDS: dict[str, Callable[[np.random.Generator], Margins]] = {
+    "usual": lambda random: random.normal(-1.5, 2, 50_000).astype(np.float32),
+    "wide": lambda random: random.uniform(-110, 30, 50_000).astype(np.float32),
+    "any bits": lambda random: np.nan_to_num(
+        random.integers(-(2**31), 2**31, 50_000).astype(np.int32).view(np.float32), nan=0.25
+    ),
+    "odd": lambda random: random.choice(
+        np.array([0, -0.0, 1e-45, 17, -9.21034, -88.7, -104, np.inf, -np.inf, np.nan], np.float32),
+        1000,
+    ),
+}
 
 
 def directly(policy: Policy, margins: Margins) -> list[str]:
@@ -137,19 +155,30 @@ def test_key_and_answers_are_escaped_as_json() -> None:
     assert [body[policy.key] for body in bodies] == ["ja\t%b", 'no "€"\\']
 
 
-@given(st.lists(MARGINS, max_size=20))
+@given(st.lists(MARGINS | st.just(math.nan), max_size=60))
 def test_a_batch_is_the_array_of_its_bodies(margins: list[float]) -> None:
     decider = Decider(Policy())
 
     body = decider.body_of_batch(np.array(margins, np.float32))
 
     assert body == b"[" + b", ".join(decider.body(margin) for margin in margins) + b"]"
-    assert len(msgspec.json.decode(body)) == len(margins)
 
 
-def test_bodies_of_many_are_those_of_each() -> None:
-    decider = Decider(Policy())
-    margins = np.linspace(-30, 30, 999, dtype=np.float32)
+@pytest.mark.parametrize("size", [0, 1, 2, 20, 30, 10_000])
+def test_a_batch_of_any_size_is_json(size: int) -> None:
+    margins = np.linspace(-120, 120, size, dtype=np.float32)
 
-    expected = [decider.body(float(margin)).decode() for margin in margins]
-    assert decider.bodies(margins) == expected
+    body = Decider(Policy()).body_of_batch(margins)
+
+    assert len(msgspec.json.decode(body)) == size
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_lines_of_many_are_the_bodies_of_each(policy: Policy, kind: str) -> None:
+    decider = Decider(policy)
+    margins = KINDS[kind](np.random.default_rng(0))
+
+    lines = decider.lines(margins).splitlines(keepends=True)
+
+    assert lines == [decider.body(margin) + b"\n" for margin in margins.tolist()]

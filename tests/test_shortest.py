@@ -16,21 +16,32 @@ def between(low: float, high: float) -> npt.NDArray[np.float32]:
     return np.concatenate([bits.view(np.float32), np.array([low, high], np.float32)])
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.1, 1), (0.01, 0.1), (0.001, 0.01), (0, 1), (0, 2)])
+DECADES = [(0.1, 1), (0.01, 0.1), (0.001, 0.01), (0.0001, 0.001), (0.00001, 0.0001), (0, 1)]
+
+
+@pytest.mark.parametrize(("low", "high"), DECADES)
 def test_the_text_of_many_is_that_of_each(low: float, high: float) -> None:
     numbers = between(low, high)
 
-    assert shortest_each(numbers) == [str(number) for number in numbers]
+    assert shortest_each(numbers).tolist() == [str(number).encode() for number in numbers]
+
+
+def test_powers_of_two_have_numpys_text_although_their_neighbours_lie_uneven() -> None:
+    numbers = np.ldexp(np.float32(1), np.arange(-149, 1))
+    around = np.concatenate([numbers, np.nextafter(numbers[:-1], np.float32(1))])
+
+    assert shortest_each(around).tolist() == [str(number).encode() for number in around]
 
 
 def test_whole_and_strange_numbers_have_numpys_text() -> None:
-    numbers = np.array([0, 1, -0.0, 0.5, 1e-5, 0.3, np.nan, np.inf, -0.25], np.float32)
+    numbers = np.array([0, 1, 0.5, 1e-5, 1e-4, 0.00010000001, 0.3, np.nan, 1e-45], np.float32)
 
-    texts = shortest_each(numbers)
+    texts = [text.decode() for text in shortest_each(numbers).tolist()]
 
-    assert texts == ["0.0", "1.0", "-0.0", "0.5", "1e-05", "0.3", "nan", "inf", "-0.25"]
+    expected = ["0.0", "1.0", "0.5", "1e-05", "1e-04", "0.00010000001", "0.3", "nan", "1e-45"]
+    assert texts == expected
     assert texts == [shortest(number) for number in numbers.tolist()]
 
 
 def test_nothing_has_no_text() -> None:
-    assert shortest_each(np.empty(0, np.float32)) == []
+    assert shortest_each(np.empty(0, np.float32)).tolist() == []

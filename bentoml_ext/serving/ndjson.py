@@ -37,11 +37,13 @@ class Ndjson(Format):
             yield self._lines(block)
 
     def _lines(self, block: Block) -> bytes:
-        bodies, refused = iter(self._decider.bodies(block.margins)), block.refused
-        lines = [
-            msgspec.json.encode(refused[place].detail).decode()
+        lines, refused = self._decider.lines(block.margins), block.refused
+        if not refused:
+            return lines
+        answers = iter(lines.splitlines(keepends=True))
+        return b"".join(
+            msgspec.json.encode(refused[place].detail) + b"\n"
             if place in refused
-            else next(bodies)
+            else next(answers)
             for place in range(len(block.margins) + len(refused))
-        ]
-        return "".join([f"{line}\n" for line in lines]).encode()
+        )
