@@ -27,7 +27,7 @@ from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
 if TYPE_CHECKING:
-    from bentoml_ext.serving.shortcut import Handler
+    from bentoml_ext.serving.route import Handler
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.classifier")
@@ -103,10 +103,10 @@ class Classifier:
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
-        from bentoml_ext.serving.handlers import BatchHandler, Gatherer
+        from bentoml_ext.serving.handlers import BatchHandler, SingleHandler
 
         return {
-            "classify": Gatherer(self.scorer),
+            "classify": SingleHandler(self.scorer),
             "classify_batch": BatchHandler(self.scorer, MAX_BATCH),
         }
 

@@ -1,39 +1,28 @@
-"""Handlers: from the body of a plain request to the body of its answer."""
+"""Handlers: from the bodies of plain requests to the bodies of their answers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
 from bentoml_ext.scorer import Scorer
+from bentoml_ext.serving.route import Body
 
-__all__ = ["BatchHandler", "Gatherer"]
-
-Body: TypeAlias = "bytes | None"
+__all__ = ["BatchHandler", "SingleHandler"]
 
 ON_LOOP_BYTES = 32 * 1024
 """A batch up to this long, about 150 applications, takes less time than a thread's hand-over."""
 
 
-class Gatherer:
-    """Answers single applications, all that have arrived at once, without waiting for more.
-
-    The requests that came in one round of the event loop are decoded, scored and worded together
-    when the round is over. One call then serves them all, and what each step needs is still in the
-    processor's caches for the next: a request that is worked off alone between system calls takes
-    three times as long as the same work in a loop.
+class SingleHandler:
+    """Answers single applications, many of them with one call.
 
     Args:
         scorer: what scores them.
         capacity: rows of one call at the most.
     """
-
-    prompt = True
 
     def __init__(self, scorer: Scorer, capacity: int = 256) -> None:
         self._scorer = scorer
@@ -41,30 +30,17 @@ class Gatherer:
         self._rows = np.zeros((capacity, scorer.encoder.n_features), np.float32)
         self._octets = self._rows.data.cast("B")
         self._cells = self._octets.cast("f")
-        self._arrived: list[tuple[bytes, asyncio.Future[Body]]] = []
 
-    def __call__(self, request: bytes) -> asyncio.Future[Body]:
-        """The body of the answer to come in this round, or None to hand the request on."""
-        loop = asyncio.get_running_loop()
-        if not self._arrived:
-            loop.call_soon(self._answer)
-        answer: asyncio.Future[Body] = loop.create_future()
-        self._arrived.append((request, answer))
-        return answer
+    def at_once(self, requests: list[bytes]) -> list[Body]:
+        """The answers, in order; None to hand a request on."""
+        bodies: list[Body] = []
+        for start in range(0, len(requests), self._capacity):
+            bodies += self._bodies(requests[start : start + self._capacity])
+        return bodies
 
-    def _answer(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        for start in range(0, len(arrived), self._capacity):
-            part = arrived[start : start + self._capacity]
-            try:
-                bodies = self._bodies([request for request, _ in part])
-            except Exception:
-                # BentoML's path meets it again, and logs and words it for each of them.
-                bodies = [None] * len(part)
-            for (_, answer), body in zip(part, bodies, strict=True):
-                # A client that has gone has cancelled its own.
-                if not answer.done():
-                    answer.set_result(body)
+    async def answer(self, request: bytes) -> Body:
+        """The answer, or None to hand the request on."""
+        return self._bodies([request])[0]
 
     def _bodies(self, requests: list[bytes]) -> list[Body]:
         reader, body = self._scorer.reader, self._scorer.decider.body
@@ -83,14 +59,12 @@ class Gatherer:
 
 
 class BatchHandler:
-    """Answers an array of applications, a long one beside the event loop.
+    """Answers arrays of applications, a long one beside the event loop.
 
     Args:
         scorer: what scores them.
         limit: applications at the most; more are handed on to be refused.
     """
-
-    prompt = False
 
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer
@@ -98,14 +72,19 @@ class BatchHandler:
         # One thread: two would only take the GIL from each other and from the event loop.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
 
-    def __call__(self, request: bytes) -> bytes | Awaitable[Body] | None:
-        if len(request) <= ON_LOOP_BYTES:
-            return self.answer(request)
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, partial(self.answer, request))
+    def at_once(self, requests: list[bytes]) -> list[Body]:
+        """The answers to short ones, in order; None to hand a request on."""
+        return [
+            self._body(request) if len(request) <= ON_LOOP_BYTES else None for request in requests
+        ]
 
-    def answer(self, request: bytes) -> Body:
+    async def answer(self, request: bytes) -> Body:
         """The answers, or None to hand the request on."""
+        if len(request) <= ON_LOOP_BYTES:
+            return self._body(request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._body, request)
+
+    def _body(self, request: bytes) -> Body:
         applications = self._scorer.reader.many(request)
         if applications is None or len(applications) > self._limit:
             return None

@@ -36,6 +36,7 @@ class ClassifierService(bentoml.Service[Any]):
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's application with GET /model, and the shortcut in front of it."""
         from bentoml_ext.serving.bulk import BulkRoute
+        from bentoml_ext.serving.connection import place
         from bentoml_ext.serving.process import settle
         from bentoml_ext.serving.shortcut import Shortcut
         from bentoml_ext.serving.timeout import PromptTimeout
@@ -58,12 +59,13 @@ class ClassifierService(bentoml.Service[Any]):
                 shortcut.flush()
 
         app.router.lifespan_context = lifespan
+        place()
         return shortcut
 
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         from bentoml_ext.serving.access import AccessLog
-        from bentoml_ext.serving.shortcut import Route
+        from bentoml_ext.serving.route import Route
         from bentoml_ext.serving.tally import Tally
 
         classifier = bentoml.get_current_service()
@@ -74,14 +76,15 @@ class ClassifierService(bentoml.Service[Any]):
             "server": f"BentoML Service/{self.name}",
         }
         headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
-        shortcut.concurrency = middlewares.concurrency
-        parts = internals.access_log_options()
-        shortcut.access_log = None if parts is None else AccessLog(parts)
+        routes = {}
         for name, handler in classifier.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
-            shortcut.routes[path] = Route(handler, headers, tally)
+            routes[path] = Route(handler, headers, tally)
+        parts = internals.access_log_options()
+        access_log = None if parts is None else AccessLog(parts)
+        shortcut.open(routes, middlewares.concurrency, access_log)
 
     @property
     def openapi_spec(self) -> Any:

@@ -1,0 +1,114 @@
+"""Connection: uvicorn's own protocol, with the wire in front.
+
+uvicorn takes a protocol class of the user's, but `bentoml serve` hands none over: `place` makes
+this the one that uvicorn picks by itself. What this touches of that class is not all public;
+tests/test_connection.py fails when a name moves. Requests that the wire does not take are
+uvicorn's, untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.shortcut import Shortcut
+from bentoml_ext.serving.wire import Wire
+
+__all__ = ["Connection", "place"]
+
+
+def place() -> None:
+    """Let uvicorn make its connections of this class, in this process."""
+    HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__qualname__}"
+
+
+class Connection(HttpToolsProtocol):
+    """A client's connection to uvicorn; takes what uvicorn's own takes."""
+
+    def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
+        super().__init__(config, server_state, *rest, **options)
+        special = config.root_path or config.limit_concurrency is not None or self.access_log
+        app = config.app
+        self._wire = app.wire if isinstance(app, Shortcut) and not special else Wire()
+        # Whether uvicorn was given whole requests only.
+        self._between = True
+        # Whether the wire owes an answer.
+        self._owed = False
+        self._seen = 0.0
+
+    @property
+    def default_headers(self) -> Headers:
+        """Of every answer."""
+        headers: Headers = self.server_state.default_headers
+        return headers
+
+    def data_received(self, data: bytes) -> None:
+        """Take one plain request; all else is uvicorn's."""
+        if self._owed:
+            # Answers keep the order of requests, and uvicorn may refuse these data at once.
+            self._wire.answer()
+        if (
+            self._between
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and self._wire.take(self, data)
+        ):
+            self._owed = True
+            self._seen = self.loop.time()
+        else:
+            super().data_received(data)
+
+    def answer(self, octets: bytes) -> None:
+        """Write the answer that was owed."""
+        self._owed = False
+        if self.transport.is_closing():
+            return
+        self.transport.write(octets)
+        self.server_state.total_requests += 1
+        if self.timeout_keep_alive_task is None:
+            self._keep_alive(self.timeout_keep_alive)
+
+    def hand_on(self, data: bytes) -> None:
+        """Let uvicorn see a request after all."""
+        self._owed = False
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """The parser has seen the first byte of a request."""
+        self._between = False
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """The parser has seen the last."""
+        self._between = True
+        super().on_message_complete()
+
+    def eof_received(self) -> None:
+        """The client will send no more; the connection closes when it has its answer."""
+        if self._owed:
+            self._wire.answer()
+        super().eof_received()
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        if self._owed:
+            self._wire.answer()
+        super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close, unless the wire has had a request meanwhile."""
+        left = self._seen + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._keep_alive(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _keep_alive(self, seconds: float) -> None:
+        # One timer a connection, and not one a request.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )

@@ -1,0 +1,55 @@
+"""Head: what the headers of a request ask for, by the parser that uvicorn uses."""
+
+from __future__ import annotations
+
+import httptools
+
+from bentoml_ext.serving.route import Headers
+
+__all__ = ["is_json", "plain_length"]
+
+JSON = b"application/json"
+
+# They change how a request is read or answered.
+SPECIAL = {b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+
+
+def is_json(headers: Headers) -> bool:
+    """Whether the body is JSON: by its content type, or by none."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value == JSON or value.startswith(JSON + b";")
+    return True
+
+
+def plain_length(head: bytes) -> int | None:
+    """Bytes of the body that follows a plain head; None if the head is not plain.
+
+    Plain is one of JSON whose length is given, on a connection that is kept, and that asks for
+    nothing special.
+
+    Args:
+        head: up to and with the empty line.
+    """
+    seen = _Seen()
+    parser = httptools.HttpRequestParser(seen)
+    try:
+        parser.feed_data(head)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    headers = dict(seen.headers)
+    if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
+        return None
+    # The parser refuses a second one, and one that is no number.
+    length = headers.get(b"content-length")
+    return None if length is None else int(length)
+
+
+class _Seen:
+    """What the parser tells."""
+
+    def __init__(self) -> None:
+        self.headers: Headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))

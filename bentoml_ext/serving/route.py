@@ -1,0 +1,80 @@
+"""Route: a hot path, what answers its bodies, and what every answer has in common."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol, TypeAlias
+
+from bentoml_ext.serving.tally import Tally
+
+__all__ = ["Body", "Handler", "Headers", "Route"]
+
+Body: TypeAlias = bytes | None
+"""The body of a 200, or None to hand the request on to BentoML."""
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+
+
+class Handler(Protocol):
+    """Answers the bodies of requests."""
+
+    def at_once(self, requests: list[bytes], /) -> list[Body]:
+        """The answers to bodies, in order; None to one that would keep the event loop long."""
+        ...
+
+    async def answer(self, request: bytes, /) -> Body:
+        """The answer to a body, however long it takes."""
+        ...
+
+
+class Route:
+    """A hot route.
+
+    Args:
+        handler: what answers it.
+        headers: of every answer, but for length and request id.
+        tally: counts its answers; None where metrics are off.
+
+    Raises:
+        ValueError: a header that would break the head of an answer.
+    """
+
+    def __init__(self, handler: Handler, headers: Headers, tally: Tally | None) -> None:
+        for name, value in headers:
+            if CONTROL.search(name + value):
+                raise ValueError(f"Expected a header, got {name!r}: {value!r}.")
+        self.headers = headers
+        self._handler = handler
+        self._tally = tally
+
+    def at_once(self, requests: list[bytes]) -> list[Body]:
+        """The answers that need no waiting, in order; None to hand a request on."""
+        try:
+            return self._handler.at_once(requests)
+        except Exception:
+            # Whatever it is, BentoML's path meets it too, and logs and words it.
+            return [None] * len(requests)
+
+    async def answer(self, request: bytes) -> Body:
+        """The answer, or None to hand the request on."""
+        if self._tally is not None:
+            self._tally.going(1)
+        try:
+            return await self._handler.answer(request)
+        except Exception:
+            return None
+        finally:
+            if self._tally is not None:
+                self._tally.going(-1)
+
+    def count(self, seconds: float) -> None:
+        """Count a 200 that took so long."""
+        if self._tally is not None:
+            self._tally.add(seconds)
+
+    def flush(self) -> None:
+        """Bring every count to Prometheus."""
+        if self._tally is not None:
+            self._tally.flush()
