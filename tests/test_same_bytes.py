@@ -255,8 +255,21 @@ def request(
 LENGTH = b"Content-Length: %d" % len(GOOD)
 CLOSE = b"Connection: close"
 CHUNKS = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (20, GOOD[:20], len(GOOD) - 20, GOOD[20:])
+KEPT = request(GOOD, LENGTH)
 WIRE: dict[str, list[bytes]] = {
     "one": [request(GOOD, LENGTH, CLOSE)],
+    "one after the other": [KEPT, KEPT, request(GOOD, LENGTH, CLOSE)],
+    "right, wrong, right": [KEPT, request(b"{", b"Content-Length: 1"), KEPT],
+    "cut in the head": [KEPT, KEPT[:30], KEPT[30:], KEPT],
+    "cut in the body": [KEPT, KEPT[:-30], KEPT[-30:], KEPT],
+    "one and a half": [KEPT + KEPT[:99], KEPT[99:] + KEPT, KEPT],
+    "two lengths": [request(GOOD, LENGTH, LENGTH)],
+    "a length and chunks": [request(CHUNKS, LENGTH, b"Transfer-Encoding: chunked")],
+    "a line goes on": [request(GOOD, b"X: y\r\n z", LENGTH), KEPT],
+    "bare line ends": [KEPT.replace(b"\r\n", b"\n")],
+    "a whole address": [request(GOOD, LENGTH, path=b"http://x/classify"), KEPT],
+    "another case": [KEPT.replace(b"POST", b"post")],
+    "upgrades": [request(GOOD, LENGTH, b"Connection: Upgrade", b"Upgrade: h2c")],
     "HTTP/1.0": [request(GOOD, LENGTH, version=b"1.0")],
     "HTTP/1.0 kept": [request(GOOD, LENGTH, b"Connection: keep-alive", version=b"1.0")],
     "chunked": [request(CHUNKS, b"Transfer-Encoding: chunked", CLOSE)],
