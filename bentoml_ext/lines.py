@@ -26,7 +26,7 @@ class EncodedLines(NamedTuple):
     """
 
     encoded: Encoded
-    kept: list[Values]
+    kept: list[tuple[Any, ...]]
 
 
 class LineEncoder:
@@ -61,7 +61,7 @@ class LineEncoder:
         plain: dict[int, Values] = {}
         odd: dict[int, Application] = {}
         refused: list[InvalidApplication] = []
-        kept: list[Values] = []
+        kept: list[tuple[Any, ...]] = []
         for index, line in enumerate(lines):
             try:
                 values, application = self._read(line)
@@ -90,7 +90,7 @@ class LineEncoder:
                 values = self._reader.plain(application)
         return values, application
 
-    def _kept(self, values: Values | None, application: Any) -> Values:
+    def _kept(self, values: Values | None, application: Any) -> tuple[Any, ...]:
         if values is not None:
             return self._reader.kept(values)
         given = application if isinstance(application, Mapping) else {}

@@ -6,16 +6,19 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import Encoder, Field, Filler
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.field import FLOAT32_MAX
 from bentoml_ext.reader import Reader
 from models.fields import EXAMPLE, FIELDS
+from tests.small import assert_same_bits
 
 FEATURES = ["age", "amount", "home=owner", "home=rent", "job=fixed", "job=other", "income"]
 RULES = (
@@ -38,6 +41,18 @@ TEXTS = st.one_of(st.sampled_from(["owner", "rent", "fixed", "other"]), VALUES)
 APPLICATIONS = st.fixed_dictionaries(
     {"age": NUMBERS, "amount": NUMBERS, "income": VALUES, "home": TEXTS, "job": TEXTS},
     optional={"note": VALUES},
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+PLAIN = st.fixed_dictionaries(
+    {
+        "age": st.integers(0, 120) | st.floats(0, 9e7) | st.just(-0.0),
+        "amount": st.floats(-FLOAT32_MAX, FLOAT32_MAX)
+        | st.sampled_from([-0.0, 1e-45, FLOAT32_MAX]),
+        "income": st.none() | st.sampled_from([0, -0.0, 6.5]),
+        "home": st.sampled_from(["owner", "rent"]),
+        "job": st.sampled_from(["fixed", "other"]),
+    },
+    optional={"note": TEXT | st.none() | st.booleans() | st.lists(TEXT, max_size=1)},
 )
 GOOD = {"age": 30, "amount": 2.5, "home": "rent", "income": None, "job": "other"}
 
@@ -67,25 +82,92 @@ def test_what_the_reader_takes_the_encoder_takes_with_the_same_bits(
         assert reader.rows([values]).view(np.uint32).tolist() == expected
 
 
-@given(st.lists(APPLICATIONS, max_size=4))
-def test_a_batch_that_the_reader_takes_has_the_encoders_bits(batch: list[dict[str, Any]]) -> None:
-    encoder = Encoder(FEATURES, RULES)
-    reader = Reader(encoder)
+@pytest.mark.parametrize("absent", ["zero", "missing"])
+@pytest.mark.parametrize("null", ["zero", "missing"])
+@given(batch=st.lists(PLAIN, max_size=4) | st.lists(APPLICATIONS, max_size=2))
+def test_a_batch_that_the_reader_takes_has_the_encoders_bits(
+    absent: Filler, null: Filler, batch: list[dict[str, Any]]
+) -> None:
+    encoder = Encoder(FEATURES, RULES, absent=absent, null=null)
+    reader = Reader(encoder, ["note"])
 
     values = reader.many(json.dumps(batch).encode())
 
     if values is not None:
         encoder.check_all(batch)
-        rows, expected = reader.rows(values), encoder.rows(batch)
-        assert rows.shape == expected.shape
-        assert rows.view(np.uint32).tolist() == expected.view(np.uint32).tolist()
+        assert_same_bits(expected=encoder.rows(batch), got=reader.rows(values))
+
+
+@given(batch=st.lists(PLAIN, max_size=4))
+def test_plain_batches_take_the_short_way(batch: list[dict[str, Any]]) -> None:
+    assert Reader(Encoder(FEATURES, RULES), ["note"]).many(json.dumps(batch).encode()) is not None
+
+
+@given(texts=st.sets(TEXT, min_size=1, max_size=4), other=TEXT)
+@example(texts={"", "1", "1.0", "null", "None"}, other="0")
+@example(texts={"mro", "name", "_value_", "__class__", "__", "a=b", "="}, other="_0")
+@example(texts={"\x00", "\u00e9", "e\u0301", "\U0001f600"}, other="E\u0301")
+def test_a_category_is_found_by_its_whole_text(texts: set[str], other: str) -> None:
+    encoder = Encoder(["age", *(f"home={text}" for text in texts)])
+    reader = Reader(encoder, ["home"])
+    batch = [{"age": 1, "home": text} for text in texts]
+
+    for values in (reader.many(json.dumps(batch).encode()), list(map(reader.plain, batch))):
+        assert values is not None
+        taken = [one for one in values if one is not None]
+        assert_same_bits(expected=encoder.rows(batch), got=reader.rows(taken))
+        assert [reader.kept(one) for one in taken] == [(text,) for text in texts]
+    assert (reader.plain({"age": 1, "home": other}) is None) == (other not in texts)
+
+
+@pytest.mark.parametrize(
+    "value", [0, 2, 2.0, True, "_2", "home=rent", "Rent", "rent ", b"rent", []]
+)
+def test_a_category_is_not_taken_for_its_column(value: Any) -> None:
+    reader = Reader(Encoder(FEATURES, RULES))
+
+    assert reader.plain(GOOD | {"home": value}) is None
+    assert reader.one(msgspec.json.encode(GOOD | {"home": value})) is None
 
 
 def test_a_plain_application_takes_the_short_way() -> None:
-    reader = Reader(Encoder(FEATURES, RULES))
+    reader = Reader(Encoder(FEATURES, RULES), [*GOOD, "note"])
 
-    assert reader.one(json.dumps(GOOD).encode()) == (30.0, 2.5, "rent", None, "other")
-    assert reader.plain(GOOD) == (30.0, 2.5, "rent", None, "other")
+    for values in (reader.one(json.dumps(GOOD).encode()), reader.plain(GOOD)):
+        assert values is not None
+        assert reader.kept(values) == (30.0, 2.5, "rent", None, "other", None)
+
+
+@pytest.mark.parametrize("note", [None, "by phone", 7, -0.0, [], {"branch": None}])
+def test_what_is_kept_besides_leaves_no_trace_in_a_row(note: Any) -> None:
+    encoder = Encoder(FEATURES, RULES)
+    reader = Reader(encoder, ["note", "home", "pad"])
+
+    values = reader.many(json.dumps([GOOD | {"note": note}, GOOD]).encode())
+
+    assert values is not None
+    assert_same_bits(expected=encoder.rows([GOOD, GOOD]), got=reader.rows(values))
+    assert list(map(reader.kept, values)) == [(note, "rent", None), (None, "rent", None)]
+
+
+@pytest.mark.parametrize(
+    ("layout", "taken"),
+    [
+        ("{0}\n{0}", True),
+        ("{0}\n{0}\n", True),
+        ("{0}\n\n{0}", False),
+        ("{0} {0}\n\n", False),
+        ("{0}{0}\n", False),
+        ("{1}\n{0}{0}", False),
+        (" {0}\n{0}", False),
+        ("", False),
+        ("\n", False),
+    ],
+)
+def test_lines_are_taken_if_each_is_an_object(layout: str, taken: bool) -> None:
+    body = layout.format(json.dumps(GOOD), json.dumps(GOOD).replace(",", "\n,", 1)).encode()
+
+    assert (Reader(Encoder(FEATURES, RULES)).lines(body) is not None) == taken
 
 
 def test_the_credit_example_takes_the_short_way() -> None:
@@ -122,6 +204,23 @@ def test_the_encoder_itself_refuses_what_is_wrong() -> None:
     assert Reader(encoder).plain(GOOD | {"income": 7}) is None
     with pytest.raises(InvalidApplication, match="got 7, a code for a missing value"):
         encoder.check(GOOD | {"income": 7})
+
+
+def test_text_that_is_no_utf8_is_the_encoders() -> None:
+    assert Reader(Encoder(FEATURES, RULES)).plain(GOOD | {"home": "\ud800"}) is None
+
+
+@pytest.mark.parametrize("features", [["age", "income"], ["home=owner", "home=rent"]])
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_fields_may_be_all_numbers_or_all_categories(features: list[str], n: int) -> None:
+    encoder = Encoder(features)
+    reader = Reader(encoder)
+    batch = [{field.name: (*field.categories, 6.5)[0] for field in encoder.fields}] * n
+
+    values = reader.many(json.dumps(batch).encode())
+
+    assert values is not None
+    assert_same_bits(expected=encoder.rows(batch), got=reader.rows(values))
 
 
 def test_a_category_that_is_null_is_the_encoders() -> None:
