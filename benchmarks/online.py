@@ -100,14 +100,16 @@ def _take_turns(
 def _batches(
     servers: dict[str, Any], home: Path, bodies: list[bytes], seconds: float, runs: Runs
 ) -> dict[str, Any]:
-    """Rows a second in batches, over those sent singly to the same server."""
+    """Rows a second in batches, over those sent singly by as many connections."""
     applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
     many = script(home, [b"[" + b",".join(applications) + b"]"], "/classify_batch")
     figures: dict[str, Any] = {}
     for name in (name for name in servers if name.startswith("ours")):
-        rows = drive(servers[name].url, many, 2, seconds).rate * BATCH
-        singly = rows / _median(runs[name, 32], "rate")
-        figures[f"batch, {name}"] = {"rows/s": rows, "over singly": singly}
+        for connections in (1, 32):
+            rows = drive(servers[name].url, many, connections, seconds).rate * BATCH
+            singly = rows / _median(runs[name, connections], "rate")
+            what = f"batch, {name}, connections {connections}"
+            figures[what] = {"rows/s": rows, "over singly": singly}
     return figures
 
 
