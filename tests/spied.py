@@ -14,6 +14,7 @@ from tests.servers import ROOT, Server, serve
 __all__ = ["series", "serve_spied", "worker_of"]
 
 SERVICE = """
+import gc
 import sys
 import bentoml
 import bentoml_ext
@@ -24,6 +25,12 @@ class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest", fields=FIE
     @bentoml.api
     def modules(self) -> list[str]:
         return sorted(sys.modules)
+
+    @bentoml.api
+    def plain_heads(self) -> int:
+        from bentoml_ext.serving.connection import Connection
+
+        return max(len(one._wire._plain) for one in gc.get_objects() if type(one) is Connection)
 """
 
 

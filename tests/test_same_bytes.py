@@ -228,11 +228,19 @@ def test_a_hundred_megabytes(pair: tuple[Server, Server]) -> None:
     assert assert_same(pair, "/classify", body) == 200
 
 
-def raw(server: Server, *parts: bytes) -> bytes:
-    """What comes back for these bytes on one connection, without what differs by chance."""
+def raw(server: Server, *parts: bytes, end: bool = False) -> bytes:
+    """What comes back for these bytes on one connection, without what differs by chance.
+
+    Args:
+        server: to ask.
+        parts: what to send.
+        end: whether to tell that no more will be sent.
+    """
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         for part in parts:
             connection.sendall(part)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
         came = b""
         # Some stay open, waiting for more: what has not come in a second will not come.
         connection.settimeout(1)
@@ -297,3 +305,15 @@ def test_odd_ways_of_sending(pair: tuple[Server, Server], name: str) -> None:
     short, long = (raw(server, *WIRE[name]) for server in pair)
 
     assert short == long
+
+
+@pytest.mark.parametrize("body", [GOOD, b"{", b"[]"], ids=["right", "cut", "wrong"])
+def test_a_client_that_sends_no_more_gets_its_answer(
+    pair: tuple[Server, Server], body: bytes
+) -> None:
+    sent = request(body, b"Content-Length: %d" % len(body))
+    for _ in range(10):
+        short, long = (raw(server, sent, end=True) for server in pair)
+
+        assert short == long
+        assert b"HTTP/1.1 " in short

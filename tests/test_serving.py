@@ -148,6 +148,17 @@ def test_the_shortcut_steps_aside_for_cors(
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_plain_requests_are_answered_before_uvicorn_makes_requests_of_them(
+    home: Path, tmp_path: Path, credit_model: bentoml.Model
+) -> None:
+    with serve_spied(home, tmp_path) as server:
+        heads = [server.client.post("/plain_heads").json()]
+        classify(server)
+        heads.append(server.client.post("/plain_heads").json())
+
+    assert heads == [0, 1]
+
+
 def test_an_onnx_worker_imports_no_training_library(
     home: Path, tmp_path: Path, credit_model: bentoml.Model
 ) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bentoml_ext.serving.route import Headers
 from bentoml_ext.serving.shortcut import Shortcut
@@ -33,10 +33,13 @@ class Connection(HttpToolsProtocol):
         special = config.root_path or config.limit_concurrency is not None or self.access_log
         app = config.app
         self._wire = app.wire if isinstance(app, Shortcut) and not special else Wire()
-        # Whether uvicorn was given whole requests only.
+        # Whether uvicorn's parser is between two requests.
         self._between = True
         # Whether the wire owes an answer.
         self._owed = False
+        # What uvicorn made of the last request that the wire has handed on.
+        self._handed_on: RequestResponseCycle | None = None
+        self._ended = False
         self._seen = 0.0
 
     @property
@@ -49,7 +52,7 @@ class Connection(HttpToolsProtocol):
         """Take one plain request; all else is uvicorn's."""
         if self._owed:
             # Answers keep the order of requests, and uvicorn may refuse these data at once.
-            self._wire.answer()
+            self._wire.finish()
         if (
             self._between
             and (self.cycle is None or self.cycle.response_complete)
@@ -76,6 +79,12 @@ class Connection(HttpToolsProtocol):
         self._owed = False
         if not self.transport.is_closing():
             super().data_received(data)
+            self._handed_on = self.cycle
+
+    def abort(self) -> None:
+        """End the connection, as its answer has failed."""
+        self._owed = False
+        self.transport.abort()
 
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
@@ -87,16 +96,28 @@ class Connection(HttpToolsProtocol):
         self._between = True
         super().on_message_complete()
 
-    def eof_received(self) -> None:
-        """The client will send no more; the connection closes when it has its answer."""
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client will send no more: whether to stay open until it has its answer."""
         if self._owed:
-            self._wire.answer()
-        super().eof_received()
+            self._wire.finish()
+        late = self._handed_on
+        # uvicorn closes, which is soon enough for an answer that comes in the same round of the
+        # event loop; the wire has taken one. Under TLS there is no staying open.
+        if late is None or late.response_complete or self.scheme != "http":
+            return super().eof_received()
+        self._ended = True
+        return True
+
+    def on_response_complete(self) -> None:
+        """uvicorn has answered."""
+        super().on_response_complete()
+        if self._ended:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """The server ends."""
         if self._owed:
-            self._wire.answer()
+            self._wire.finish()
         super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:

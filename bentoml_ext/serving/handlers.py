@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 import numpy as np
 
 from bentoml_ext.scorer import Scorer
-from bentoml_ext.serving.route import Body
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Body
 
 __all__ = ["BatchHandler", "SingleHandler"]
-
-ON_LOOP_BYTES = 32 * 1024
-"""A batch up to this long, about 150 applications, takes less time than a thread's hand-over."""
 
 
 class SingleHandler:
@@ -73,14 +71,16 @@ class BatchHandler:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
 
     def at_once(self, requests: list[bytes]) -> list[Body]:
-        """The answers to short ones, in order; None to hand a request on."""
+        """The answers, in order, to as many as are short together; None to hand a request on."""
+        taken = accumulate(map(len, requests))
         return [
-            self._body(request) if len(request) <= ON_LOOP_BYTES else None for request in requests
+            self._body(request) if size <= AT_ONCE_BYTES else None
+            for request, size in zip(requests, taken, strict=True)
         ]
 
     async def answer(self, request: bytes) -> Body:
         """The answers, or None to hand the request on."""
-        if len(request) <= ON_LOOP_BYTES:
+        if len(request) <= AT_ONCE_BYTES:
             return self._body(request)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._body, request)
 

@@ -25,8 +25,8 @@ def is_json(headers: Headers) -> bool:
 def plain_length(head: bytes) -> int | None:
     """Bytes of the body that follows a plain head; None if the head is not plain.
 
-    Plain is one of JSON whose length is given, on a connection that is kept, and that asks for
-    nothing special.
+    Plain is one of JSON whose length is given and not 0, on a connection that is kept, and that
+    asks for nothing special.
 
     Args:
         head: up to and with the empty line.
@@ -40,9 +40,9 @@ def plain_length(head: bytes) -> int | None:
     headers = dict(seen.headers)
     if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
         return None
-    # The parser refuses a second one, and one that is no number.
-    length = headers.get(b"content-length")
-    return None if length is None else int(length)
+    # The parser refuses a second one, and one that is no number. With 0 the request has ended
+    # already, and the parser forgets what its head has said of the connection.
+    return int(headers.get(b"content-length", b"0")) or None
 
 
 class _Seen:

@@ -10,23 +10,27 @@ for the next. Nothing waits for more to come.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from time import perf_counter
 from typing import Protocol
+from urllib.parse import quote
 
 from bentoml_ext.serving.head import plain_length
-from bentoml_ext.serving.route import Headers, Route
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Route
 
-__all__ = ["Connection", "Wire"]
+__all__ = ["Caller", "Wire"]
 
 END = b"\r\n\r\n"
 HEAD_BYTES = 2048
 HEADS = 1024
 """Heads to remember: a client sends the same again and again, but for the length."""
 
+_logger = logging.getLogger("bentoml.shortcut")
 
-class Connection(Protocol):
-    """A client's connection, as the wire sees it."""
+
+class Caller(Protocol):
+    """Who has sent a request: a connection, as the wire sees it."""
 
     @property
     def default_headers(self) -> Headers:
@@ -39,6 +43,10 @@ class Connection(Protocol):
 
     def hand_on(self, data: bytes) -> None:
         """Let the server make a request of these bytes."""
+        ...
+
+    def abort(self) -> None:
+        """End it, as its answer has failed."""
         ...
 
 
@@ -57,22 +65,26 @@ class Wire:
             routes: by path.
             concurrency: BentoML's limit; while it is reached, nothing is taken.
         """
+        # A path that is written otherwise in a request is left to who can read it.
         self._rounds = {
-            b"POST %b HTTP/1.1" % path.encode(): Round(route) for path, route in routes.items()
+            b"POST %b HTTP/1.1" % path.encode(): Round(route)
+            for path, route in routes.items()
+            if quote(path) == path
         }
         self._concurrency = concurrency
 
-    def take(self, connection: Connection, data: bytes) -> bool:
+    def take(self, caller: Caller, data: bytes) -> bool:
         """Answer at the end of this round of the event loop, if the data are one plain request.
 
         Args:
-            connection: on which nothing is unfinished.
+            caller: of whom nothing is unfinished.
             data: all that has come.
 
         Returns:
-            Whether it was taken: then the connection is called, once, with an answer or with the
-            data, to hand them on.
+            Whether it was taken: then the caller is called, once, with an answer, or with the data
+            to hand them on.
         """
+        # Where there is no end, three octets are left, which are no head.
         end = data.find(END) + len(END)
         head = data[:end]
         plain = self._plain.get(head) or self._read(head)
@@ -80,20 +92,20 @@ class Wire:
             return False
         if self._concurrency is not None and self._concurrency.locked():
             return False
-        plain[0].add(connection, data, data[end:])
+        plain[0].add(caller, data, data[end:])
         return True
 
-    def answer(self) -> None:
+    def finish(self) -> None:
         """Answer now what was taken in this round."""
         for round_ in self._rounds.values():
-            round_.answer()
+            round_.finish()
 
     def _read(self, head: bytes) -> tuple[Round, int] | None:
         round_ = self._rounds.get(head.partition(b"\r\n")[0])
         if round_ is None or len(head) > HEAD_BYTES:
             return None
         length = plain_length(head)
-        if length is None:
+        if length is None or length > AT_ONCE_BYTES:
             return None
         if len(self._plain) == HEADS:
             # All at once: who sends a new head every time gets nothing from remembering.
@@ -107,36 +119,46 @@ class Round:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._arrived: list[tuple[Connection, bytes, bytes, float]] = []
+        self._arrived: list[tuple[Caller, bytes, bytes, float]] = []
         self._fixed = b"".join(b"%b: %b\r\n" % header for header in route.headers)
         # A server makes a new list once a second, when the date changes.
         self._defaults: Headers | None = None
         self._head = b""
 
-    def add(self, connection: Connection, data: bytes, body: bytes) -> None:
+    def add(self, caller: Caller, data: bytes, body: bytes) -> None:
         """A request that came whole."""
         if not self._arrived:
-            asyncio.get_running_loop().call_soon(self.answer)
-        self._arrived.append((connection, data, body, perf_counter()))
+            asyncio.get_running_loop().call_soon(self.finish)
+        self._arrived.append((caller, data, body, perf_counter()))
 
-    def answer(self) -> None:
+    def finish(self) -> None:
         """Answer what has arrived."""
         arrived, self._arrived = self._arrived, []
         if not arrived:
             return
         bodies = self._route.at_once([body for _, _, body, _ in arrived])
         ended = perf_counter()
-        for (connection, data, _, began), body in zip(arrived, bodies, strict=True):
-            if body is None:
-                connection.hand_on(data)
-                continue
-            if connection.default_headers is not self._defaults:
-                self._defaults = connection.default_headers
-                lines = b"".join(b"%b: %b\r\n" % header for header in self._defaults)
-                self._head = b"HTTP/1.1 200 OK\r\n" + lines + self._fixed
-            # BentoML names each answer by a random id.
-            connection.answer(
-                b"%bcontent-length: %d\r\nx-bentoml-request-id: %016x\r\n\r\n%b"
-                % (self._head, len(body), random.getrandbits(64), body)
-            )
-            self._route.count(ended - began)
+        for (caller, data, _, began), body in zip(arrived, bodies, strict=True):
+            try:
+                if body is None:
+                    caller.hand_on(data)
+                else:
+                    caller.answer(self._answer(caller, body))
+                    self._route.count(ended - began)
+            except Exception:
+                # One failure is one caller's: the others still get their own answers.
+                _logger.exception("An answer could not be sent.")
+                caller.abort()
+
+    def _answer(self, caller: Caller, body: bytes) -> bytes:
+        if caller.default_headers is not self._defaults:
+            self._defaults = caller.default_headers
+            lines = b"".join(b"%b: %b\r\n" % header for header in self._defaults)
+            self._head = b"HTTP/1.1 200 OK\r\n" + lines + self._fixed
+        # BentoML names each answer by a random id.
+        return b"%bcontent-length: %d\r\nx-bentoml-request-id: %016x\r\n\r\n%b" % (
+            self._head,
+            len(body),
+            random.getrandbits(64),
+            body,
+        )
