@@ -364,7 +364,7 @@ def test_a_client_that_sends_no_more_gets_the_answer_of_a_request_that_is_handed
 
 
 @pytest.mark.parametrize("body", [b"{}", b"x"], ids=["answered", "handed on"])
-def test_a_client_that_has_gone_harms_nobody(body: bytes) -> None:
+def test_a_client_that_has_gone_harms_nobody(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def talk() -> None:
         gone, other = Client(), Client()
         other.server._wire = gone.server._wire  # type: ignore[attr-defined]
@@ -376,6 +376,8 @@ def test_a_client_that_has_gone_harms_nobody(body: bytes) -> None:
         assert (gone.answered, other.answered) == (b"", ANSWER)
 
     run(talk)
+
+    assert not caplog.records
 
 
 def test_an_answer_that_cannot_be_sent_is_nobody_elses_affair(
