@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
@@ -57,7 +59,7 @@ def _table() -> dict[str, Entry]:
         ConfigError: another package registered a taken name.
     """
     table = dict(BACKENDS)
-    for point in entry_points(group=GROUP):
+    for point in _registered(tuple(sys.path)):
         if point.name in table:
             raise ConfigError(
                 f"Expected a free backend name, got '{point.name}' again - at entry point "
@@ -65,6 +67,12 @@ def _table() -> dict[str, Entry]:
             )
         table[point.name] = Entry(point.value)
     return table
+
+
+@cache
+def _registered(_: tuple[str, ...]) -> EntryPoints:
+    """Those of the packages on a path, which are looked for once: it reads a file of each."""
+    return entry_points(group=GROUP)
 
 
 def backend_names() -> list[str]:
