@@ -67,8 +67,8 @@ class BatchHandler:
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer
         self._limit = limit
-        # One thread: two would only take the GIL from each other and from the event loop.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        # Two: while the backend works off one batch, without the GIL, the next one is read.
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="batch")
 
     def at_once(self, requests: list[bytes]) -> list[Body]:
         """The answers, in order, to as many as are short together; None to hand a request on."""
