@@ -20,6 +20,11 @@ __all__ = ["Server", "free_port", "running", "serve"]
 ROOT = Path(__file__).parent.parent
 START_S = 60.0
 STOP_S = 15.0
+STARTS = 3
+
+
+class PortTakenError(AssertionError):
+    """A server ended because another process had one of its ports."""
 
 
 class Server:
@@ -54,10 +59,13 @@ class Server:
         """Wait until it is ready.
 
         Raises:
+            PortTakenError: it ended, as one of its ports was taken.
             AssertionError: it ended, or took too long; with its output.
         """
         end = time.monotonic() + limit_s
         while not self.is_ready():
+            if self.process.poll() is not None and "Address already in use" in self.log:
+                raise PortTakenError(self.log)
             assert self.process.poll() is None, f"ended with {self.process.poll()}:\n{self.log}"
             # BentoML starts a worker again and again that fails to start.
             assert "Application startup failed" not in self.log, self.log
@@ -99,12 +107,21 @@ def serve(
         wait: whether to wait until it is ready.
         environ: variables to set, such as BACKEND="onnx".
     """
-    port = free_port()
-    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    with running([*command, *options], port, home, cwd, **environ) as server:
-        if wait:
-            server.wait()
-        yield server
+    command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", *options]
+    # BentoML takes its supervisor's ports as a test takes the server's: it looks for free ones and
+    # binds them a moment later, when another process may have them.
+    for start in range(1, STARTS + 1):
+        port = free_port()
+        with running([*command, "--port", str(port)], port, home, cwd, **environ) as server:
+            try:
+                if wait:
+                    server.wait()
+            except PortTakenError:
+                if start == STARTS:
+                    raise
+                continue
+            yield server
+            return
 
 
 @contextmanager
