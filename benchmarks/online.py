@@ -23,10 +23,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.load import Load, drive, script
-from benchmarks.stage import CONTESTANTS, Contestant, memory_mb, prepare, start
+from benchmarks.stage import CONTESTANTS, Contestant, awake, memory_mb, prepare, resting, start
 
 FLOOR, OURS = "floor", "ours, onnx"
+SINGLE, MANY = "/classify", "/classify_batch"
 BATCH = 1000
+TAIL = 3.0
+"""At one connection, p99 should be at most so many times p50."""
 WANTED = (
     ("ours, onnx", "floor", 0.6),
     ("ours, onnx", "course's Runner", 80),
@@ -35,7 +38,8 @@ WANTED = (
     ("ours, xgboost", "FastAPI, xgboost", 10),
 )
 
-Runs = dict[tuple[str, int], list[Load]]
+Runs = dict[tuple[str, str, int], list[Load]]
+"""By contestant, route and connections, a load of each round."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -57,19 +61,21 @@ def online(
         os.environ["BENTOML_HOME"] = folder
         os.environ["BENTOML_DO_NOT_TRACK"] = "True"
         bodies = prepare()
-        one = script(home, bodies, "/classify")
+        one = script(home, bodies, SINGLE)
+        scripts = {SINGLE: one, MANY: script(home, [_batch(bodies)], MANY)}
         figures: dict[str, Any] = {}
         with ExitStack() as stack:
             servers = {}
             for name in names:
                 console.print(f"Starting {name}")
                 servers[name], _ = stack.enter_context(start(CONTESTANTS[name], home, bodies[0]))
-            runs = _take_turns(servers, one, seconds, rounds, console)
+                stack.enter_context(resting(servers[name]))
+            runs = _take_turns(servers, scripts, seconds, rounds, console)
             memory = {name: memory_mb(server) for name, server in servers.items()}
-            figures |= _batches(servers, home, bodies, seconds, runs)
             if OURS in servers:
-                figures |= _longest(servers[OURS], one)
-                figures |= _soak(servers[OURS], one, soak)
+                with awake(servers[OURS]):
+                    figures |= _longest(servers[OURS], one)
+                    figures |= _soak(servers[OURS], one, soak)
         figures["cold start"] = _cold_starts(home, bodies[0], rounds)
         figures["two workers"] = _two_workers(home, bodies[0], one, seconds, runs)
     _report(console, names, runs, memory, figures)
@@ -77,40 +83,30 @@ def online(
         _write(output, runs, memory, figures)
 
 
+def _batch(bodies: list[bytes]) -> bytes:
+    applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
+    return b"[" + b",".join(applications) + b"]"
+
+
 def _take_turns(
-    servers: dict[str, Any], one: Path, seconds: float, rounds: int, console: Console
+    servers: dict[str, Any], scripts: dict[str, Path], seconds: float, rounds: int, console: Console
 ) -> Runs:
     runs: Runs = defaultdict(list)
-    total = len(servers) * (rounds * 2 + 1)
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("Measuring", total=total)
-        for server in servers.values():
-            drive(server.url, one, 32, 2)
-            progress.advance(task)
+        task = progress.add_task("Measuring", total=len(servers) * rounds)
         for turn in range(rounds):
             # Every other round goes backwards: a machine that slows down is nobody's fault.
             for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
-                for connections in (1, 32):
-                    load = drive(servers[name].url, one, connections, seconds)
-                    runs[name, connections].append(load)
-                    progress.advance(task)
+                routes = (SINGLE, MANY) if name.startswith("ours") else (SINGLE,)
+                url = servers[name].url
+                with awake(servers[name]):
+                    drive(url, scripts[SINGLE], 32, 2 if turn == 0 else 0.5)
+                    for connections in (1, 32):
+                        for route in routes:
+                            load = drive(url, scripts[route], connections, seconds)
+                            runs[name, route, connections].append(load)
+                progress.advance(task)
     return runs
-
-
-def _batches(
-    servers: dict[str, Any], home: Path, bodies: list[bytes], seconds: float, runs: Runs
-) -> dict[str, Any]:
-    """Rows a second in batches, over those sent singly by as many connections."""
-    applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
-    many = script(home, [b"[" + b",".join(applications) + b"]"], "/classify_batch")
-    figures: dict[str, Any] = {}
-    for name in (name for name in servers if name.startswith("ours")):
-        for connections in (1, 32):
-            rows = drive(servers[name].url, many, connections, seconds).rate * BATCH
-            singly = rows / _median(runs[name, connections], "rate")
-            what = f"batch, {name}, connections {connections}"
-            figures[what] = {"rows/s": rows, "over singly": singly}
-    return figures
 
 
 def _longest(server: Any, one: Path) -> dict[str, float]:
@@ -152,7 +148,7 @@ def _two_workers(
     with start(pair, home, body) as (server, _):
         drive(server.url, one, 32, 2)
         rate = drive(server.url, one, 32, seconds).rate
-    return {"requests/s": rate, "over one": rate / _median(runs[OURS, 32], "rate")}
+    return {"requests/s": rate, "over one": rate / _median(runs[OURS, SINGLE, 32], "rate")}
 
 
 def _median(loads: list[Load], what: str) -> float:
@@ -173,8 +169,8 @@ def _report(
         column.justify = "right"
     for name in names:
         for connections in (1, 32):
-            loads = runs[name, connections]
-            rate, floor = _median(loads, "rate"), _median(runs[FLOOR, connections], "rate")
+            loads, floors = runs[name, SINGLE, connections], runs[FLOOR, SINGLE, connections]
+            rate, floor = _median(loads, "rate"), _median(floors, "rate")
             cells = [f"{rate:,.0f}", f"{rate / floor:.3f}"]
             cells += [f"{_median(loads, what):.2f}" for what in ("p50", "p99", "p999")]
             cells += [str(sum(load.failed for load in loads)), f"{memory[name]:.0f}"]
@@ -182,23 +178,41 @@ def _report(
     console.print(table)
     for name, other, least in WANTED:
         if name in names and other in names:
-            pairs = zip(runs[name, 32], runs[other, 32], strict=True)
-            ratios = sorted(a.rate / b.rate for a, b in pairs)
-            middle = statistics.median(ratios)
-            rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-            console.print(f"{name} / {other}: {middle:.2f} (wanted {least:g}; rounds {rounds})")
+            pairs = zip(runs[name, SINGLE, 32], runs[other, SINGLE, 32], strict=True)
+            ratios = [a.rate / b.rate for a, b in pairs]
+            console.print(f"{name} / {other}: {_told(ratios)}, wanted {least:g}")
+    for name in names:
+        ratios = [load.p99 / load.p50 for load in runs[name, SINGLE, 1]]
+        console.print(f"{name}, 1 connection, p99 / p50: {_told(ratios)}, wanted {TAIL:g} at most")
+    for name in (name for name in names if name.startswith("ours")):
+        for connections in (1, 32):
+            pairs = zip(runs[name, MANY, connections], runs[name, SINGLE, connections], strict=True)
+            rows = BATCH * _median(runs[name, MANY, connections], "rate")
+            ratios = [BATCH * a.rate / b.rate for a, b in pairs]
+            console.print(
+                f"{name}, batches of {BATCH}, {connections} connections: {rows:,.0f} rows/s, "
+                f"over singly {_told(ratios)}, wanted 10"
+            )
     console.print_json(json.dumps(figures))
+
+
+def _told(ratios: list[float]) -> str:
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
+    return f"{statistics.median(ratios):.2f} (rounds {rounds})"
 
 
 def _write(output: Path, runs: Runs, memory: dict[str, float], figures: dict[str, Any]) -> None:
     from bentoml_ext import files
 
     rows = [
-        {"contestant": name, "connections": connections, "memory_mb": memory[name], **asdict(load)}
-        for (name, connections), loads in runs.items()
+        {"contestant": name, "route": route, "connections": connections, **asdict(load)}
+        for (name, route, connections), loads in runs.items()
         for load in loads
     ]
-    files.write(output, json.dumps({"runs": rows, "figures": figures}, indent=1).encode())
+    files.write(
+        output,
+        json.dumps({"runs": rows, "memory_mb": memory, "figures": figures}, indent=1).encode(),
+    )
 
 
 if __name__ == "__main__":
