@@ -12,8 +12,9 @@ import os
 import statistics
 import tempfile
 from collections import defaultdict
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.load import Load, drive, script
-from benchmarks.stage import CONTESTANTS, Contestant, awake, memory_mb, prepare, resting, start
+from benchmarks.stage import CONTESTANTS, Contestant, memory_mb, prepare, start
+from tests.servers import Server
 
 FLOOR, OURS = "floor", "ours, onnx"
 SINGLE, MANY = "/classify", "/classify_batch"
@@ -41,6 +43,41 @@ Runs = dict[tuple[str, str, int], list[Load]]
 """By contestant, route and connections, a load of each round."""
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where contestants start, one at a time: idle servers have timers, and memory to look after.
+
+    Args:
+        home: BENTOML_HOME, with the models.
+        body: an application as JSON.
+        scripts: of wrk, by route.
+    """
+
+    home: Path
+    body: bytes
+    scripts: dict[str, Path]
+
+    @classmethod
+    def prepare(cls, home: Path) -> Site:
+        """Train, and write what is to be sent."""
+        bodies = prepare()
+        applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
+        batch = b"[" + b",".join(applications) + b"]"
+        scripts = {SINGLE: script(home, bodies, SINGLE), MANY: script(home, [batch], MANY)}
+        return cls(home, bodies[0], scripts)
+
+    @contextmanager
+    def warm(self, contestant: Contestant) -> Iterator[Server]:
+        """A contestant that has answered for two seconds."""
+        with start(contestant, self.home, self.body) as (server, _):
+            self.drive(server, SINGLE, 32, 2)
+            yield server
+
+    def drive(self, server: Server, route: str, connections: int, seconds: float) -> Load:
+        """Send to a route for a while."""
+        return drive(server.url, self.scripts[route], connections, seconds)
+
+
 @click.command(context_settings={"show_default": True})
 @click.option("--seconds", default=4.0, help="Length of each measurement.")
 @click.option("--rounds", default=3, help="Measurements of each; they take turns.")
@@ -56,76 +93,55 @@ def online(
     console = Console()
     names = [name for name in CONTESTANTS if not only or name in only]
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
         os.environ["BENTOML_HOME"] = folder
         os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-        bodies = prepare()
-        one = script(home, bodies, SINGLE)
-        scripts = {SINGLE: one, MANY: script(home, [_batch(bodies)], MANY)}
+        console.print("Training")
+        site = Site.prepare(Path(folder))
+        runs, memory = _take_turns(site, names, seconds, rounds, console)
         figures: dict[str, Any] = {}
-        with ExitStack() as stack:
-            servers = {}
-            for name in names:
-                console.print(f"Starting {name}")
-                servers[name], _ = stack.enter_context(start(CONTESTANTS[name], home, bodies[0]))
-                stack.enter_context(resting(servers[name]))
-            runs = _take_turns(servers, scripts, seconds, rounds, console)
-            memory = {name: memory_mb(server) for name, server in servers.items()}
-            if OURS in servers:
-                with awake(servers[OURS]):
-                    figures |= _soak(servers[OURS], one, soak)
-        figures["1 connection"] = _tails(home, bodies[0], one)
-        figures["cold start"] = _cold_starts(home, bodies[0], rounds)
-        figures["two workers"] = _two_workers(home, bodies[0], one, seconds, runs)
+        if OURS in names:
+            console.print("Measuring ours at one connection, from its start, and with two workers")
+            figures["1 connection"] = _tails(site)
+            figures["cold start"] = _cold_starts(site, rounds)
+            figures["two workers"] = _two_workers(site, seconds, runs)
+            figures["soak"] = _soak(site, soak, console)
     _report(console, names, runs, memory, figures)
     if output is not None:
         _write(output, runs, memory, figures)
 
 
-def _batch(bodies: list[bytes]) -> bytes:
-    applications = (bodies * (BATCH // len(bodies) + 1))[:BATCH]
-    return b"[" + b",".join(applications) + b"]"
-
-
 def _take_turns(
-    servers: dict[str, Any], scripts: dict[str, Path], seconds: float, rounds: int, console: Console
-) -> Runs:
+    site: Site, names: list[str], seconds: float, rounds: int, console: Console
+) -> tuple[Runs, dict[str, float]]:
     runs: Runs = defaultdict(list)
+    memory: dict[str, float] = {}
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("Measuring", total=len(servers) * rounds)
+        task = progress.add_task("Measuring", total=len(names) * rounds)
         for turn in range(rounds):
             # Every other round goes backwards: a machine that slows down is nobody's fault.
-            for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
+            for name in names[:: 1 if turn % 2 == 0 else -1]:
+                progress.update(task, description=name)
                 routes = (SINGLE, MANY) if name.startswith("ours") else (SINGLE,)
-                url = servers[name].url
-                with awake(servers[name]):
-                    drive(url, scripts[SINGLE], 32, 2 if turn == 0 else 0.5)
+                with site.warm(CONTESTANTS[name]) as server:
                     for connections in (1, 32):
                         for route in routes:
-                            load = drive(url, scripts[route], connections, seconds)
+                            load = site.drive(server, route, connections, seconds)
                             runs[name, route, connections].append(load)
+                    memory[name] = memory_mb(server)
                 progress.advance(task)
-    return runs
+    return runs, memory
 
 
-def _tails(home: Path, body: bytes, one: Path) -> dict[str, Any]:
+def _tails(site: Site) -> dict[str, Any]:
     """Of at least 100 000 answers to one connection: the longest, and p99 over p50 by rounds.
 
-    With no other server on the machine than ours and the floor, which tells what of it is the
-    machine's: even processes that rest cost time, as their memory is looked after.
+    Of the floor too, which tells what of it is the machine's.
     """
     loads: dict[str, list[Load]] = {FLOOR: [], OURS: []}
-    with ExitStack() as stack:
-        servers = {}
-        for name in loads:
-            servers[name], _ = stack.enter_context(start(CONTESTANTS[name], home, body))
-            stack.enter_context(resting(servers[name]))
-            with awake(servers[name]):
-                drive(servers[name].url, one, 32, 2)
-        while sum(load.requests for load in loads[OURS]) < LONG:
-            for name, server in servers.items():
-                with awake(server):
-                    loads[name].append(drive(server.url, one, 1, 2))
+    while sum(load.requests for load in loads[OURS]) < LONG:
+        for name, of in loads.items():
+            with site.warm(CONTESTANTS[name]) as server:
+                of.append(site.drive(server, SINGLE, 1, 2))
     return {
         name: {
             "answers": sum(load.requests for load in of),
@@ -136,36 +152,38 @@ def _tails(home: Path, body: bytes, one: Path) -> dict[str, Any]:
     }
 
 
-def _soak(server: Any, one: Path, requests: int) -> dict[str, float]:
+def _soak(site: Site, requests: int, console: Console) -> dict[str, float]:
+    """Memory before and after many requests."""
     if not requests:
         return {}
-    before, sent = memory_mb(server), 0
-    while sent < requests:
-        sent += drive(server.url, one, 32, 10).requests
-    return {"soak requests": sent, "MB before": before, "MB after": memory_mb(server)}
+    with site.warm(CONTESTANTS[OURS]) as server, Progress(console=console) as progress:
+        site.drive(server, MANY, 32, 2)
+        before, sent = memory_mb(server), 0
+        task = progress.add_task("Soaking", total=requests)
+        while sent < requests:
+            sent += site.drive(server, SINGLE, 32, 5).requests
+            progress.update(task, completed=sent)
+        return {"requests": sent, "MB before": before, "MB after": memory_mb(server)}
 
 
-def _cold_starts(home: Path, body: bytes, rounds: int) -> dict[str, float]:
+def _cold_starts(site: Site, rounds: int) -> dict[str, float]:
     """Seconds to the first 200, beside those of a BentoML service that does nothing."""
     empty = Contestant("empty BentoML", "benchmarks.contestants.empty:Empty")
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for contestant in (empty, CONTESTANTS[OURS]):
-            with start(contestant, home, body) as (_, seconds):
+            with start(contestant, site.home, site.body) as (_, seconds):
                 taken[contestant.name].append(seconds)
     medians = {name: statistics.median(times) for name, times in taken.items()}
     ratios = [b / a for a, b in zip(*taken.values(), strict=True)]
     return {**medians, "ratio": statistics.median(ratios)}
 
 
-def _two_workers(
-    home: Path, body: bytes, one: Path, seconds: float, runs: Runs
-) -> dict[str, float]:
+def _two_workers(site: Site, seconds: float, runs: Runs) -> dict[str, float]:
     options = {"BENTOML_CONFIG_OPTIONS": "services.credit_risk_classifier.workers=2"}
     pair = Contestant("two", "services.credit", environ={"BACKEND": "onnx", **options})
-    with start(pair, home, body) as (server, _):
-        drive(server.url, one, 32, 2)
-        rate = drive(server.url, one, 32, seconds).rate
+    with site.warm(pair) as server:
+        rate = site.drive(server, SINGLE, 32, seconds).rate
     return {"requests/s": rate, "over one": rate / _median(runs[OURS, SINGLE, 32], "rate")}
 
 

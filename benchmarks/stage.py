@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import psutil
 
 from tests.servers import Server, free_port, running
 
-__all__ = ["CONTESTANTS", "ROOT", "Contestant", "awake", "memory_mb", "prepare", "resting", "start"]
+__all__ = ["CONTESTANTS", "ROOT", "Contestant", "memory_mb", "prepare", "start"]
 
 ROOT = Path(__file__).parent.parent
 CSV = ROOT.parent / "shared" / "data" / "CreditScoring.csv"
@@ -120,37 +120,9 @@ def _answers(server: Server, body: bytes) -> bool:
         return False
 
 
-@contextmanager
-def resting(server: Server) -> Iterator[None]:
-    """Stop a server's processes: beside the one that is measured, no other may run its timers."""
-    _tell(server, psutil.Process.suspend)
-    try:
-        yield
-    finally:
-        _tell(server, psutil.Process.resume)
-
-
-@contextmanager
-def awake(server: Server) -> Iterator[None]:
-    """Let a resting server work."""
-    _tell(server, psutil.Process.resume)
-    try:
-        yield
-    finally:
-        _tell(server, psutil.Process.suspend)
-
-
 def memory_mb(server: Server) -> float:
     """Resident memory of a server's processes, in MB; what they share counts for each."""
-    total: int = sum(process.memory_info().rss for process in _tree(server))
-    return total / 1e6
-
-
-def _tell(server: Server, what: Callable[[psutil.Process], None]) -> None:
-    for process in _tree(server):
-        what(process)
-
-
-def _tree(server: Server) -> list[psutil.Process]:
     process = psutil.Process(server.process.pid)
-    return [process, *process.children(recursive=True)]
+    tree = [process, *process.children(recursive=True)]
+    total: int = sum(one.memory_info().rss for one in tree)
+    return total / 1e6
