@@ -11,9 +11,7 @@ import pytest
 
 import bentoml_ext
 from models.synthetic import generate
-from tests.score.portfolios import (
-    ROWS,
-)
+from tests.score.portfolios import ROWS
 
 
 @pytest.fixture(scope="package")

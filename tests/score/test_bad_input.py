@@ -14,15 +14,7 @@ import pytest
 
 from bentoml_ext.bulk.plan import Request
 from bentoml_ext.errors import BentoMLExtError, ConfigError, UnreadableInput
-from tests.score.portfolios import (
-    ROWS,
-    WRITERS,
-    assert_answers,
-    bad,
-    read,
-    scored,
-    write_parquet,
-)
+from tests.score.portfolios import ROWS, WRITERS, assert_answers, bad, read, scored, write_parquet
 
 pytestmark = pytest.mark.usefixtures("credit_model")
 
