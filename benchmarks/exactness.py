@@ -1,12 +1,11 @@
 """Writes docs/exactness.md: every kind of model, our graph's bits, and stock onnxmltools beside it.
 
-python -m benchmarks.exactness
+python -m benchmarks.exactness --help
 """
 
 from __future__ import annotations
 
 import platform
-import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
+import click
 import numpy as np
 import xgboost as xgb
 
@@ -45,6 +45,10 @@ class Line:
     thread_proof: float
     stock: str
     stock_share: float | None
+
+    @property
+    def exact(self) -> bool:
+        return self.margin == self.prediction == self.thread_proof == 1.0
 
 
 def measure(variant: Variant) -> Line:
@@ -93,7 +97,6 @@ def table(lines: list[Line]) -> str:
         parts.append("| model | margin | prediction | on 2 threads | verdict | stock onnxmltools |")
         parts.append("| --- | --- | --- | --- | --- | --- |")
         for line in of_group:
-            exact = line.margin == line.prediction == line.thread_proof == 1.0
             stock = line.stock
             if line.stock_share is not None:
                 stock += f", {_percent(line.stock_share)}"
@@ -101,7 +104,7 @@ def table(lines: list[Line]) -> str:
             cells = [
                 line.variant.name,
                 *map(_percent, shares),
-                "exact" if exact else "NOT EXACT",
+                "exact" if line.exact else "NOT EXACT",
                 stock,
             ]
             parts.append("| " + " | ".join(cells) + " |")
@@ -115,7 +118,7 @@ def _percent(share: float) -> str:
 
 def page(lines: list[Line], seconds: float) -> str:
     """The whole document."""
-    exact = sum(line.margin == line.prediction == line.thread_proof == 1.0 for line in lines)
+    exact = sum(line.exact for line in lines)
     stock = {
         verdict: sum(line.stock == verdict for line in lines)
         for verdict in sorted({line.stock for line in lines})
@@ -147,19 +150,29 @@ Stock onnxmltools on the same models: {counts}.
 """
 
 
-def main() -> int:
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    default=PAGE,
+    help="File to write.  [default: docs/exactness.md]",
+)
+@click.pass_context
+def exactness(context: click.Context, output: Path) -> None:
+    """Measure every kind of model and write the page; exit 1 where one is not exact."""
     warnings.simplefilter("ignore")
     xgb.set_config(verbosity=0)
     start = time.perf_counter()
     lines = []
     for number, variant in enumerate(VARIANTS, 1):
         lines.append(measure(variant))
-        sys.stderr.write(f"\r{number} of {len(VARIANTS)}")
-    sys.stderr.write("\n")
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(lines, time.perf_counter() - start), encoding="utf-8")
-    return int(any(min(line.margin, line.prediction, line.thread_proof) < 1 for line in lines))
+        click.echo(f"\r{number} of {len(VARIANTS)}", nl=False, err=True)
+    click.echo(err=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(page(lines, time.perf_counter() - start), encoding="utf-8")
+    context.exit(0 if all(line.exact for line in lines) else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exactness()
