@@ -142,8 +142,8 @@ def has_plain_answers(service: Any) -> bool:
 
 def request_timeout_s(service: str) -> float | None:
     """Seconds until a request to a configured service gets a 504; None for no limit."""
-    timeout = BentoMLContainer.config.services[service].get()["traffic"]["timeout"]
-    return None if not timeout else float(timeout)
+    # As it was written: the 504 tells the number.
+    return BentoMLContainer.config.services[service].get()["traffic"]["timeout"] or None
 
 
 def answer_headers() -> dict[str, str]:
@@ -214,7 +214,7 @@ def refit(app: Starlette, timeout: type[Any]) -> Middlewares:
 
 
 class Series:
-    """BentoML's Prometheus series of one endpoint's 200s, fed by sums.
+    """BentoML's Prometheus series of one endpoint, the 200s fed by sums.
 
     Args:
         metrics: BentoML's own middleware, whose series they are.
@@ -230,6 +230,7 @@ class Series:
             "runner_name": server_context.service_name,
         }
         where = {**who, "endpoint": endpoint}
+        self._metrics, self._where = metrics, where
         self._total = metrics.metrics_request_total.labels(**where, http_response_code=200)
         self._duration = metrics.metrics_request_duration.labels(**where, http_response_code=200)
         self._in_progress = metrics.metrics_request_in_progress.labels(**where)
@@ -237,7 +238,7 @@ class Series:
         self.bounds: list[float] = list(self._duration._upper_bounds)
 
     def add(self, counts: list[int], seconds: float, last: float) -> None:
-        """Count requests.
+        """Count requests that were answered 200.
 
         Args:
             counts: how many fell under each of `bounds`, the last of which is infinite.
@@ -250,6 +251,13 @@ class Series:
             if count:
                 bucket.inc(count)
         self._last.set(last)
+
+    def observe(self, status: int, seconds: float) -> None:
+        """Count one request that was answered otherwise."""
+        how = {**self._where, "http_response_code": status}
+        self._metrics.metrics_request_total.labels(**how).inc()
+        self._metrics.metrics_request_duration.labels(**how).observe(seconds)
+        self._last.set_to_current_time()
 
     def going(self, change: int) -> None:
         """So many more requests are in progress."""

@@ -24,11 +24,14 @@ class AccessLog:
         self._request = _names(parts, "request")
         self._response = _names(parts, "response")
 
-    def write(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]], seconds: float) -> None:
-        """Write the line of a request that was answered 200.
+    def write(
+        self, scope: Scope, status: int, headers: Iterable[tuple[bytes, bytes]], seconds: float
+    ) -> None:
+        """Write the line of a request that was answered.
 
         Args:
             scope: of the request.
+            status: of the response.
             headers: of the response.
             seconds: that it took.
         """
@@ -39,7 +42,7 @@ class AccessLog:
             "%s (%s) (%s) %.3fms",
             f"{client[0]}:{client[1]}" if client else "_",
             ",".join(request + _told(self._request, scope["headers"])),
-            ",".join(["status=200", *_told(self._response, headers)]),
+            ",".join([f"status={status}", *_told(self._response, headers)]),
             seconds * 1000,
         )
 

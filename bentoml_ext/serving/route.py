@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 from bentoml_ext.serving.tally import Tally
@@ -70,21 +72,31 @@ class Route:
 
     async def answer(self, request: bytes) -> Body:
         """The answer, or None to hand the request on."""
-        if self._tally is not None:
-            self._tally.going(1)
         try:
             return await self._handler.answer(request)
         except Exception:
             # Whatever it is, BentoML's path meets it too, and logs and words it.
             return None
-        finally:
-            if self._tally is not None:
-                self._tally.going(-1)
 
-    def count(self, seconds: float) -> None:
-        """Count a 200 that took so long."""
+    @contextmanager
+    def in_progress(self) -> Iterator[None]:
+        """Tell Prometheus of a request that has begun."""
+        if self._tally is None:
+            yield
+            return
+        self._tally.going(1)
+        try:
+            yield
+        finally:
+            self._tally.going(-1)
+
+    def count(self, seconds: float, status: int = 200) -> None:
+        """Count an answer that took so long."""
         if self._tally is not None:
-            self._tally.add(seconds)
+            if status == 200:
+                self._tally.add(seconds)
+            else:
+                self._tally.observe(status, seconds)
 
     def flush(self) -> None:
         """Bring every count to Prometheus."""

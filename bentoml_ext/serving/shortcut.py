@@ -1,9 +1,10 @@
 """Shortcut: answers plain requests to hot routes in front of BentoML.
 
 It knows HTTP and nothing of what is answered. Whatever it is not sure of it hands on untouched,
-the body replayed: BentoML's own path is the specification, and every error comes from there.
-Most requests never come here, as the wire has answered them: what comes has a body that arrived in
-parts, or takes long, or something else about it.
+the body replayed: BentoML's own path is the specification, and every error comes from there, but
+for the 504 of a request whose time is over while the shortcut has it. Most requests never come
+here, as the wire has answered them: what comes has a body that arrived in parts, or takes long, or
+something else about it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import nullcontext
-from functools import partial
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_ext.serving.access import AccessLog
 from bentoml_ext.serving.head import is_json
-from bentoml_ext.serving.route import Route
-from bentoml_ext.serving.timeout import PromptTimeout
+from bentoml_ext.serving.route import Headers, Route
+from bentoml_ext.serving.timeout import DEADLINE, too_late
 from bentoml_ext.serving.wire import Wire
 
 __all__ = ["MAX_BODY_BYTES", "Shortcut"]
@@ -67,9 +67,7 @@ class Shortcut:
         if scope["type"] == "http":
             route = self._routes.get(scope["path"])
             if route is not None and self._may_answer(scope):
-                work: ASGIApp = partial(self._answer, route)
-                app = work if self.timeout_s is None else PromptTimeout(work, self.timeout_s)
-                await app(scope, receive, send)
+                await self._answer(route, scope, receive, send)
                 return
             if scope["path"] == "/metrics":
                 self.flush()
@@ -90,22 +88,41 @@ class Shortcut:
     async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         messages: list[Message] = []
-        async with self._concurrency or nullcontext():
-            request = await _read(receive, messages)
-            found = None if request is None else await route.answer(request)
-        if found is None:
+        with route.in_progress():
+            answer = await self._in_time(route, scope, receive, messages)
+        if answer is None:
             await self.app(scope, _replay(messages, receive), send)
             return
+        status, headers, body = answer
         seconds = perf_counter() - began
-        route.count(seconds)
+        route.count(seconds, status)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        if self._access_log is not None:
+            self._access_log.write(scope, status, headers, seconds)
+
+    async def _in_time(
+        self, route: Route, scope: Scope, receive: Receive, messages: list[Message]
+    ) -> tuple[int, Headers, bytes] | None:
+        """Status, headers and body; 504 when the time is over; None to hand the request on."""
+        if self.timeout_s is not None:
+            # Of a request that is handed on too: its time does not begin anew.
+            scope[DEADLINE] = asyncio.get_running_loop().time() + self.timeout_s
+        try:
+            async with asyncio.timeout_at(scope.get(DEADLINE)), self._concurrency or nullcontext():
+                request = await _read(receive, messages)
+                found = None if request is None else await route.answer(request)
+        except TimeoutError:
+            if self.timeout_s is None:
+                raise
+            late = too_late(self.timeout_s)
+            return late.status_code, late.raw_headers, bytes(late.body)
+        if found is None:
+            return None
         # BentoML names each answer by a random id.
         request_id = b"%016x" % random.getrandbits(64)
         length = (b"content-length", b"%d" % len(found))
-        headers = [*route.headers, length, (b"x-bentoml-request-id", request_id)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": found})
-        if self._access_log is not None:
-            self._access_log.write(scope, headers, seconds)
+        return 200, [*route.headers, length, (b"x-bentoml-request-id", request_id)], found
 
 
 async def _read(receive: Receive, messages: list[Message]) -> bytes | None:

@@ -19,7 +19,7 @@ EVERY_S = 0.1
 
 
 class Tally:
-    """Requests of one endpoint that were answered 200."""
+    """Requests of one endpoint; those answered 200 are summed up."""
 
     def __init__(self, series: Series) -> None:
         self._series = series
@@ -29,11 +29,15 @@ class Tally:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, seconds: float) -> None:
-        """Count a request that took so long."""
+        """Count a 200 that took so long."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._seconds += seconds
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY_S, self.flush)
+
+    def observe(self, status: int, seconds: float) -> None:
+        """Count another answer that took so long."""
+        self._series.observe(status, seconds)
 
     def going(self, change: int) -> None:
         """So many more requests are in progress."""

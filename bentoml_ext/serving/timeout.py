@@ -9,12 +9,15 @@ no task.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["PromptTimeout"]
+__all__ = ["DEADLINE", "PromptTimeout", "too_late"]
+
+DEADLINE: Final = "bentoml_ext.deadline"
+"""Key of a scope: when its time is over, by the event loop's clock, if that has begun before."""
 
 
 class PromptTimeout:
@@ -33,7 +36,8 @@ class PromptTimeout:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        clock = asyncio.timeout(self.timeout)
+        end = asyncio.get_running_loop().time() + self.timeout
+        clock = asyncio.timeout_at(scope.get(DEADLINE, end))
 
         async def send_in_time(message: Message) -> None:
             # Once begun, an answer may take as long as it takes.
@@ -47,10 +51,10 @@ class PromptTimeout:
             # The application's own TimeoutError is its own affair.
             if not clock.expired():
                 raise
-            await self._refuse()(scope, receive, send)
+            await too_late(self.timeout)(scope, receive, send)
 
-    def _refuse(self) -> JSONResponse:
-        error: dict[str, Any] = {
-            "error": f"Not able to process the request in {self.timeout} seconds"
-        }
-        return JSONResponse(error, status_code=504)
+
+def too_late(timeout: float) -> JSONResponse:
+    """BentoML's 504."""
+    error: dict[str, Any] = {"error": f"Not able to process the request in {timeout} seconds"}
+    return JSONResponse(error, status_code=504)
