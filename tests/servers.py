@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import httpx
 
-__all__ = ["Server", "free_port", "running", "serve"]
+__all__ = ["START_S", "Server", "eventually", "free_port", "running", "serve", "started"]
 
 ROOT = Path(__file__).parent.parent
 START_S = 60.0
 STOP_S = 15.0
 STARTS = 3
+# Below those that the kernel gives to whoever asks for any port, and to outgoing connections. Each
+# worker of pytest-xdist has its own: another's server may not be bound yet.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = range(20_000 + WORKER, 32_000, WORKERS)
+
+Found = TypeVar("Found")
 
 
 class PortTakenError(AssertionError):
@@ -64,13 +72,25 @@ class Server:
         """
         end = time.monotonic() + limit_s
         while not self.is_ready():
-            if self.process.poll() is not None and "Address already in use" in self.log:
-                raise PortTakenError(self.log)
-            assert self.process.poll() is None, f"ended with {self.process.poll()}:\n{self.log}"
+            self.must_run()
             # BentoML starts a worker again and again that fails to start.
             assert "Application startup failed" not in self.log, self.log
             assert time.monotonic() < end, f"not ready in {limit_s:g} s:\n{self.log}"
             time.sleep(0.05)
+        # Where it has ended, another answered on its port.
+        self.must_run()
+
+    def must_run(self) -> None:
+        """Find it running.
+
+        Raises:
+            PortTakenError: it ended, as one of its ports was taken.
+            AssertionError: it ended; with its output.
+        """
+        code = self.process.poll()
+        if code is not None and "Address already in use" in self.log:
+            raise PortTakenError(self.log)
+        assert code is None, f"ended with {code}:\n{self.log}"
 
     def stop(self) -> None:
         """End it and every process that it started."""
@@ -93,7 +113,7 @@ def serve(
     *options: str,
     cwd: Path = ROOT,
     python: str = sys.executable,
-    wait: bool = True,
+    wait: bool | Callable[[Server], object] = True,
     **environ: str,
 ) -> Iterator[Server]:
     """`bentoml serve TARGET`, ready unless told not to wait.
@@ -104,18 +124,33 @@ def serve(
         options: more of the command line.
         cwd: folder to start in.
         python: interpreter whose BentoML is used.
-        wait: whether to wait until it is ready.
+        wait: whether to wait until it is ready, or what to wait for instead.
         environ: variables to set, such as BACKEND="onnx".
     """
+    if isinstance(wait, bool):
+        wait = Server.wait if wait else lambda server: None
     command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", *options]
+    with started(command, "--port=", home, cwd, wait, **environ) as server:
+        yield server
+
+
+@contextmanager
+def started(
+    command: list[str],
+    port_option: str,
+    home: Path,
+    cwd: Path,
+    wait: Callable[[Server], object],
+    **environ: str,
+) -> Iterator[Server]:
+    """A command that serves on a free port, past what is waited for; ended when the block ends."""
     # BentoML takes its supervisor's ports as a test takes the server's: it looks for free ones and
     # binds them a moment later, when another process may have them.
     for start in range(1, STARTS + 1):
         port = free_port()
-        with running([*command, "--port", str(port)], port, home, cwd, **environ) as server:
+        with running([*command, f"{port_option}{port}"], port, home, cwd, **environ) as server:
             try:
-                if wait:
-                    server.wait()
+                wait(server)
             except PortTakenError:
                 if start == STARTS:
                     raise
@@ -141,11 +176,21 @@ def running(
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 on which nothing listens now, of this worker's own."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+
+
+def eventually(check: Callable[[], Found], limit_s: float = 10) -> Found:
+    """What `check` returns, as soon as it is true."""
+    end = time.monotonic() + limit_s
+    while not (found := check()):
+        assert time.monotonic() < end, f"not true in {limit_s:g} s, but {found!r}"
+        time.sleep(0.05)
+    return found
 
 
 def _start(

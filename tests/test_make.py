@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from models.fields import EXAMPLE
 from models.synthetic import generate
 from tests.commands import ROOT
-from tests.servers import Server, free_port, running
+from tests.servers import Server, started
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ class Clone:
     Args:
         folder: the clone.
         home: its BENTOML_HOME, empty at the first start.
-        log: output of the first `make serve`.
+        log: output of the first `make serve`, with that of starts whose port was taken.
         answers: bodies of the first start.
         stamp_ns: when the environment was made.
     """
@@ -45,12 +46,10 @@ class Clone:
     @contextmanager
     def serving(self, limit_s: float, **environ: str) -> Iterator[Server]:
         """`make serve`, ready."""
-        port = free_port()
         # BentoML listens everywhere unless told otherwise.
         environ |= {"BENTOML_HOST": "127.0.0.1"}
-        command = ["make", "serve", f"PORT={port}"]
-        with running(command, port, self.home, self.folder, **environ) as server:
-            server.wait(limit_s)
+        wait = partial(Server.wait, limit_s=limit_s)
+        with started(["make", "serve"], "PORT=", self.home, self.folder, wait, **environ) as server:
             yield server
 
     def stamp(self) -> int:
@@ -75,7 +74,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(folder / "clone", folder / "home")
     made.home.mkdir()
     with made.serving(FIRST_LIMIT_S) as server:
-        made.answers, made.log = answers(server), server.log
+        made.answers = answers(server)
+        made.log = "".join(log.read_text() for log in made.home.glob("server-*.log"))
         assert server.client.get("/model").json()["backend"] == "onnx"
     made.stamp_ns = made.stamp()
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import bentoml
@@ -22,14 +23,13 @@ from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_proof, load_rows, self_test
 from tests import small
 from tests.selftests import swapped
-from tests.servers import Server, serve
+from tests.servers import START_S, Server, serve
 
 SERVICE = """
 import bentoml_ext
 
 svc = bentoml_ext.get_service("selftest_test:{version}", name="tested", workers=1)
 """
-WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,13 @@ def another_graph() -> bytes:
     return graph
 
 
-def starts_and_fails(server: Server, message: str) -> str:
-    """The line of the log with the message, once it is there; until then it was never ready."""
+def fails_to_start(server: Server, message: str) -> None:
+    """Wait until its log has the message, and a while longer: it is never ready."""
     # The socket is open before a worker is: a question then waits for an answer.
     server.client.timeout = httpx.Timeout(0.2)
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + START_S
     while message not in server.log:
+        server.must_run()
         assert not server.is_ready(), server.log
         assert time.monotonic() < end, server.log
         time.sleep(0.1)
@@ -66,7 +67,6 @@ def starts_and_fails(server: Server, message: str) -> str:
     for _ in range(10):
         assert not server.is_ready(), server.log
         time.sleep(0.1)
-    return next(line for line in server.log.splitlines() if message in line)
 
 
 @pytest.mark.parametrize("backend", ["auto", "onnx", "xgboost"])
@@ -145,8 +145,9 @@ def test_a_server_with_another_models_graph_never_becomes_ready(home: Path, tmp_
     swapped(tampered("swapped"), GRAPH, another_graph())
     (tmp_path / "tested.py").write_text(SERVICE.format(version="swapped"))
 
-    with serve(home, "tested:svc", cwd=tmp_path, wait=False) as server:
-        line = starts_and_fails(server, "Self-test failed: ")
+    wait = partial(fails_to_start, message="Self-test failed: ")
+    with serve(home, "tested:svc", cwd=tmp_path, wait=wait) as server:
+        line = next(line for line in server.log.splitlines() if "Self-test failed: " in line)
 
     assert "Expected margin " in line
     assert ", got " in line
@@ -155,20 +156,12 @@ def test_a_server_with_another_models_graph_never_becomes_ready(home: Path, tmp_
 
 def test_a_server_with_a_cut_graph_never_becomes_ready(home: Path, tmp_path: Path) -> None:
     graph = tampered("cut") / GRAPH
-    (tmp_path / "tested.py").write_text(SERVICE.format(version="cut"))
-    # The service reads the fields when it is made; a worker opens the bundle later.
     graph.write_bytes(graph.read_bytes()[:-1])
+    (tmp_path / "tested.py").write_text(SERVICE.format(version="cut"))
 
     with serve(home, "tested:svc", cwd=tmp_path, wait=False) as server:
-        end = time.monotonic() + WAIT_S
-        while "graph.onnx" not in server.log and server.process.poll() is None:
-            assert not server.is_ready()
-            assert time.monotonic() < end, server.log
-            time.sleep(0.1)
-
-        assert not server.is_ready()
-        server.process.wait(WAIT_S)
-    assert "changed or cut after it was stored" in server.log
+        assert server.process.wait(START_S) == 1
+        assert "changed or cut after it was stored" in server.log
 
 
 def test_a_ready_server_tells_of_its_proof(
