@@ -39,9 +39,6 @@ __all__ = [
     "show",
 ]
 
-SERVED = "credit_risk_model"
-"""What a bare `bentoml serve` serves; a model of another name needs a service of its own."""
-
 
 def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
     """After `export`: what was written, and what was checked."""
@@ -75,16 +72,9 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> str:
     return (
         f"Imported {source} as {stored.tag}: {manifest.n_trees} trees, "
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
-        f"{manifest.objective}.\n{_evidence(bundle)}\n{_how_to_serve(stored.tag)}"
-    )
-
-
-def _how_to_serve(tag: bentoml.Tag) -> str:
-    if tag.name == SERVED:
-        return "Serve it with `bentoml serve`, or `BACKEND=xgboost bentoml serve`."
-    return (
+        f"{manifest.objective}.\n{_evidence(bundle)}\n"
         "Serve it with `bentoml serve service:svc`, where service.py holds:\n"
-        f'    import bentoml_ext\n    svc = bentoml_ext.get_service("{tag}")'
+        f'    import bentoml_ext\n    svc = bentoml_ext.get_service("{stored.tag}")'
     )
 
 

@@ -79,7 +79,7 @@ def _one_line_errors() -> Iterator[None]:
         if library not in _LIBRARIES:
             raise
         raise click.ClickException(
-            f"Training needs {library}. Install it with the 'convert' extra."
+            f"Training needs {library}. Install it with the 'train' extra."
         ) from error
     except OSError as error:
         raise click.ClickException(str(error)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from textwrap import dedent
 
 import bentoml
 import onnx
@@ -17,6 +18,7 @@ from bentoml_ext.cli import ext
 from bentoml_ext.encoder import Encoder
 from tests import small
 from tests.commands import bentoml_command, python_code
+from tests.servers import serve
 
 NEW_MODULES = """
 import sys
@@ -244,6 +246,20 @@ def test_import_of_a_booster_file_stores_a_bundle(
             got=found.backend(backend).margins(rows),
         )
     assert (found.encoder.absent, found.encoder.null) == ("zero", "missing")
+
+
+def test_import_tells_how_to_serve_the_model(home: Path, tmp_path: Path) -> None:
+    model, features = tmp_path / "model.ubj", tmp_path / "features"
+    small.booster().save_model(model)
+    features.write_text("\n".join(small.FEATURES))
+    ended = bentoml_command(
+        home, "ext", "import", model, "--features", features, "--name", "told-a.b"
+    )
+    _, told = ended.stdout.split("`bentoml serve service:svc`, where service.py holds:\n")
+    (tmp_path / "service.py").write_text(dedent(told))
+
+    with serve(home, "service:svc", cwd=tmp_path) as server:
+        assert server.client.get("/model").json()["tag"].startswith("told-a.b:")
 
 
 def test_import_with_a_wrong_number_of_features_is_one_line(home: Path, tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_the_applications_own_timeout_error_is_not_a_504() -> None:
 
 
 def test_time_that_has_begun_before_does_not_begin_anew() -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def app(*_: Any) -> Any:
         await asyncio.sleep(60)
 
     async def answer() -> list[Any]:

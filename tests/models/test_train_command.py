@@ -92,7 +92,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(tmp_path: Path)
     done = python(tmp_path, "-c", code)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: Training needs xgboost. Install it with the 'convert' extra.\n"
+    assert done.stderr == "Error: Training needs xgboost. Install it with the 'train' extra.\n"
 
 
 def test_a_model_of_generated_applications_is_saved_and_scores(filled_home: Path) -> None:
