@@ -15,7 +15,7 @@ from models.fields import EXAMPLE
 from models.synthetic import generate
 from models.training import Trained
 from tests.bulk_bodies import ARROW, BOTH, NDJSON, bulk, ndjson_of, said, stream_of
-from tests.servers import ROOT, Server, serve
+from tests.servers import ROOT, Server, eventually, serve
 from tests.spied import series, serve_spied, worker_of
 
 LINE = ndjson_of([EXAMPLE])
@@ -53,15 +53,18 @@ def test_pyarrow_comes_with_the_first_arrow_request(spied: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_client_that_goes_away_leaves_a_worker_that_answers(spied: Server, kind: str) -> None:
+def test_a_client_that_goes_away_leaves_a_worker_that_answers(
+    onnx_server: Server, kind: str
+) -> None:
     body = LINE if kind == NDJSON else stream_of(generate(9).to_arrow())[:-50]
     # Twice as many as are read at once.
     for _ in range(8):
-        begin(spied, kind, body).close()
+        begin(onnx_server, kind, body).close()
 
     started = time.monotonic()
-    assert len(said(bulk(spied, kind, [EXAMPLE]))) == 1
-    assert time.monotonic() - started < 4
+    assert len(said(bulk(onnx_server, kind, [EXAMPLE]))) == 1
+    # Without their bodies' timeout, which is a minute.
+    assert time.monotonic() - started < 15
 
 
 def test_a_body_that_does_not_come_in_time_is_504_and_frees_its_place(spied: Server) -> None:
@@ -143,12 +146,9 @@ def test_the_access_log_and_the_limit_at_once_hold(
     config = 'traffic={"max_concurrency": 1}, logging={"access": {"enabled": True}}'
     with serve_spied(home, tmp_path, config) as server:
         with begin(server):
-            time.sleep(0.3)
-            assert bulk(server, NDJSON, [EXAMPLE]).status_code == 429
-        time.sleep(0.3)
-        assert said(bulk(server, NDJSON, [EXAMPLE]))
-        time.sleep(0.2)
-        assert f"path=/classify_batch,type={NDJSON},length={len(LINE)}" in server.log
+            eventually(lambda: bulk(server, NDJSON, [EXAMPLE]).status_code == 429)
+        eventually(lambda: bulk(server, NDJSON, [EXAMPLE]).status_code == 200)
+        eventually(lambda: f"path=/classify_batch,type={NDJSON},length={len(LINE)}" in server.log)
 
 
 def test_what_is_no_stream_is_bentomls(onnx_server: Server) -> None:
