@@ -58,6 +58,14 @@ def saving(home: Path, times: int, name: str = "model") -> subprocess.Popen[str]
     return process
 
 
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it printed past its first line, and its errors, once it has ended."""
+    assert process.stdout is not None
+    # Not by `communicate`: it would miss what was read together with the first line.
+    printed = process.stdout.read()
+    return printed, process.communicate()[1]
+
+
 def whole_versions(home: Path) -> list[bentoml.Model]:
     """Every version that the store lists; each opens with its checksums."""
     # As BentoML does before it lists.
@@ -100,10 +108,10 @@ def test_processes_that_save_at_once_all_succeed(tmp_path: Path) -> None:
     home, times = tmp_path / "home", 5
     processes = [saving(home, times) for _ in range(2)]
 
-    ended = [process.communicate() for process in processes]
+    told = [ended(process) for process in processes]
 
-    assert [process.returncode for process in processes] == [0, 0], ended
-    saved = sorted(line for output, _ in ended for line in output.split())
+    assert [process.returncode for process in processes] == [0, 0], told
+    saved = sorted(line for printed, _ in told for line in printed.split())
     assert len(set(saved)) == 2 * times
     assert sorted(str(model.tag) for model in whole_versions(home)) == saved
     assert str(ModelStore(home / "models").get("model:latest").tag) in saved
@@ -113,10 +121,10 @@ def test_of_processes_that_save_one_version_at_once_one_succeeds(tmp_path: Path)
     home = tmp_path / "home"
     processes = [saving(home, 1, "model:v1") for _ in range(2)]
 
-    ended = [process.communicate() for process in processes]
+    told = [ended(process) for process in processes]
 
-    assert sorted(process.returncode for process in processes) == [0, 1], ended
-    assert any("got model:v1, which exists" in errors for _, errors in ended)
+    assert sorted(process.returncode for process in processes) == [0, 1], told
+    assert any("got model:v1, which exists" in errors for _, errors in told)
     assert [str(model.tag) for model in whole_versions(home)] == ["model:v1"]
 
 
@@ -145,13 +153,12 @@ def test_a_save_after_a_full_disk_succeeds(small_disk: Path) -> None:
         refused.communicate()
     filler.unlink()
 
-    with saving(home, 1) as again:
-        # Not `communicate`: it would miss what was read together with the first line.
-        saved = again.stdout.read().strip() if again.stdout else ""
+    again = saving(home, 1)
+    saved, _ = ended(again)
 
     assert (first.returncode, refused.returncode, again.returncode) == (0, 1, 0)
     assert len(whole_versions(home)) == 2
-    assert str(ModelStore(home / "models").get("model:latest").tag) == saved
+    assert str(ModelStore(home / "models").get("model:latest").tag) == saved.strip()
 
 
 def _free(folder: Path) -> int:
