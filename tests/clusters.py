@@ -20,8 +20,13 @@ from tests.servers import free_port
 
 __all__ = ["QUIET", "Cluster", "cluster"]
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
-"""No word to Ray's makers, and no token in the user's home."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "PYTHONWARNINGS": "ignore",
+}
+"""No word to Ray's makers, no token in the user's home, no worker killed on a full machine."""
 
 START_S = 90.0
 STORE_BYTES = 100_000_000

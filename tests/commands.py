@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["ROOT", "bentoml_command", "environment", "python_code"]
+__all__ = ["LIMIT_S", "ROOT", "bentoml_command", "environment", "python_code"]
 
 ROOT = Path(__file__).parent.parent
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.commands import bentoml_command, environment
+from tests.commands import LIMIT_S, bentoml_command, environment
 from tests.score.portfolios import (
     ROWS,
     TAG,
@@ -90,7 +90,7 @@ def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
     while process.poll() is None and len(list(output.rglob("part*"))) < 3:
         time.sleep(0.001)
     process.send_signal(signal.Signals[sign])
-    process.wait(30)
+    process.wait(LIMIT_S)
 
     whole = sorted(output.rglob("part*"))
     assert all(read(path).num_rows == ROWS // 40 for path in whole)
