@@ -28,7 +28,7 @@ from bentoml_ext.verification import verify_bundle
 from models.fields import EXAMPLE
 from tests import small
 from tests.selftests import swapped
-from tests.servers import Server, serve
+from tests.servers import START_S, Server, serve
 
 OTHERS = ("onnx", "xgboost")
 
@@ -292,7 +292,7 @@ def test_a_crossover_that_cannot_be_used_stops_the_start(
     home: Path, credit_model: bentoml.Model
 ) -> None:
     with serve(home, wait=False, BACKEND="auto", CROSSOVER="onnx:0") as server:
-        code = server.process.wait(30)
+        code = server.process.wait(START_S)
 
         assert code != 0
         assert "the rows rising from 1, got 'onnx:0' - at CROSSOVER" in server.log

@@ -12,7 +12,7 @@ import pytest
 from bentoml_ext import load_model
 from bentoml_ext.encoder import Application
 from models.fields import EXAMPLE
-from tests.servers import Server, serve
+from tests.servers import START_S, Server, serve
 
 
 def post(server: Server, path: str, body: Any) -> tuple[int, bytes]:
@@ -203,7 +203,7 @@ def test_an_unknown_backend_stops_the_start_with_the_known_ones(
     home: Path, credit_model: bentoml.Model
 ) -> None:
     with serve(home, wait=False, BACKEND="tensorflow") as server:
-        assert server.process.wait(30) == 1
+        assert server.process.wait(START_S) == 1
         assert "Expected one of auto, onnx, xgboost, got 'tensorflow'" in server.log
 
 
@@ -214,5 +214,5 @@ def test_a_backend_is_also_an_argument(home: Path, credit_model: bentoml.Model) 
 
 def test_an_empty_store_stops_the_start_and_says_what_to_do(tmp_path: Path) -> None:
     with serve(tmp_path, wait=False) as server:
-        assert server.process.wait(30) == 1
+        assert server.process.wait(START_S) == 1
         assert "Train one (`python -m models.train`) or import one" in server.log

@@ -13,7 +13,7 @@ import pytest
 
 from bentoml_ext.encoder import Application
 from tests.commands import ROOT, environment
-from tests.servers import Server, serve
+from tests.servers import START_S, Server, serve
 
 pytestmark = pytest.mark.slow
 
@@ -111,7 +111,7 @@ def test_xgboost_stops_the_start_and_names_the_extra(
     slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
 ) -> None:
     with serve(home, python=str(slim), cwd=folder, wait=False, BACKEND="xgboost") as server:
-        code = server.process.wait(30)
+        code = server.process.wait(START_S)
 
         assert code != 0
         assert "Backend 'xgboost' needs xgboost. Install it with the 'xgboost' extra" in server.log
