@@ -140,13 +140,13 @@ def test_an_upload_is_never_held_whole(
     assert after - before < 24 * MB
 
 
-def test_the_access_log_and_the_limit_at_once_hold(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model
-) -> None:
+def test_the_access_log_and_the_limit_at_once_hold(own_home: Path, tmp_path: Path) -> None:
+    at = {"endpoint": "/classify_batch"}
     config = 'traffic={"max_concurrency": 1}, logging={"access": {"enabled": True}}'
-    with serve_spied(home, tmp_path, config) as server:
+    with serve_spied(own_home, tmp_path, config) as server:
         with begin(server):
-            eventually(lambda: bulk(server, NDJSON, [EXAMPLE]).status_code == 429)
+            eventually(lambda: series(server, "request_in_progress", **at) == 1)
+            assert bulk(server, NDJSON, [EXAMPLE]).status_code == 429
         eventually(lambda: bulk(server, NDJSON, [EXAMPLE]).status_code == 200)
         eventually(lambda: f"path=/classify_batch,type={NDJSON},length={len(LINE)}" in server.log)
 

@@ -137,13 +137,12 @@ def test_a_body_that_does_not_come_in_time_is_the_same_504_counted_and_logged(
 
 
 @pytest.mark.parametrize("fastpath", ["on", "off"])
-def test_one_request_too_many_at_once_is_429(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model, fastpath: str
-) -> None:
+def test_one_request_too_many_at_once_is_429(own_home: Path, tmp_path: Path, fastpath: str) -> None:
     config = 'traffic={"max_concurrency": 1}'
-    with serve_spied(home, tmp_path, config, {"FASTPATH": fastpath}) as server:
+    with serve_spied(own_home, tmp_path, config, {"FASTPATH": fastpath}) as server:
         with begin(server) as waiting:
-            eventually(lambda: classify(server).status_code == 429)
+            eventually(lambda: series(server, "request_in_progress", endpoint="/classify") == 1)
+            assert classify(server).status_code == 429
             waiting.sendall(BODY)
             assert b"200 OK" in waiting.recv(65536)
 
