@@ -25,7 +25,7 @@ JSON = "application/json"
 Answer = tuple[int, dict[str, str], bytes]
 
 
-@pytest.fixture(scope="module", params=["onnx", "xgboost"])
+@pytest.fixture(scope="module", params=["onnx", pytest.param("xgboost", marks=pytest.mark.slow)])
 def pair(
     request: pytest.FixtureRequest, home: Path, credit_model: bentoml.Model
 ) -> Iterator[tuple[Server, Server]]:

@@ -79,6 +79,7 @@ def test_the_exit_code_and_a_line_tell_how_it_ended(
     assert command(home, source, "--workers", "0").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
 def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
     sign: str, home: Path, portfolio: pa.Table, expected: list[Any], tmp_path: Path
