@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -259,6 +259,6 @@ class Series:
         self._metrics.metrics_request_duration.labels(**how).observe(seconds)
         self._last.set_to_current_time()
 
-    def going(self, change: int) -> None:
-        """So many more requests are in progress."""
-        self._in_progress.inc(change)
+    def in_progress(self) -> AbstractContextManager[object]:
+        """A block in which one more request is in progress."""
+        return self._in_progress.track_inprogress()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeAlias
 
 from bentoml_ext.serving.tally import Tally
@@ -78,17 +77,9 @@ class Route:
             # Whatever it is, BentoML's path meets it too, and logs and words it.
             return None
 
-    @contextmanager
-    def in_progress(self) -> Iterator[None]:
-        """Tell Prometheus of a request that has begun."""
-        if self._tally is None:
-            yield
-            return
-        self._tally.going(1)
-        try:
-            yield
-        finally:
-            self._tally.going(-1)
+    def in_progress(self) -> AbstractContextManager[object]:
+        """A block in which one more request is in progress."""
+        return nullcontext() if self._tally is None else self._tally.in_progress()
 
     def count(self, seconds: float, status: int = 200) -> None:
         """Count an answer that took so long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left
+from contextlib import AbstractContextManager
 
 from bentoml_ext.internals import Series
 
@@ -39,9 +40,9 @@ class Tally:
         """Count another answer that took so long."""
         self._series.observe(status, seconds)
 
-    def going(self, change: int) -> None:
-        """So many more requests are in progress."""
-        self._series.going(change)
+    def in_progress(self) -> AbstractContextManager[object]:
+        """A block in which one more request is in progress."""
+        return self._series.in_progress()
 
     def flush(self) -> None:
         """Bring what was counted to Prometheus."""
