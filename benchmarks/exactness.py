@@ -27,6 +27,7 @@ from benchmarks.comparison import (
 )
 from benchmarks.stock import stock_verdict
 from benchmarks.variants import VARIANTS, Variant
+from bentoml_ext import files
 from bentoml_ext.export import read, to_onnx
 
 PAGE = Path(__file__).parents[1] / "docs" / "exactness.md"
@@ -170,7 +171,7 @@ def exactness(context: click.Context, output: Path) -> None:
         click.echo(f"\r{number} of {len(VARIANTS)}", nl=False, err=True)
     click.echo(err=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(page(lines, time.perf_counter() - start), encoding="utf-8")
+    files.write(output, page(lines, time.perf_counter() - start).encode())
     context.exit(0 if all(line.exact for line in lines) else 1)
 
 
