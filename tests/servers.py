@@ -113,7 +113,7 @@ def serve(
     *options: str,
     cwd: Path = ROOT,
     python: str = sys.executable,
-    wait: bool | Callable[[Server], object] = True,
+    wait: Callable[[Server], object] | None = Server.wait,
     **environ: str,
 ) -> Iterator[Server]:
     """`bentoml serve TARGET`, ready unless told not to wait.
@@ -124,11 +124,9 @@ def serve(
         options: more of the command line.
         cwd: folder to start in.
         python: interpreter whose BentoML is used.
-        wait: whether to wait until it is ready, or what to wait for instead.
+        wait: what to wait for, until it is ready by default; None to wait for nothing.
         environ: variables to set, such as BACKEND="onnx".
     """
-    if isinstance(wait, bool):
-        wait = Server.wait if wait else lambda server: None
     command = [python, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", *options]
     with started(command, "--port=", home, cwd, wait, **environ) as server:
         yield server
@@ -140,7 +138,7 @@ def started(
     port_option: str,
     home: Path,
     cwd: Path,
-    wait: Callable[[Server], object],
+    wait: Callable[[Server], object] | None,
     **environ: str,
 ) -> Iterator[Server]:
     """A command that serves on a free port, past what is waited for; ended when the block ends."""
@@ -150,7 +148,8 @@ def started(
         port = free_port()
         with running([*command, f"{port_option}{port}"], port, home, cwd, **environ) as server:
             try:
-                wait(server)
+                if wait is not None:
+                    wait(server)
             except PortTakenError:
                 if start == STARTS:
                     raise

@@ -41,7 +41,7 @@ def serve_spied(
     (folder / "spied.py").write_text(SERVICE.format(config=config))
     variables = {"PYTHONPATH": str(ROOT), **(environ or {})}
     target, python = "spied:Spied", sys.executable
-    return serve(home, target, cwd=folder, python=python, wait=True, **variables)
+    return serve(home, target, cwd=folder, python=python, wait=Server.wait, **variables)
 
 
 def series(server: Server, name: str, **labels: str) -> float:

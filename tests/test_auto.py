@@ -291,7 +291,7 @@ def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Mod
 def test_a_crossover_that_cannot_be_used_stops_the_start(
     home: Path, credit_model: bentoml.Model
 ) -> None:
-    with serve(home, wait=False, BACKEND="auto", CROSSOVER="onnx:0") as server:
+    with serve(home, wait=None, BACKEND="auto", CROSSOVER="onnx:0") as server:
         code = server.process.wait(START_S)
 
         assert code != 0

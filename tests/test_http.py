@@ -202,7 +202,7 @@ def test_the_openapi_page_lists_the_13_fields(onnx_server: Server) -> None:
 def test_an_unknown_backend_stops_the_start_with_the_known_ones(
     home: Path, credit_model: bentoml.Model
 ) -> None:
-    with serve(home, wait=False, BACKEND="tensorflow") as server:
+    with serve(home, wait=None, BACKEND="tensorflow") as server:
         assert server.process.wait(START_S) == 1
         assert "Expected one of auto, onnx, xgboost, got 'tensorflow'" in server.log
 
@@ -213,6 +213,6 @@ def test_a_backend_is_also_an_argument(home: Path, credit_model: bentoml.Model) 
 
 
 def test_an_empty_store_stops_the_start_and_says_what_to_do(tmp_path: Path) -> None:
-    with serve(tmp_path, wait=False) as server:
+    with serve(tmp_path, wait=None) as server:
         assert server.process.wait(START_S) == 1
         assert "Train one (`python -m models.train`) or import one" in server.log

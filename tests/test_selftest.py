@@ -159,7 +159,7 @@ def test_a_server_with_a_cut_graph_never_becomes_ready(home: Path, tmp_path: Pat
     graph.write_bytes(graph.read_bytes()[:-1])
     (tmp_path / "tested.py").write_text(SERVICE.format(version="cut"))
 
-    with serve(home, "tested:svc", cwd=tmp_path, wait=False) as server:
+    with serve(home, "tested:svc", cwd=tmp_path, wait=None) as server:
         assert server.process.wait(START_S) == 1
         assert "changed or cut after it was stored" in server.log
 

@@ -110,7 +110,7 @@ def test_auto_serves_with_what_is_installed(
 def test_xgboost_stops_the_start_and_names_the_extra(
     slim: Path, folder: Path, home: Path, credit_model: bentoml.Model
 ) -> None:
-    with serve(home, python=str(slim), cwd=folder, wait=False, BACKEND="xgboost") as server:
+    with serve(home, python=str(slim), cwd=folder, wait=None, BACKEND="xgboost") as server:
         code = server.process.wait(START_S)
 
         assert code != 0
