@@ -64,10 +64,9 @@ def _ways() -> tuple[dict[str, Callable[[Any], Any]], list[Any]]:
 
 def _ours(model: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     from bentoml_ext import Scorer, load_bundle
-    from models.fields import FIELDS
 
     for backend in ("onnx", "xgboost"):
-        yield f"ours, {backend}", Scorer.open(load_bundle(model), backend, FIELDS).classify
+        yield f"ours, {backend}", Scorer.open(load_bundle(model), backend).classify
 
 
 if __name__ == "__main__":

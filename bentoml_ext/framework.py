@@ -167,16 +167,18 @@ def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
 def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
     """A `bentoml.Service` with /classify, /classify_batch and /model for a stored model.
 
+    The model is looked for when the service starts: a bento brings its own store.
+
     Args:
         model_name: tag of the model.
         config: BentoML's service configuration (`name`, `workers`, `traffic`, ...).
 
     Raises:
-        NotFound, BundleError: as `load_bundle`.
+        ConfigError: not a tag.
     """
     from bentoml_ext.serving.service import service_for
 
-    return service_for(model_name, load_bundle(model_name).encoder.fields, **config)
+    return service_for(model_name, **config)
 
 
 def _booster_of(model: xgboost.Booster | xgboost.XGBModel) -> xgboost.Booster:

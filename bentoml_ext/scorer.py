@@ -13,7 +13,7 @@ from bentoml_ext.backends import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.decision import Answer, Decider
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError, FeatureMismatch
 from bentoml_ext.policy import Policy
 from bentoml_ext.reader import Reader, Values
@@ -45,24 +45,16 @@ class Scorer:
         self._single = backend.single(self._row)
 
     @classmethod
-    def open(
-        cls,
-        bundle: Bundle,
-        backend: str,
-        rules: Sequence[Field] | None = None,
-        crossover: Crossover | None = None,
-    ) -> Scorer:
+    def open(cls, bundle: Bundle, backend: str, crossover: Crossover | None = None) -> Scorer:
         """A scorer for a bundle.
 
         Args:
             bundle: an opened bundle.
             backend: name of a registered backend.
-            rules: the fields' rules where the service sets them, else the bundle's own.
             crossover: as `Backend.open`.
 
         Raises:
             ConfigError: the objective's margin is no log-odds.
-            FeatureMismatch: the rules are for other fields.
             UnknownBackend, BackendMissing, BackendError, BundleError: as `Bundle.backend`.
         """
         if bundle.manifest.objective not in OBJECTIVES:
@@ -71,8 +63,7 @@ class Scorer:
                 f"'{bundle.manifest.objective}' - at {bundle.path}. "
                 "`bentoml ext export` still writes its graph."
             )
-        encoder = bundle.encoder if rules is None else bundle.encoder.with_rules(rules)
-        return cls(encoder, bundle.backend(backend, crossover), bundle.policy)
+        return cls(bundle.encoder, bundle.backend(backend, crossover), bundle.policy)
 
     def classify(self, application: Any) -> Answer:
         """The answer to one application.

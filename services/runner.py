@@ -15,11 +15,11 @@ from bentoml.io import JSON
 import bentoml_ext
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.errors import InvalidApplication
-from models.fields import EXAMPLE, FIELDS
+from models.fields import EXAMPLE
 
 MODEL = bentoml_ext.get("credit_risk_model:latest")
 BUNDLE = bentoml_ext.load_bundle(MODEL)
-ENCODER = BUNDLE.encoder.with_rules(FIELDS)
+ENCODER = BUNDLE.encoder
 DECIDER = Decider(BUNDLE.policy)
 
 # The Runner gets its methods from the model's signatures, when it runs.

@@ -18,10 +18,9 @@ import gc
 import sys
 import bentoml
 import bentoml_ext
-from models.fields import FIELDS
 
 @bentoml_ext.service(name="spied", {config})
-class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest", fields=FIELDS):
+class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest"):
     @bentoml.api
     def modules(self) -> list[str]:
         return sorted(sys.modules)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import xgboost
-from bentoml._internal.configuration.containers import BentoMLContainer
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext import internals
 from bentoml_ext.encoder import Application
 from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS
 from tests import small
 from tests.commands import bentoml_command
+from tests.homes import store_of
 from tests.servers import serve
 
 
@@ -64,17 +61,6 @@ def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
 def filled(applications: Any) -> list[dict[str, Any]]:
     """The course's `df.fillna(0).to_dict(orient="records")`."""
     return [{k: 0 if v is None else v for k, v in one.items()} for one in applications]
-
-
-@contextmanager
-def store_of(home: Path) -> Iterator[None]:
-    """This process saves into the store of another home."""
-    (home / "models").mkdir(parents=True)
-    internals.use_model_store(home / "models")
-    try:
-        yield
-    finally:
-        BentoMLContainer.model_store.reset()
 
 
 @pytest.mark.parametrize("is_notebook", [True, False], ids=["notebook", "estimator"])

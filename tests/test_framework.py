@@ -19,7 +19,7 @@ from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
 from bentoml_ext.policy import Band, Policy
 from tests import small
 from tests.commands import bentoml_command
-from tests.servers import serve
+from tests.servers import START_S, serve
 
 SERVICE = """
 import bentoml_ext
@@ -179,9 +179,12 @@ def test_a_service_made_of_a_model_answers_over_http(
     assert [field["name"] for field in told["fields"]] == ["age", "home", "income"]
 
 
-def test_a_service_of_no_model_is_refused() -> None:
-    with pytest.raises(NotFound):
-        bentoml_ext.get_service("no_such_model:latest")
+def test_a_service_of_no_model_stops_the_start(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.py").write_text(SERVICE.replace("framework_test:", "no_such_model:"))
+
+    with serve(home, "none:svc", cwd=tmp_path, wait=None) as server:
+        assert server.process.wait(START_S) == 1
+        assert "Expected model 'no_such_model:latest', got none of that name" in server.log
 
 
 def test_another_frameworks_model_is_refused_and_the_way_named() -> None:

@@ -14,15 +14,9 @@ from starlette.responses import Response
 
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
+from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.packing import PackedModel
-from bentoml_ext.serving.schema import (
-    JsonBody,
-    Schema,
-    answer_schema,
-    application_schema,
-    batch_of,
-    described_by,
-)
+from bentoml_ext.serving.schema import JsonBody, batch_of, described_by
 from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
@@ -46,33 +40,35 @@ class Classifier:
     A subclass names its model, and is made a service by `bentoml_ext.service`::
 
         @bentoml_ext.service(name="credit_risk_classifier")
-        class CreditRiskClassifier(Classifier, model="credit_risk_model:latest", fields=FIELDS):
+        class CreditRiskClassifier(Classifier, model="credit_risk_model:latest"):
             '''Credit risk of an application.'''
 
     Args:
-        model: tag of a model that `bentoml_ext.save_model` or `bentoml ext import` stored.
-        fields: the application's fields with the rules that requests must keep.
-        example: an application for the OpenAPI page.
+        model: tag of a model that `bentoml_ext.save_model` or `bentoml ext import` stored; its
+            fields, their rules and its policy are those of the service.
+        fields: rules that the stored model must have; where it has others, no worker starts.
+        example: an application for the OpenAPI page; by default one that keeps the rules.
     """
 
     model: ClassVar[PackedModel]
-    fields: ClassVar[tuple[Field, ...]]
+    contract: ClassVar[Contract]
+    fields: ClassVar[tuple[Field, ...] | None]
     settings: ClassVar[Settings] = Settings()
 
     def __init_subclass__(
         cls,
         *,
         model: bentoml.Tag | str,
-        fields: Sequence[Field],
+        fields: Sequence[Field] | None = None,
         example: Application | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.model = PackedModel(model)
-        cls.fields = tuple(fields)
-        schema = application_schema(fields, example)
-        cls.classify = _classify_api(schema)
-        cls.classify_batch = _classify_batch_api(schema)
+        cls.fields = None if fields is None else tuple(fields)
+        cls.contract = Contract(cls.model, example)
+        cls.classify = _classify_api(cls.contract)
+        cls.classify_batch = _classify_batch_api(cls.contract)
 
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
@@ -89,9 +85,10 @@ class Classifier:
         # One resolution: `latest` may move while the service starts.
         self.stored: bentoml.Model = self.model
         self.bundle = Bundle(Path(self.stored.path))
-        self.scorer = Scorer.open(
-            self.bundle, self.settings.backend, self.fields, self.settings.crossover
-        )
+        if self.fields is not None:
+            check_rules(self.fields, self.bundle.encoder.fields)
+        self.contract.serve(self.bundle)
+        self.scorer = Scorer.open(self.bundle, self.settings.backend, self.settings.crossover)
         self.headers = {
             "X-Model-Tag": str(self.stored.tag),
             "X-Backend": self.scorer.backend.name,
@@ -142,8 +139,9 @@ class Classifier:
         return Response(body, HTTPStatus.BAD_REQUEST, self.headers, JSON)
 
 
-def _classify_api(application: Schema) -> Any:
-    request, answer = described_by(application), described_by(answer_schema())
+def _classify_api(contract: Contract) -> Any:
+    request = described_by("Application", contract.application)
+    answer = described_by("Answer", contract.answer)
 
     @bentoml.api(input_spec=request, output_spec=answer)
     async def classify(self: Classifier, application: Any, /) -> Any:
@@ -157,9 +155,9 @@ def _classify_api(application: Schema) -> Any:
     return classify
 
 
-def _classify_batch_api(application: Schema) -> Any:
-    request = described_by(batch_of(application, MAX_BATCH))
-    answer = described_by(batch_of(answer_schema(), MAX_BATCH))
+def _classify_batch_api(contract: Contract) -> Any:
+    request = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
+    answer = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
 
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
     @bentoml.api(input_spec=request, output_spec=answer)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bentoml
 from starlette.requests import Request
 
+from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
 from bentoml_ext.json_value import json_value
+
+# They import numpy, which the serving command does without.
+if TYPE_CHECKING:
+    from bentoml_ext.policy import Policy
 
 __all__ = [
     "JsonBody",
@@ -20,9 +26,13 @@ __all__ = [
     "application_schema",
     "batch_of",
     "described_by",
+    "example_of",
 ]
 
 Schema = dict[str, Any]
+
+EXAMPLE_MARGIN = -1.25
+"""Of the answer that the OpenAPI page shows: a probability of 0.22."""
 
 
 class JsonBody(bentoml.IODescriptor):
@@ -33,7 +43,7 @@ class JsonBody(bentoml.IODescriptor):
     """
 
     __root_input__: ClassVar[bool] = True
-    json_schema: ClassVar[Schema] = {}
+    make_schema: ClassVar[Callable[[], Schema]]
 
     body: bytes = b""
 
@@ -48,8 +58,9 @@ class JsonBody(bentoml.IODescriptor):
 
     @classmethod
     def model_json_schema(cls, *_: Any, **__: Any) -> Schema:
-        """The schema that this body is described by."""
-        return cls.json_schema | {"root_input": True}
+        """The schema that this body is described by, made when BentoML asks for it."""
+        # BentoML changes what it gets.
+        return deepcopy(cls.make_schema()) | {"root_input": True}
 
     @classmethod
     def mime_type(cls) -> str:
@@ -57,39 +68,52 @@ class JsonBody(bentoml.IODescriptor):
         return "application/json"
 
 
-def described_by(schema: Schema) -> type[JsonBody]:
-    """A body with this schema."""
-    return type(str(schema["title"]), (JsonBody,), {"json_schema": schema, "__module__": __name__})
+def described_by(title: str, make_schema: Callable[[], Schema]) -> type[JsonBody]:
+    """A body whose schema has this title, and is made when BentoML asks for it."""
+
+    def titled() -> Schema:
+        return {"title": title} | make_schema()
+
+    return type(title, (JsonBody,), {"make_schema": staticmethod(titled), "__module__": __name__})
 
 
-def application_schema(fields: Sequence[Field], example: Application | None = None) -> Schema:
+def application_schema(fields: Sequence[Field], example: Application) -> Schema:
     """An application: an object with every field at its root."""
-    schema: Schema = {
-        "title": "Application",
+    return {
         "type": "object",
         "properties": {field.name: _field_schema(field) for field in fields},
         "required": [field.name for field in fields],
+        "example": dict(example),
     }
-    return schema | ({"example": dict(example)} if example else {})
 
 
-def answer_schema() -> Schema:
-    """An answer; the key and the words of its status are the bundle's policy, see GET /model."""
+def example_of(fields: Sequence[Field]) -> Application:
+    """An application that keeps the rules of its fields."""
+    return {field.name: _example_value(field) for field in fields}
+
+
+def answer_schema(policy: Policy) -> Schema:
+    """An answer under a policy."""
+    from bentoml_ext.decision import Decider
+
     return {
-        "title": "Answer",
         "type": "object",
         "properties": {
-            "Status": {"type": "string", "description": "The policy's answer."},
+            policy.key: {
+                "type": "string",
+                "enum": list(policy.answers),
+                "description": "The policy's answer.",
+            },
             "probability": {"type": "number", "minimum": 0, "maximum": 1},
         },
-        "example": {"Status": "APPROVED", "probability": 0.2224117},
+        "required": [policy.key, "probability"],
+        "example": json_value(Decider(policy).body(EXAMPLE_MARGIN)),
     }
 
 
 def batch_of(schema: Schema, limit: int) -> Schema:
     """Up to `limit` of them, in order."""
-    title = f"{schema['title']}s"
-    return {"title": title, "type": "array", "items": schema, "maxItems": limit}
+    return {"type": "array", "items": schema, "maxItems": limit}
 
 
 def add_bulk(operation: dict[str, Any], media_types: Iterable[str]) -> None:
@@ -125,3 +149,17 @@ def _field_schema(field: Field) -> Schema:
             schema["minimum"] = field.minimum
     # OpenAPI 3.0 has no null type.
     return schema | ({"nullable": True} if field.nullable else {})
+
+
+def _example_value(field: Field) -> Any:
+    """A value that the field takes: its first category, 0, or the next number that it allows."""
+    if field.categories:
+        return field.categories[0]
+    low, high = field.plain
+    for number in (0, 1, low, high, (low + high) / 2):
+        try:
+            field.check(number)
+        except InvalidApplication:
+            continue
+        return number
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from bentoml_ext import internals
 from bentoml_ext.backends import require
-from bentoml_ext.field import Field
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
 from bentoml_ext.serving.schema import add_bulk
 from bentoml_ext.settings import Settings
+from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
     from bentoml_ext.serving.shortcut import Shortcut
@@ -140,13 +140,13 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     return decorate if inner is None else decorate(inner)
 
 
-def service_for(model: bentoml.Tag | str, fields: Sequence[Field], **config: Any) -> Any:
-    """A service for a stored model whose fields have no other rules than the bundle's."""
+def service_for(model: bentoml.Tag | str, **config: Any) -> Any:
+    """A service for a stored model."""
 
-    class ModelService(Classifier, model=model, fields=fields):
+    class ModelService(Classifier, model=model):
         """Classifies applications with one stored model."""
 
-    config.setdefault("name", bentoml.Tag.from_taglike(model).name)
+    config.setdefault("name", tag_of(model).name)
     return service(**config)(ModelService)
 
 

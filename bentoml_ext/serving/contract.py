@@ -1,0 +1,95 @@
+"""Contract: which applications a service takes and which answers it gives, told by its bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bentoml_ext.errors import ConfigError, InvalidApplication
+from bentoml_ext.field import Application, Field
+from bentoml_ext.serving.packing import PackedModel
+from bentoml_ext.serving.schema import Schema, answer_schema, application_schema, example_of
+
+# `bentoml serve` imports a service to learn its shape; numpy is for those who ask for a schema.
+if TYPE_CHECKING:
+    from bentoml_ext.bundle import Bundle
+
+__all__ = ["Contract", "check_rules"]
+
+
+class Contract:
+    """The schemas of a service's bodies. The bundle is read when the first of them is asked for.
+
+    Args:
+        model: whose bundle it is.
+        example: an application for the OpenAPI page; without one, or where the bundle refuses it,
+            one is made that keeps the rules.
+    """
+
+    def __init__(self, model: PackedModel, example: Application | None = None) -> None:
+        self._model = model
+        self._example = example
+        self._bundle: Bundle | None = None
+
+    def serve(self, bundle: Bundle) -> None:
+        """Tell of this bundle from now on: the one that the worker serves."""
+        self._bundle = bundle
+
+    def application(self) -> Schema:
+        """Of an application: the bundle's fields and rules."""
+        fields = self._read().encoder.fields
+        return application_schema(fields, self._shown() or example_of(fields))
+
+    def answer(self) -> Schema:
+        """Of an answer: the key and the words of the bundle's policy."""
+        return answer_schema(self._read().policy)
+
+    def _shown(self) -> Application | None:
+        try:
+            self._read().encoder.check(self._example)
+        except InvalidApplication:
+            return None
+        return self._example
+
+    def _read(self) -> Bundle:
+        if self._bundle is None:
+            from bentoml_ext.bundle import Bundle
+
+            self._bundle = Bundle(Path(self._model.resolve().path))
+        return self._bundle
+
+
+def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:
+    """Refuse rules that a service gives and that are not the bundle's own.
+
+    Categories that only the service lists are no difference: the model has no column for them, and
+    no route takes them.
+
+    Raises:
+        ConfigError: names the first field and rule that differ, and the way out.
+    """
+    own = {field.name: field for field in given}
+    if odd := own.keys() ^ {field.name for field in stored}:
+        name = min(odd)
+        there, not_there = (
+            ("the service", "the bundle") if name in own else ("the bundle", "the service")
+        )
+        raise _differs(f"a field of {not_there} and of {there}", f"one of {there} alone", name)
+    for field in stored:
+        for rule in msgspec.structs.fields(Field):
+            ours, theirs = getattr(own[field.name], rule.name), getattr(field, rule.name)
+            if rule.name == "categories" and ours and set(theirs) <= set(ours):
+                continue
+            if ours != theirs:
+                raise _differs(f"{rule.name} {theirs!r}", f"{ours!r}", field.name)
+
+
+def _differs(expected: str, got: str, field: str) -> ConfigError:
+    return ConfigError(
+        f"Expected {expected}, got {got} - at field '{field}' of the service's `fields`. The "
+        "bundle's own rules answer on every route: leave `fields` out, and store other rules with "
+        "the model by `bentoml ext import SOURCE --name NAME --fields FILE`."
+    )
