@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bentoml_ext import files
+from bentoml_ext.bulk.folders import check_no_table, parts
 from bentoml_ext.bulk.local import Job
 from bentoml_ext.bulk.pieces import pieces
 from bentoml_ext.errors import ConfigError
@@ -94,6 +95,8 @@ def plan(request: Request, model: str) -> Plan:
     source = Path(request.source)
     if request.source != PIPE and not source.exists():
         raise ConfigError(f"Expected a file or folder, got none - at {source}.")
+    if source.is_file():
+        check_no_table(source, "a file that is no part of a table")
     as_parts = source.is_dir() or request.split
     return _parts(request, model) if as_parts else _single(request)
 
@@ -119,6 +122,7 @@ def _single(request: Request) -> Plan:
                 "Expected --rejected FILE where the answers go to standard output, got none. "
                 "Name the file for the applications that are rejected."
             )
+    _check_outside_tables(output, rejected)
     if output is not None and output.is_dir():
         raise ConfigError(f"Expected a file for the answers, got a folder - at {output}.")
     _check_apart(source, output, rejected)
@@ -139,8 +143,12 @@ def _parts(request: Request, model: str) -> Plan:
     if times > 1:
         raise ConfigError(f"Expected a name for each part, got one {times} times - at {name}.")
     _check_apart(source, output, rejected)
+    _check_outside_tables(output, rejected)
     cut = any(job.groups is not None for job in jobs)
     _claim(request, model, output, rejected, pieces=cut)
+    if request.resume:
+        _check_no_others(output, {job.output for job in jobs})
+        _check_no_others(rejected, {job.rejected for job in jobs})
     for folder in {path.parent for job in jobs for path in (job.output, job.rejected) if path}:
         folder.mkdir(parents=True, exist_ok=True)
     left = [job for job in jobs if not (request.resume and _is_done(job))]
@@ -158,14 +166,31 @@ def _check_apart(*paths: Path | None) -> None:
             )
 
 
+def _check_outside_tables(output: Path | None, rejected: Path | None) -> None:
+    """Refuse to write into a table: its readers would find files that its log does not know."""
+    for path, option in ((output, "-o"), (rejected, "--rejected")):
+        if path is not None:
+            remedy = f"Name another place by {option}."
+            check_no_table(path, "a place for the answers outside of tables", remedy)
+
+
+def _check_no_others(folder: Path | None, own: set[Path | None]) -> None:
+    """Refuse to resume where there are answers to a part that is in the source no more."""
+    if folder is None:
+        return
+    for path in sorted(folder.rglob("*")):
+        shown = not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+        if shown and path.suffix.lower() in SUFFIXES and path not in own:
+            raise ConfigError(
+                f"Expected answers to the parts that INPUT has, got others - at {path}. "
+                "Delete this file if its part is gone for good, or name another folder."
+            )
+
+
 def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
-    folder, paths = (source, source.rglob("*")) if source.is_dir() else (source.parent, [source])
-    for path in sorted(paths):
+    folder, paths = (source, parts(source)) if source.is_dir() else (source.parent, [source])
+    for path in paths:
         name = path.relative_to(folder)
-        # As Spark and Arrow read a folder: a name that begins so is no part.
-        hidden = any(part.startswith((".", "_")) for part in name.parts)
-        if hidden or not path.is_file():
-            continue
         form = _form(path, request.source_form, "--from")
         output_form = request.output_form or form
         if output_form != form:
