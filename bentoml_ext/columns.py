@@ -6,8 +6,10 @@ decides and words it: the rows, and the refusals, are those of the one-applicati
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,7 +20,7 @@ import pyarrow.compute as pc
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX
+from bentoml_ext.field import FLOAT32_MAX, words
 
 __all__ = ["ColumnEncoder"]
 
@@ -107,6 +109,9 @@ class ColumnEncoder:
         # What a null becomes, if it is plain; else anything plain, to be replaced.
         filler = self._null if low <= self._null <= high else low
         values = _filled(numbers, filler)
+        codes = sentinels_in(field, numbers.type)
+        # A code that was rounded down lies below the range that `plain` leaves out.
+        high = min([high, *(math.nextafter(code, -math.inf) for code in codes if code >= low)])
         plain = not len(values) or (
             values.min() >= low and values.max() <= min(high, EXACT if whole else high)
         )
@@ -123,7 +128,8 @@ class ColumnEncoder:
             return iter(())
         # A null may be text that is no number.
         nulls = _is_null(numbers) & (not field.nullable or ~_is_null(column))
-        return _refused(field, column, numbers, nulls | _doubtful(field, values, whole=whole))
+        doubtful = nulls | _doubtful(field, values, codes, whole=whole)
+        return _refused(field, column, numbers, doubtful, codes)
 
     def _numbers(self, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a type that is no number's."""
@@ -197,24 +203,49 @@ def _filled(numbers: pa.Array, filler: float) -> npt.NDArray[Any]:
     return wide.astype(np.float64, copy=False)
 
 
-def _doubtful(field: Field, values: npt.NDArray[Any], *, whole: bool) -> Mask:
+def sentinels_in(field: Field, kind: pa.DataType) -> dict[float, float]:
+    """The field's sentinels as a column of a type holds them, each with its sentinel.
+
+    float32 has no 99999999: such a column holds 100000000 in its place, and no reader can tell
+    which of the two was meant.
+    """
+    codes = {sentinel: sentinel for sentinel in field.sentinels}
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
+        with np.errstate(over="ignore"):
+            narrow = np.array(field.sentinels, kind.to_pandas_dtype())
+        codes |= dict(zip(narrow.astype(np.float64).tolist(), field.sentinels, strict=True))
+    return codes
+
+
+def _doubtful(
+    field: Field, values: npt.NDArray[Any], codes: Iterable[float], *, whole: bool
+) -> Mask:
     """Where a number is wrong, or may be: whole numbers may be rounded as float64."""
     limit = EXACT if whole else FLOAT32_MAX
     wide: npt.NDArray[np.float64] = values.astype(np.float64, copy=False)
     # Not `abs > limit`: NaN must not pass.
-    doubtful: Mask = ~(np.abs(wide) <= limit) | np.isin(wide, field.sentinels)
+    doubtful: Mask = ~(np.abs(wide) <= limit) | np.isin(wide, list(codes))
     if field.minimum is not None:
         doubtful |= wide < field.minimum
     return doubtful
 
 
 def _refused(
-    field: Field, column: pa.Array, numbers: pa.Array, doubtful: Mask
+    field: Field,
+    column: pa.Array,
+    numbers: pa.Array,
+    doubtful: Mask,
+    codes: Mapping[float, float] = MappingProxyType({}),
 ) -> Iterator[InvalidApplication]:
     """What `Field.check` says of the doubtful values: of the number, where there is one."""
     for index in np.flatnonzero(doubtful).tolist():
         value: Any = numbers[index].as_py()
         try:
             field.check(column[index].as_py() if value is None else value)
+            if value in codes:
+                got = (
+                    f"{words(value)}, what {codes[value]:.17g}, a code for a missing value, becomes"
+                )
+                raise InvalidApplication(field.expected, f"{got} in {numbers.type}", field.name)
         except InvalidApplication as error:
             yield error.at(index)

@@ -214,6 +214,42 @@ def test_a_whole_number_too_long_for_a_float_is_no_sentinel() -> None:
     assert rows.tolist() == [[sentinel]]
 
 
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float16()], ids=str)
+@pytest.mark.parametrize("sentinel", [99_999_999.0, 16_777_217.0, -99_999_999.0, 4097.0, -0.1])
+@pytest.mark.parametrize("coded", [False, True])
+def test_what_a_sentinel_becomes_in_a_narrow_type_is_refused(
+    sentinel: float, coded: bool, kind: pa.DataType
+) -> None:
+    encoder = Encoder(["age"], [Field("age", sentinels=(sentinel,), nullable=True)])
+    with np.errstate(over="ignore"):
+        ages = pa.array(np.array([5.0, sentinel, 7.0]).astype(kind.to_pandas_dtype()), kind)
+    if coded:
+        ages = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.int8()), ages)
+    wide = pa.array([5.0, float(ages[1].as_py()), 7.0])
+
+    rows, refused = ColumnEncoder(encoder).encode(pa.RecordBatch.from_pydict({"age": ages}))
+    honest = ColumnEncoder(encoder).encode(pa.RecordBatch.from_pydict({"age": wide}))
+
+    assert rows[:, 0].tolist() == [5.0, 7.0]
+    assert [error.index for error in refused] == [1]
+    # In float64 the sentinel would be itself, so that this is a number like any other.
+    is_one = wide[1].as_py() in (sentinel, math.inf, -math.inf)
+    assert len(honest.rows) == (2 if is_one else 3)
+
+
+def test_a_column_of_only_a_rounded_sentinel_is_refused_with_the_reason() -> None:
+    encoder = Encoder(["age"], [Field("age", sentinels=(16_777_217.0,))])
+    batch = pa.RecordBatch.from_pydict({"age": pa.array([16_777_217.0] * 2, pa.float32())})
+
+    rows, refused = ColumnEncoder(encoder).encode(batch)
+
+    assert len(rows) == 0
+    assert str(refused[0]) == (
+        "Expected a finite number, got 16777216.0, what 16777217, a code for a missing value, "
+        "becomes in float - at field 'age' of application 0."
+    )
+
+
 def test_a_missing_column_is_named_with_those_that_came() -> None:
     batch = pa.RecordBatch.from_pydict({"Age": pa.array([1])})
 
