@@ -23,8 +23,8 @@ BOUNDS = st.floats(1e-30, 1 - 1e-6)
 MARGINS = st.floats(width=32, allow_nan=False)
 POLICIES = (
     Policy(),
-    Policy("", (), "the only answer"),
-    Policy("clé\0", (Band(0.9, "🙅 " * 20), Band(0.1, 'n"\n\\0'), Band(1e-9, "")), "\0"),
+    Policy("x", (), "the only answer"),
+    Policy("clé", (Band(0.9, "🙅 " * 20), Band(0.1, 'n"\n\\0'), Band(1e-9, "\1")), "-"),
 )
 KINDS: dict[str, Callable[[np.random.Generator], Margins]] = {
     "usual": lambda random: random.normal(-1.5, 2, 50_000).astype(np.float32),

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
+import enum
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bentoml_ext.bulk.answers import Answers
+from bentoml_ext.decision import Decider
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.policy import Band, Policy
+
+WORDS = st.text(min_size=1, max_size=8)
+ANYTHING: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), WORDS, st.binary(max_size=3)
+)
 
 
 def test_the_default_policy_is_the_courses() -> None:
@@ -74,3 +91,156 @@ def test_a_policy_without_bands_gives_one_answer() -> None:
 def test_a_file_that_is_no_policy_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match=r"at policy\.json"):
         Policy.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "above", ["0.5", True, None, b"0.5", Decimal("0.5"), 1j, [0.5], 10**400], ids=str
+)
+def test_a_bound_that_is_no_number_is_refused_where_it_is_made(above: Any) -> None:
+    with pytest.raises(ConfigError, match=r"Expected a number.* - at a band's bound"):
+        Band(above, "NO")
+
+
+@pytest.mark.parametrize("text", [1, None, b"NO", "", "  ", "a\0b", "\ud800", ["NO"]], ids=repr)
+def test_what_is_no_text_is_refused_where_it_is_made(text: Any) -> None:
+    with pytest.raises(ConfigError, match="at a band's answer"):
+        Band(0.5, text)
+    with pytest.raises(ConfigError, match="at the policy's 'otherwise'"):
+        Policy(otherwise=text)
+    with pytest.raises(ConfigError, match="at the policy's 'key'"):
+        Policy(key=text)
+
+
+@pytest.mark.parametrize(
+    "key", ["probability", "Probability", "margin", "MARGIN", "model", "error", " probability "]
+)
+def test_a_key_that_an_answer_has_already_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"Expected a key that is none of error, margin, model"):
+        Policy(key=key)
+
+
+@pytest.mark.parametrize(
+    "bands", [None, "DECLINED", [(0.5, "NO")], ({"above": 0.5, "answer": "NO"},), {}, 0.5], ids=repr
+)
+def test_bands_that_are_none_are_refused(bands: Any) -> None:
+    with pytest.raises(ConfigError, match="at the policy's 'bands'"):
+        Policy(bands=bands)
+
+
+def test_more_answers_than_arrows_codes_can_tell_are_refused() -> None:
+    bands = [Band(above, str(above)) for above in np.linspace(0.9, 0.1, 128)]
+
+    most = Policy(bands=tuple(bands[1:]))
+
+    batch = Answers(Decider(most)).batch(np.linspace(-3, 3, 2000, dtype=np.float32))
+    assert set(batch.column(0).to_pylist()) == set(most.answers)
+    with pytest.raises(ConfigError, match="Expected at most 128 answers, got 129"):
+        Policy(bands=tuple(bands))
+
+
+class Word(enum.StrEnum):
+    """A text of a class of its own."""
+
+    NO = "refused"
+
+
+def test_numbers_of_numpy_and_subclasses_of_text_are_kept_as_what_they_are() -> None:
+    quarter: Any = np.float32(0.25)
+    bands: Any = [Band(np.float64(0.5), Word.NO), Band(quarter, "MAYBE")]
+
+    policy = Policy(bands=bands)
+
+    assert policy == Policy(bands=(Band(0.5, "refused"), Band(0.25, "MAYBE")))
+    assert Policy.from_json(policy.to_json()) == policy
+    assert b'"refused"' in Decider(policy).body(9.0)
+
+
+@given(
+    key=WORDS | ANYTHING,
+    bands=st.lists(st.tuples(st.floats(0, 1) | ANYTHING, WORDS | ANYTHING), max_size=3),
+    otherwise=WORDS | ANYTHING,
+)
+def test_whatever_can_be_made_survives_its_file_and_answers(
+    key: Any, bands: list[tuple[Any, Any]], otherwise: Any
+) -> None:
+    try:
+        policy = Policy(key, tuple(Band(*band) for band in bands), otherwise)
+    except ConfigError:
+        return
+
+    assert Policy.from_json(policy.to_json()) == policy
+    assert list(json.loads(Decider(policy).body(0.25))) == [policy.key, "probability"]
+    names = Answers(Decider(policy), "model:1").schema.names
+    assert len({name.casefold() for name in names}) == 4
+
+
+@pytest.mark.parametrize("name", ["band", "Key", "version"])
+def test_a_file_with_a_word_of_no_meaning_is_refused(name: str) -> None:
+    with pytest.raises(BundleError, match=name):
+        Policy.from_json(msgspec.json.encode({name: "x"}))
+
+
+def test_one_threshold_declines_above_it() -> None:
+    policy = Policy.of_threshold(0.25, key="churn")
+
+    assert policy == Policy("churn", (Band(0.25, "DECLINED"),), "APPROVED")
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        Policy.of_threshold(25)
+
+
+SHORT = '{"MAYBE": 0.3, "DECLINED": 0.5, "otherwise": "APPROVED"}'
+CHURN = Policy("churn", (Band(0.25, "yes"),), "no")
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        (SHORT, Policy()),
+        ("\ufeff" + SHORT, Policy()),
+        ('{"key": "churn", "yes": 0.25, "otherwise": "no"}', CHURN),
+        ('{"otherwise": "SEEN"}', Policy(bands=(), otherwise="SEEN")),
+        (CHURN.to_json().decode(), CHURN),
+        ('{"bands": 0.5, "otherwise": "y"}', Policy(bands=(Band(0.5, "bands"),), otherwise="y")),
+    ],
+)  # fmt: skip
+def test_a_policys_file_is_read_in_both_forms(text: str, policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text(text, encoding="utf-8")
+
+    assert Policy.from_file(tmp_path / "policy.json") == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expecting value"),
+        ("[" * 100_000, "recursion"),
+        ("[]", "got list"),
+        ("{}", "no 'otherwise'"),
+        ('{"DECLINED": 0.5}', "no 'otherwise'"),
+        ('{"bands": []}', "no 'otherwise'"),
+        ('{"DECLINED": 0.5, "DECLINED": 0.4, "otherwise": "x"}', "'DECLINED' twice"),
+        ('{"DECLINED": "0.5", "otherwise": "x"}', "Expected a number"),
+        ('{"DECLINED": true, "otherwise": "x"}', "Expected a number"),
+        ('{"DECLINED": 50, "otherwise": "x"}', "between 0 and 1"),
+        ('{"DECLINED": NaN, "otherwise": "x"}', "between 0 and 1"),
+        ('{"a": 0.5, "b": 0.5, "otherwise": "x"}', "falling order"),
+        ('{"key": "probability", "a": 0.5, "otherwise": "x"}', "Expected a key"),
+        ('{"key": 3, "a": 0.5, "otherwise": "x"}', r"at .\$\.key"),
+        ('{"bands": [], "otherwise": "x", "spare": 1}', "unknown field `spare`"),
+        ('{"bands": [{"above": 0.5}], "otherwise": "x"}', "missing required field `answer`"),
+        ('{"bands": [[0.5, "NO"]], "otherwise": "x"}', "got `array`"),
+    ],
+)  # fmt: skip
+def test_a_file_that_somebody_wrote_wrongly_is_refused_by_its_name(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.json").write_text(text)
+
+    with pytest.raises(ConfigError, match=rf"(?s){message}.*mine\.json"):
+        Policy.from_file(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("name", ["none.json", "."])
+def test_a_policys_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Expected a policy's file, got"):
+        Policy.from_file(tmp_path / name)
