@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,7 +13,9 @@ from bentoml_ext.backends import Backend, get_backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
+from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.policy import Policy
+from bentoml_ext.proof_rows import PROOF_ROWS
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
 
@@ -25,6 +27,9 @@ BOOSTER = "booster.ubj"
 GRAPH = "graph.onnx"
 ENCODER = "encoder.json"
 POLICY = "policy.json"
+
+BOUND_OTHERWISE: Final = ("format", "features", "files", "sha256")
+"""Of the manifest what a proof vouches for by the files alone; the features are the encoder's."""
 
 T = TypeVar("T")
 
@@ -69,6 +74,12 @@ class Manifest(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     sha256: str = ""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it says of the model besides the files."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: value for name, value in plain.items() if name not in BOUND_OTHERWISE}
+
     def sealed(self) -> Manifest:
         """The same manifest with its own checksum."""
         blank = msgspec.structs.replace(self, sha256="")
@@ -77,14 +88,14 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Bundle:
-    """An opened bundle: present, whole, and of a format that this version reads.
+    """An opened bundle: present, whole, as it was proven, and of a format that this version reads.
 
     Args:
         path: its folder.
 
     Raises:
-        BundleError: a file is missing, truncated, changed, or of another format. The message
-            names it.
+        BundleError: a file is missing, truncated, changed, of another format, or not the one that
+            was proven. The message names it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -99,6 +110,8 @@ class Bundle:
             raise BundleError(
                 f"Expected the manifest's features, got others - at {path / ENCODER}."
             )
+        self.proof = self._parsed(PROOF, Proof.from_json)
+        self._check_proven()
 
     def backend(self, name: str, crossover: Crossover | None = None) -> Backend:
         """A backend ready to score with its form of this model.
@@ -122,6 +135,34 @@ class Bundle:
         if name not in self.manifest.files:
             raise BundleError(f"Expected {name}, got no such file - at {self.path / MANIFEST}.")
         return self._verify(name, self.manifest.files[name])
+
+    def _check_proven(self) -> None:
+        """Refuse what the proof did not judge, whatever the manifest's own checksums say."""
+        if not self.proof.holds:
+            raise BundleError(
+                f"Expected a proof that holds, got {self.proof.reason} - at {self.path / PROOF}."
+            )
+        found = {name: entry.sha256 for name, entry in self.manifest.files.items()}
+        del found[PROOF]
+        # Proofs of the first versions of this format do not vouch for their rows.
+        if PROOF_ROWS not in self.proof.files:
+            found.pop(PROOF_ROWS, None)
+        self._compare_proven("sha256 of ", self.proof.files, found)
+        told = {"objective": self.proof.objective, **self.proof.facts}
+        facts = self.manifest.facts
+        self._compare_proven("", told, {name: facts.get(name) for name in told})
+
+    def _compare_proven(
+        self, what: str, proven: Mapping[str, Any], found: Mapping[str, Any]
+    ) -> None:
+        for name in sorted(proven.keys() | found.keys()):
+            expected, got = proven.get(name, "none"), found.get(name, "none")
+            if expected != got:
+                raise BundleError(
+                    f"Expected {what}{name} as it was proven, {expected}, got {got} - at "
+                    f"{self.path}. It was changed after the proof was made; restore this version, "
+                    "or store the model anew, which proves it."
+                )
 
     def _parsed(self, name: str, parse: Callable[[bytes], T]) -> T:
         try:

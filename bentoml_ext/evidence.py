@@ -138,8 +138,9 @@ class Proof(msgspec.Struct, frozen=True):
         seed: of the random rows.
         versions: libraries by name, the C library and Python among them.
         machine: system, processor and its extensions as the system names them.
-        files: sha256 by name of what was judged.
+        files: sha256 by name of what was judged, and in a bundle of proof.npy.
         stored_rows: rows in proof.npy.
+        facts: in a bundle, what its manifest says of the model.
     """
 
     objective: str
@@ -152,6 +153,7 @@ class Proof(msgspec.Struct, frozen=True):
     machine: dict[str, str]
     files: dict[str, str]
     stored_rows: int = 0
+    facts: dict[str, Any] = {}
 
     @classmethod
     def of(
@@ -172,9 +174,13 @@ class Proof(msgspec.Struct, frozen=True):
             seconds=round(time.perf_counter() - start, 3),
             versions=environment.versions(),
             machine=environment.machine(),
-            files={name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
+            files=_checksums(files),
             **found,
         )
+
+    def binding(self, files: Mapping[str, bytes], facts: dict[str, Any]) -> Proof:
+        """The same proof, which vouches for more files and for facts, too."""
+        return msgspec.structs.replace(self, files=self.files | _checksums(files), facts=facts)
 
     @property
     def holds(self) -> bool:
@@ -231,3 +237,7 @@ class Proof(msgspec.Struct, frozen=True):
             return msgspec.json.decode(data, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BundleError(f"Expected a proof, got {error} - at {PROOF}.") from error
+
+
+def _checksums(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}

@@ -94,7 +94,8 @@ def save_model(
         applications=applications,
         on_progress=on_progress,
     )
-    files |= proven.files()
+    manifest = _manifest(booster, encoder)
+    files |= proven.files(manifest.facts)
     with internals.create_model(
         tag,
         framework_versions=environment.libraries(),
@@ -104,7 +105,7 @@ def save_model(
         labels=labels,
         metadata=metadata,
     ) as stored:
-        Bundle.write(Path(stored.path), files, _manifest(booster, encoder))
+        Bundle.write(Path(stored.path), files, manifest)
     return bentoml.models.get(stored.tag)
 
 

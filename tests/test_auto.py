@@ -27,7 +27,7 @@ from bentoml_ext.selftest import load_proof, self_test
 from bentoml_ext.verification import verify_bundle
 from models.fields import EXAMPLE
 from tests import small
-from tests.selftests import swapped
+from tests.selftests import forged
 from tests.servers import START_S, Server, serve
 
 OTHERS = ("onnx", "xgboost")
@@ -215,7 +215,7 @@ def test_without_any_library_it_says_what_to_install(
 
 def test_a_file_that_a_library_refuses_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bundle.path, tmp_path / "bundle"))
-    swapped(folder, GRAPH, b"{ not a model")
+    forged(folder, GRAPH, b"{ not a model")
 
     with pytest.raises(BackendError, match=r"Expected an ONNX graph, got .*graph\.onnx"):
         Bundle(folder).backend("auto")

@@ -25,10 +25,13 @@ from bentoml_ext.bundle import (
 )
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError
+from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.policy import Band, Policy
+from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from tests import small
+from tests.selftests import forged, proof_of, swapped
 
-FILES = (BOOSTER, ENCODER, GRAPH, MANIFEST, POLICY)
+FILES = (BOOSTER, ENCODER, GRAPH, MANIFEST, POLICY, PROOF, PROOF_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,7 @@ def test_a_bundle_that_was_written_opens_as_it_was(tmp_path: Path) -> None:
         ENCODER: small.encoder().to_json(),
         POLICY: Policy(bands=(Band(0.25, "NO"),), otherwise="YES").to_json(),
     }
+    files[PROOF] = proof_of(files)
     manifest = Manifest(0, "binary:logistic", 4, 7, list(small.FEATURES), {}, {"numpy": "2.0"})
 
     Bundle.write(tmp_path, files, manifest)
@@ -238,11 +242,95 @@ def test_a_folder_that_is_no_bundle_says_so(tmp_path: Path) -> None:
         Bundle(tmp_path)
 
 
-def test_a_bundle_without_a_backends_file_names_backend_and_file(folder: Path) -> None:
-    (folder / GRAPH).unlink()
-    remade(folder, lambda manifest: manifest["files"].pop(GRAPH))
-    bundle = Bundle(folder)
+def test_a_bundle_without_a_backends_file_names_backend_and_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    whole = Bundle(folder)
+    files = {name: whole.file(name) for name in (BOOSTER, ENCODER, POLICY)}
+    files[PROOF] = proof_of(files)
+    other = tmp_path / "other"
+    other.mkdir()
+    Bundle.write(other, files, whole.manifest)
+    bundle = Bundle(other)
 
     with pytest.raises(BundleError, match=r"graph\.onnx for backend 'onnx', got none"):
         bundle.backend("onnx")
     assert bundle.backend("xgboost").margins(small.rows(3)).dtype == np.float32
+
+
+def other_bytes(name: str, data: bytes) -> bytes:
+    """Another file that opens as well as the first."""
+    if name == POLICY:
+        return Policy(bands=(Band(0.9, "DECLINED"), Band(0.3, "MAYBE"))).to_json()
+    if name == PROOF_ROWS:
+        rows = ProofRows.from_npy(data)
+        return ProofRows(rows.rows[:9], rows.margins[:9], None).to_npy()
+    return data + b" "
+
+
+@pytest.mark.parametrize("name", [BOOSTER, ENCODER, GRAPH, POLICY, PROOF_ROWS])
+def test_a_file_that_was_not_proven_is_refused_whatever_the_manifest_says(
+    folder: Path, name: str
+) -> None:
+    swapped(folder, name, other_bytes(name, (folder / name).read_bytes()))
+
+    with pytest.raises(BundleError, match=f"sha256 of {name} as it was proven, .*got .*restore"):
+        Bundle(folder)
+
+
+def test_a_file_that_nobody_proved_is_refused(folder: Path) -> None:
+    swapped(folder, "kernel.bin", b"one more form of the model")
+
+    with pytest.raises(BundleError, match=r"kernel\.bin as it was proven, none, got"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize("name", [GRAPH, PROOF_ROWS])
+def test_a_proven_file_that_is_left_out_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    remade(folder, lambda manifest: manifest["files"].pop(name))
+
+    with pytest.raises(BundleError, match=rf"sha256 of {name} as it was proven, \w+, got none"):
+        Bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"objective": "reg:logistic"}, {"n_trees": 11}, {"versions": {"numpy": "1"}}],
+    ids=str,
+)
+def test_facts_that_were_not_proven_are_refused(folder: Path, change: dict[str, Any]) -> None:
+    remade(folder, lambda manifest: manifest.update(change))
+
+    with pytest.raises(BundleError, match=f"Expected {next(iter(change))} as it was proven"):
+        Bundle(folder)
+
+
+def test_a_bundle_without_a_proof_is_refused(folder: Path) -> None:
+    remade(folder, lambda manifest: manifest["files"].pop(PROOF))
+
+    with pytest.raises(BundleError, match=r"Expected proof\.json, got no such file"):
+        Bundle(folder)
+
+
+def test_a_proof_that_does_not_hold_is_refused(folder: Path) -> None:
+    proof = Bundle(folder).proof
+    failed = msgspec.structs.replace(proof.parts[-1], equal=0)
+    forged(folder, PROOF, msgspec.structs.replace(proof, parts=[failed]).to_json())
+
+    with pytest.raises(BundleError, match="Expected a proof that holds"):
+        Bundle(folder)
+
+
+def test_a_version_whose_proof_does_not_vouch_for_its_rows_opens(folder: Path) -> None:
+    # So were the first versions of this format stored.
+    proof = Bundle(folder).proof
+    files = {name: proof.files[name] for name in (BOOSTER, ENCODER, GRAPH, POLICY)}
+    older = msgspec.to_builtins(msgspec.structs.replace(proof, files=files))
+    del older["facts"]
+    swapped(folder, PROOF, msgspec.json.encode(older))
+
+    bundle = Bundle(folder)
+
+    assert bundle.proof.files.keys() == files.keys()
+    assert isinstance(bundle.proof, Proof)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,15 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import Backend
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
+from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from bentoml_ext.errors import BundleError, SelfTestFailed
 from bentoml_ext.evidence import PROOF
+from bentoml_ext.policy import Band, Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.selftest import load_proof, load_rows, self_test
+from bentoml_ext.selftest import load_rows, self_test
 from tests import small
-from tests.selftests import swapped
+from tests.commands import bentoml_command
+from tests.selftests import forged, swapped
 from tests.servers import START_S, Server, serve
 
 SERVICE = """
@@ -79,7 +82,7 @@ def test_a_whole_bundle_passes_on_every_backend(stored: bentoml.Model, backend: 
 
 
 def test_another_models_graph_is_told_by_what_was_expected_and_what_came(folder: Path) -> None:
-    swapped(folder, GRAPH, another_graph())
+    forged(folder, GRAPH, another_graph())
     bundle = Bundle(folder)
 
     with pytest.raises(
@@ -111,7 +114,7 @@ def test_a_sigmoid_of_another_machine_is_noticed(folder: Path) -> None:
     rows = load_rows(Bundle(folder))
     assert rows.probabilities is not None
     other = np.nextafter(rows.probabilities, np.float32(1))
-    swapped(folder, PROOF_ROWS, ProofRows(rows.rows, rows.margins, other).to_npy())
+    forged(folder, PROOF_ROWS, ProofRows(rows.rows, rows.margins, other).to_npy())
     bundle = Bundle(folder)
 
     with pytest.raises(SelfTestFailed, match=r"Expected probability 0x\S+, got .* the sigmoid"):
@@ -126,23 +129,9 @@ def test_a_cut_proof_is_refused_by_checksum(folder: Path, name: str) -> None:
         Bundle(folder)
 
 
-def test_a_bundle_without_a_proof_is_refused(folder: Path) -> None:
-    whole = Bundle(folder)
-    files = {name: whole.file(name) for name in (BOOSTER, ENCODER, GRAPH, POLICY)}
-    bare = folder.parent / "bare"
-    bare.mkdir()
-    Bundle.write(bare, files, whole.manifest)
-    bundle = Bundle(bare)
-
-    with pytest.raises(BundleError, match=r"Expected proof\.npy, got no such file"):
-        self_test(bundle, bundle.backend("onnx"))
-    with pytest.raises(BundleError, match=r"Expected proof\.json, got no such file"):
-        load_proof(bundle)
-
-
 def test_a_server_with_another_models_graph_never_becomes_ready(home: Path, tmp_path: Path) -> None:
-    # Every checksum fits: only the answers do not.
-    swapped(tampered("swapped"), GRAPH, another_graph())
+    # Every checksum fits, those of the proof too: only the answers do not.
+    forged(tampered("swapped"), GRAPH, another_graph())
     (tmp_path / "tested.py").write_text(SERVICE.format(version="swapped"))
 
     wait = partial(fails_to_start, message="Self-test failed: ")
@@ -154,14 +143,37 @@ def test_a_server_with_another_models_graph_never_becomes_ready(home: Path, tmp_
     assert "at proof row" in line
 
 
-def test_a_server_with_a_cut_graph_never_becomes_ready(home: Path, tmp_path: Path) -> None:
-    graph = tampered("cut") / GRAPH
-    graph.write_bytes(graph.read_bytes()[:-1])
-    (tmp_path / "tested.py").write_text(SERVICE.format(version="cut"))
+def cut(folder: Path) -> None:
+    """The graph, less its last byte."""
+    (folder / GRAPH).write_bytes((folder / GRAPH).read_bytes()[:-1])
 
-    with serve(home, "tested:svc", cwd=tmp_path, wait=None) as server:
-        assert server.process.wait(START_S) == 1
-        assert "changed or cut after it was stored" in server.log
+
+def milder(folder: Path) -> None:
+    """A policy that declines nobody below 0.9, under checksums that fit."""
+    policy = Policy(bands=(Band(0.9, "DECLINED"), Band(0.3, "MAYBE")))
+    swapped(folder, POLICY, policy.to_json())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (cut, "changed or cut after it was stored"),
+        (milder, "Expected sha256 of policy.json as it was proven"),
+    ],
+)
+def test_a_version_that_was_tampered_with_is_neither_served_nor_called_proven(
+    change: Callable[[Path], None], message: str, home: Path, tmp_path: Path
+) -> None:
+    version = change.__name__
+    change(tampered(version))
+    (tmp_path / "tested.py").write_text(SERVICE.format(version=version))
+
+    with serve(home, "tested:svc", cwd=tmp_path, wait=partial(fails_to_start, message=message)):
+        pass
+    for command in ("inspect", "verify"):
+        done = bentoml_command(home, "ext", command, f"selftest_test:{version}")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert message in done.stderr
 
 
 def test_a_ready_server_tells_of_its_proof(

@@ -24,11 +24,14 @@ from pathlib import Path
 from bentoml_ext import internals
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoder import Encoder
+from bentoml_ext.evidence import PROOF
 from bentoml_ext.policy import Policy
+from tests.selftests import proof_of
 
 encoder = Encoder(["age", "income"])
 files = {BOOSTER: os.urandom(20_000), GRAPH: os.urandom(20_000)}
 files |= {ENCODER: encoder.to_json(), POLICY: Policy().to_json()}
+files[PROOF] = proof_of(files, objective="")
 manifest = Manifest(
     format=0, objective="", n_features=2, n_trees=1, features=list(encoder.features), files={},
     versions={},

@@ -20,7 +20,7 @@ from bentoml_ext.verification import verify_bundle, verify_file
 from tests import small
 from tests.commands import bentoml_command, python_code
 from tests.export.mutations import MUTATIONS, mutated
-from tests.selftests import swapped
+from tests.selftests import forged
 
 HIDDEN = """
 import importlib.util, sys
@@ -86,7 +86,7 @@ def test_where_xgboost_is_missing_the_stored_answers_are_the_measure(
 def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(stored.path, tmp_path / "bundle"))
     other = export.to_onnx(small.booster(seed=1), with_prediction=False)
-    swapped(folder, GRAPH, other.SerializeToString())
+    forged(folder, GRAPH, other.SerializeToString())
 
     proof = verify_bundle(Bundle(folder), random_rows=100)
 

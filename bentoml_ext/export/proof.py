@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -60,15 +60,19 @@ class Proven:
     proof: Proof
     rows: ProofRows
 
-    def files(self) -> dict[str, bytes]:
+    def files(self, facts: dict[str, Any]) -> dict[str, bytes]:
         """proof.json and proof.npy.
+
+        Args:
+            facts: what the bundle's manifest says of the model.
 
         Raises:
             ProofFailed: it does not hold. The message names the first row and tree that differ.
         """
         if not self.proof.holds:
             raise ProofFailed(f"{self.proof.reason} Nothing was written.")
-        return {PROOF: self.proof.to_json(), PROOF_ROWS: self.rows.to_npy()}
+        rows = self.rows.to_npy()
+        return {PROOF: self.proof.binding({PROOF_ROWS: rows}, facts).to_json(), PROOF_ROWS: rows}
 
 
 def prove(

@@ -229,7 +229,9 @@ def test_a_saved_model_carries_its_proof(credit_model: bentoml.Model) -> None:
     proof = Proof.from_json(bundle.file(PROOF))
     assert proof.holds
     assert proof.files == {
-        name: bundle.manifest.files[name].sha256 for name in (BOOSTER, ENCODER, GRAPH, POLICY)
+        name: bundle.manifest.files[name].sha256
+        for name in (BOOSTER, ENCODER, GRAPH, POLICY, PROOF_ROWS)
     }
+    assert proof.facts["n_trees"] == bundle.manifest.n_trees == 175
     assert proof.stored_rows == len(ProofRows.from_npy(bundle.file(PROOF_ROWS)).rows)
     assert isinstance(bundle, Bundle)
