@@ -203,8 +203,9 @@ def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[s
     """What a bundle holds besides its proof and its manifest."""
     from bentoml_ext import export
 
-    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not.
-    graph = export.to_onnx(booster, with_prediction=False)
+    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not. The fast form,
+    # because the backend runs it on one thread.
+    graph = export.to_onnx(booster, thread_proof=False, with_prediction=False)
     return {
         BOOSTER: bytes(booster.save_raw("ubj")),
         GRAPH: graph.SerializeToString(),

@@ -200,7 +200,9 @@ def test_a_wrong_tree_is_found_before_it_is_written(name: str) -> None:
 def test_a_wrong_operator_is_found_before_it_is_written() -> None:
     booster, encoder = small.booster(), small.encoder()
     model = to_application_onnx(booster, encoder, Policy())
-    (node,) = [one for one in model.graph.node if one.op_type == "CumSum"]
+    (scan,) = [one for one in model.graph.node if one.op_type == "Scan"]
+    (body,) = [one.g for one in scan.attribute if one.name == "body"]
+    (node,) = [one for one in body.node if one.op_type == "CumSum"]
     node.attribute.append(onnx.helper.make_attribute("exclusive", 1))
 
     with pytest.raises(ProofFailed, match=r"Expected margin .* Nothing was written"):

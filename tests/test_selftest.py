@@ -52,7 +52,9 @@ def tampered(version: str) -> Path:
 
 
 def another_graph() -> bytes:
-    graph: bytes = export.to_onnx(small.booster(seed=1), with_prediction=False).SerializeToString()
+    graph: bytes = export.to_onnx(
+        small.booster(seed=1), thread_proof=False, with_prediction=False
+    ).SerializeToString()
     return graph
 
 

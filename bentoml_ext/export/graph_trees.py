@@ -6,6 +6,7 @@ the ONNX standard defines them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from onnx import helper
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export.ensemble import Bools, Floats, Ints
 
-__all__ = ["GraphTrees", "read_graph_trees"]
+__all__ = ["GraphTrees", "read_graph_trees", "tree_nodes"]
 
 OPERATORS: Final = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
 
@@ -93,12 +94,22 @@ class GraphTrees:
 
 
 def read_graph_trees(model: onnx.ModelProto) -> list[GraphTrees]:
-    """Every tree ensemble of a model, in the order of the nodes.
+    """Every tree ensemble of a model, in the order of the nodes, those of graphs inside included.
 
     Raises:
         ValueError: attributes that contradict the standard, with the place.
     """
-    return [_read(node) for node in model.graph.node if node.op_type in OPERATORS]
+    return [_read(node) for node in tree_nodes(model.graph)]
+
+
+def tree_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph, and of graphs inside it, that are tree ensembles."""
+    for node in graph.node:
+        if node.op_type in OPERATORS:
+            yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from tree_nodes(attribute.g)
 
 
 def _read(operator: onnx.NodeProto) -> GraphTrees:

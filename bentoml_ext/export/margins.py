@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export.blocks import in_blocks
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.tree_nodes import add_trees
@@ -111,9 +112,13 @@ def _one_column_a_tree(
     slots = int(slot.max()) + 1
     # Column `slot * k + target`: reshaped to (n, slots, k) it is ready to be added up.
     column = slot * k + np.maximum(trees.target, 0)
-    leaves = add_trees(ops, rows, trees, column, ensemble.base, n_columns=slots * k)
-    shape = ops.constant([0, slots, k], np.int64)
-    return ops.running_total(ops.add("Reshape", leaves, shape), output)
+
+    def score(block: Operators, some: str) -> str:
+        leaves = add_trees(block, some, trees, column, ensemble.base, n_columns=slots * k)
+        shape = block.constant([0, slots, k], np.int64)
+        return block.running_total(block.add("Reshape", leaves, shape))
+
+    return in_blocks(ops, rows, k, score, output=output)
 
 
 def _place_in_target(target: Ints) -> Ints:

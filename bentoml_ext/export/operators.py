@@ -40,9 +40,18 @@ class Operators:
         self._prefix = prefix
         self._count = 0
 
+    def name(self, stem: str) -> str:
+        """A name that nothing in the graph has yet."""
+        self._count += 1
+        return f"{self._prefix}{stem}_{self._count}"
+
+    def inside(self) -> Operators:
+        """The nodes of a graph inside this one, with names of their own."""
+        return Operators(f"{self.name('inner')}_", self.opset)
+
     def constant(self, value: Any, dtype: Any = None) -> str:
         """The name of a constant."""
-        name = self._name("constant")
+        name = self.name("constant")
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
@@ -58,7 +67,7 @@ class Operators:
             domain: "" or "ai.onnx.ml".
             how: attributes; an array becomes a list, quickly even if it is long.
         """
-        name = output or self._name(operator.lower())
+        name = output or self.name(operator.lower())
         node = NodeProto(op_type=operator, name=f"{name}_node", domain=domain)
         node.input.extend(inputs)
         node.output.append(name)
@@ -95,7 +104,7 @@ class Operators:
 
         def ours(name: str) -> str:
             # An empty name is an input that is left out.
-            return names.setdefault(name, self._name("adopted")) if name else ""
+            return names.setdefault(name, self.name("adopted")) if name else ""
 
         for constant in graph.initializer:
             copy = TensorProto()
@@ -108,7 +117,7 @@ class Operators:
             del copied.input[:], copied.output[:]
             copied.input.extend(map(ours, node.input))
             copied.output.extend(map(ours, node.output))
-            copied.name = self._name("adopted_node")
+            copied.name = self.name("adopted_node")
             self.nodes.append(copied)
         return names[graph.output[0].name]
 
@@ -143,10 +152,6 @@ class Operators:
         helper.set_model_props(model, dict(properties))
         onnx.checker.check_model(model)
         return model
-
-    def _name(self, stem: str) -> str:
-        self._count += 1
-        return f"{self._prefix}{stem}_{self._count}"
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from bentoml_ext.export.graph_trees import tree_nodes
+
 __all__ = ["MUTATIONS", "mutated"]
 
 Attributes = dict[str, list[Any]]
@@ -18,7 +20,7 @@ def mutated(graph: onnx.ModelProto, change: Callable[[Attributes], None]) -> onn
     """A copy of `graph` with the attributes of its tree ensemble changed."""
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
-    (node,) = [one for one in copy.graph.node if one.op_type == "TreeEnsembleRegressor"]
+    (node,) = tree_nodes(copy.graph)
     how = {one.name: helper.get_attribute_value(one) for one in node.attribute}
     lists = {name: list(value) for name, value in how.items() if not isinstance(value, int | bytes)}
     change(lists)

@@ -44,7 +44,7 @@ class OneOff(OnnxRuntimeBackend):
 
 
 def proven(booster: xgboost.Booster, **how: Any) -> Proven:
-    graph = export.to_onnx(booster, with_prediction=False)
+    graph = export.to_onnx(booster, thread_proof=False, with_prediction=False)
     files = {BOOSTER: bytes(booster.save_raw("ubj")), GRAPH: graph.SerializeToString()}
     options: dict[str, Any] = {"encoder": small.encoder(), "policy": Policy(), "random_rows": 5_000}
     return prove(booster, files, **(options | how))

@@ -51,7 +51,7 @@ def test_graph_has_one_input_and_two_outputs_of_float32() -> None:
 
 def test_graph_without_prediction_has_the_margin_alone() -> None:
     booster = train("binary", objective="binary:logistic")
-    graph = to_onnx(booster, with_prediction=False)
+    graph = to_onnx(booster, thread_proof=False, with_prediction=False)
     rows = np.zeros((3, 5), np.float32)
 
     assert [o.name for o in graph.graph.output] == ["margin"]
