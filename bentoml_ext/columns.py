@@ -21,6 +21,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import FLOAT32_MAX, words
+from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["ColumnEncoder"]
 
@@ -28,6 +29,10 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 EXACT: Final = 2.0**53
 """Beyond it float64 has no place for every whole number."""
+
+REFUSED: Final = -1
+NO_TRACE: Final = -2
+"""What stands for a column where a text has none."""
 
 NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
@@ -52,7 +57,7 @@ class ColumnEncoder:
         self._blank = np.float32(FILL[encoder.absent])
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
-        self._start = 0.0 if encoder.absent == "zero" else -0.0
+        self._start = encoder.start
         self._rows = np.empty((0, encoder.n_features), np.float32)
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
@@ -71,9 +76,10 @@ class ColumnEncoder:
         self._check_names(batch.schema)
         rows = self._blank_rows(len(batch))
         refused: list[InvalidApplication] = []
-        for field in self._encoder.fields:
-            write = self._write_category if field.categories else self._write_number
-            refused += islice(write(field, batch.column(field.name), rows), self._most)
+        for field, step in zip(self._encoder.fields, self._encoder.steps, strict=True):
+            column = batch.column(field.name)
+            refused += islice(self._write(field, step, column, rows), self._most)
+        self._encoder.mark(rows)
         if refused:
             # By row, then by field: sorting keeps the order of equals.
             refused.sort(key=lambda error: error.index or 0)
@@ -95,12 +101,26 @@ class ColumnEncoder:
         rows[:] = self._blank
         return rows
 
-    def _write_number(
-        self, field: Field, column: pa.Array, rows: Rows
+    def _write(
+        self, field: Field, step: Step, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        where, (low, high) = self._encoder.columns[field.name], field.plain
+        """Write a column of applications, and say which of its values are refused."""
+        if isinstance(step, Number):
+            return self._write_number(field, step, column, rows)
+        if isinstance(step, Codes) and step.numbers:
+            return self._write_codes(field, step, column, rows)
+        if _is_text(column.type):
+            column = column.dictionary_encode()
+        if _is_text_codes(column.type):
+            return self._write_texts(field, step, column, rows)
+        return self._write_singly(field, step, column, rows)
+
+    def _write_number(
+        self, field: Field, step: Number, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        where, (low, high) = step.column, field.plain
         decoded = _decoded(column)
-        numbers = self._numbers(decoded)
+        numbers = self._numbers(field, decoded)
         if numbers is None:
             # Nulls have no type: where they may be, they are all that is right here.
             rows[_is_null(decoded), where] = self._null
@@ -131,9 +151,11 @@ class ColumnEncoder:
         doubtful = nulls | _doubtful(field, values, codes, whole=whole)
         return _refused(field, column, numbers, doubtful, codes)
 
-    def _numbers(self, column: pa.Array) -> pa.Array | None:
+    def _numbers(self, field: Field, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a type that is no number's."""
         kind = column.type
+        if pa.types.is_boolean(kind) and field.boolean:
+            return pc.cast(column, pa.int8())
         if pa.types.is_decimal(kind):
             # By way of text, because Arrow's own cast may miss the nearest float64.
             return pc.cast(pc.cast(column, pa.string()), pa.float64())
@@ -143,35 +165,78 @@ class ColumnEncoder:
             return column
         return None
 
-    def _write_category(
-        self, field: Field, column: pa.Array, rows: Rows
+    def _write_texts(
+        self, field: Field, step: OneHot | Codes, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        encoder = self._encoder
-        if _is_text(column.type):
-            column = column.dictionary_encode()
-        elif not pa.types.is_dictionary(column.type):
-            return _refused(field, column, column, np.ones(len(column), np.bool_))
+        """Texts as dictionary codes: each entry is looked up once."""
         texts = column.dictionary.to_pylist()
-        features = [f"{field.name}{encoder.separator}{text}" for text in texts]
         # A null's code is that of the last entry; no text is not a category either.
-        known = [
-            encoder.columns[feature] if text in field.categories else -1
-            for text, feature in zip(texts, features, strict=True)
-        ]
-        places = np.array([*known, -1], np.int64)
+        places = np.array([*(_place(field, step, text) for text in texts), REFUSED], np.int64)
         codes = column.indices
         if codes.null_count:
             codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
-        columns = places[codes.to_numpy(zero_copy_only=False)]
-        found = columns >= 0
-        each = np.arange(len(columns)) * encoder.n_features
-        rows.reshape(-1)[(each + columns)[found]] = 1.0
-        return _refused(field, column, column, ~found)
+        found_at = places[codes.to_numpy(zero_copy_only=False)]
+        found = found_at >= 0
+        if isinstance(step, OneHot):
+            each = np.arange(len(rows)) * self._encoder.n_features
+            rows.reshape(-1)[(each + found_at)[found]] = 1.0
+        else:
+            rows[found, step.column] = found_at[found]
+        gap = step.gap if isinstance(step, OneHot) else step.column
+        if field.nullable and gap is not None:
+            rows[_is_null(_decoded(column)), gap] = self._start + self._null
+        return _refused(field, column, column, found_at == REFUSED)
+
+    def _write_codes(
+        self, field: Field, step: Codes, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        """Numbers that are codes, each of which has its place."""
+        decoded = _decoded(column)
+        numbers = self._numbers(field, decoded)
+        if numbers is None:
+            numbers = pa.nulls(len(decoded), pa.float64())
+        values = _filled(numbers, np.nan).astype(np.float64)
+        order = np.argsort(step.numbers)
+        known = np.array(step.numbers, np.float64)[order]
+        at = np.searchsorted(known, values).clip(max=len(known) - 1)
+        found = known[at] == values
+        rows[found, step.column] = order[at[found]]
+        rows[_is_null(decoded), step.column] = self._null
+        return _refused(field, column, numbers, ~found)
+
+    def _write_singly(
+        self, field: Field, step: OneHot | Codes, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        """Values of another type, such as lists, one by one."""
+        write = self._encoder.write
+        for index, value in enumerate(_decoded(column).to_pylist()):
+            try:
+                field.check(value)
+            except InvalidApplication as error:
+                yield error.at(index)
+            else:
+                write(step, rows[index], value)
 
 
 def _is_text(kind: pa.DataType) -> bool:
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(check(kind) for check in checks)
+
+
+def _is_text_codes(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) and _is_text(kind.value_type)
+
+
+def _place(field: Field, step: OneHot | Codes, text: str | None) -> int:
+    """The column of a category, or its code; below 0 for a text without one."""
+    if text is None:
+        return REFUSED
+    known = step.columns.get(text) if isinstance(step, OneHot) else None
+    if isinstance(step, Codes) and text in step.texts:
+        known = step.texts.index(text)
+    if known is not None:
+        return known
+    return NO_TRACE if text in field.baseline or field.unknown == "zero" else REFUSED
 
 
 def _parsed(column: pa.Array) -> pa.Array:
@@ -227,6 +292,8 @@ def _doubtful(
     doubtful: Mask = ~(np.abs(wide) <= limit) | np.isin(wide, list(codes))
     if field.minimum is not None:
         doubtful |= wide < field.minimum
+    if field.maximum is not None:
+        doubtful |= wide > field.maximum
     return doubtful
 
 

@@ -1,23 +1,25 @@
 """Encoder: an application (a mapping of fields) becomes a row of float32 features.
 
-The columns are those of scikit-learn's DictVectorizer: a number stands under its own name, a
-category under `field=category` as 1 or 0. Nothing of scikit-learn is needed to read or to use one.
+The fields say what an application may hold, the steps which columns of the row it fills. Nothing of
+scikit-learn is needed to read or to use one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
-from bentoml_ext.field import Application, Field, words
+from bentoml_ext.field import Application, Field, Unknown, words
+from bentoml_ext.steps import Codes, Number, OneHot, Step, steps_of_names
 
-__all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler"]
+__all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler", "Unknown"]
 
 Filler: TypeAlias = Literal["zero", "missing"]
 
@@ -37,28 +39,33 @@ class Encoded(NamedTuple):
     refused: list[InvalidApplication]
 
 
-class _File(msgspec.Struct, frozen=True):
-    """encoder.json."""
+class _File(msgspec.Struct, frozen=True, omit_defaults=True):
+    """encoder.json. Bundles of format 2 have a separator in place of steps."""
 
     features: list[str]
     fields: list[Field]
-    separator: str
     absent: Filler
     null: Filler
+    steps: list[Step] | None = None
+    missing: float | None = None
+    separator: str = "="
 
 
 class Encoder:
-    """Turns applications into float32 rows, exactly as DictVectorizer.transform does.
+    """Turns applications into float32 rows, by default as DictVectorizer.transform does.
 
     Args:
-        features: DictVectorizer.feature_names_, one per column.
-        fields: the fields of an application with their rules; by default those that the feature
-            names tell, with no rule but the categories.
+        features: names of the columns; by default, as DictVectorizer.feature_names_, they say
+            which fields there are.
+        fields: the fields of an application with their rules; by default those that the steps
+            fill columns with, with no rule but the categories.
         separator: what stands between field and category in a feature name.
         absent: what a column holds for which the application has no entry: "zero" is what a dense
             DictVectorizer writes, "missing" (NaN) what XGBoost makes of a sparse one's gap.
         null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
             what training sees after `fillna(0)`.
+        missing: a number that means missing besides NaN, compared in float32 with every cell.
+        steps: how fields fill columns; by default what the feature names tell.
 
     Raises:
         FeatureMismatch: the fields do not give these features.
@@ -72,24 +79,42 @@ class Encoder:
         separator: str = "=",
         absent: Filler = "zero",
         null: Filler = "zero",
+        missing: float | None = None,
+        steps: Sequence[Step] | None = None,
     ) -> None:
         self.features = tuple(features)
-        self.separator = separator
         self.absent: Filler = absent
         self.null: Filler = null
-        self.columns = {name: i for i, name in enumerate(self.features)}
-        if len(self.columns) != len(self.features):
-            raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
-        told = _fields_of(self.features, separator)
-        self.fields = tuple(_with_rules(told, fields) if fields is not None else told.values())
-        self.one_hot = frozenset(self.features).difference(told)
+        self.missing = None if missing is None or math.isnan(missing) else float(missing)
+        _check_names(self.features, separator)
+        if steps is None:
+            names = () if fields is None else [field.name for field in fields]
+            steps = steps_of_names(self.features, separator, names)
+        by_field = {step.field: step for step in steps}
+        known = {step.field: _field_of(step) for step in steps}
+        self.fields = tuple(_with_rules(known, fields) if fields is not None else known.values())
+        self.steps: tuple[Step, ...] = tuple(by_field[field.name] for field in self.fields)
+        _check_columns(self.steps, len(self.features))
+        one_hot = [self.features[c] for step in self.steps for c in step.columns_filled]
+        self.one_hot = frozenset(one_hot).difference(by_field)
         # All that has a meaning in an application: its fields, and what must not be there.
-        self.names = self.one_hot.union(told)
+        self.names = self.one_hot.union(by_field)
+        self.blank = np.full(len(self.features), FILL[absent], np.float32)
+        self.mark(self.blank)
+        self.blank.flags.writeable = False
 
     @property
     def n_features(self) -> int:
         """Columns of a row."""
         return len(self.features)
+
+    @property
+    def start(self) -> float:
+        """What a number is added to: a dense array's 0 turns -0.0 into 0.0, a sparse one has none.
+
+        In float64; -0.0 leaves every number as it is.
+        """
+        return 0.0 if self.absent == "zero" else -0.0
 
     def with_rules(self, rules: Sequence[Field]) -> Encoder:
         """The same encoder under other rules (unit, minimum, nullable, sentinels).
@@ -97,9 +122,25 @@ class Encoder:
         Raises:
             FeatureMismatch: the rules are for other fields.
         """
-        return Encoder(
-            self.features, rules, separator=self.separator, absent=self.absent, null=self.null
-        )
+        return self._with(fields=rules)
+
+    def marking(self, missing: float | None) -> Encoder:
+        """The same encoder with another marker for missing."""
+        return self._with(missing=missing)
+
+    def _with(self, **changed: Any) -> Encoder:
+        given: dict[str, Any] = {
+            "fields": self.fields,
+            "absent": self.absent,
+            "null": self.null,
+            "missing": self.missing,
+            "steps": self.steps,
+        }
+        return Encoder(self.features, **(given | changed))
+
+    def step(self, field: str) -> Step:
+        """The step that a field fills columns by."""
+        return next(step for step in self.steps if step.field == field)
 
     def check(self, application: Any) -> None:
         """Refuse an application that must not be scored.
@@ -117,11 +158,15 @@ class Encoder:
         if not isinstance(application, Mapping):
             yield InvalidApplication("an object of fields", words(application))
             return
-        for field in self.fields:
+        for field, step in zip(self.fields, self.steps, strict=True):
             try:
                 if field.name not in application:
                     raise InvalidApplication(field.expected, "nothing", field.name)
-                field.check(application[field.name])
+                value = application[field.name]
+                # Found by its column: a field may have thousands of categories.
+                if isinstance(step, OneHot) and isinstance(value, str) and value in step.columns:
+                    continue
+                field.check(value)
             except InvalidApplication as error:
                 yield error
         yield from map(self.is_feature, sorted(self.one_hot.intersection(application)))
@@ -146,34 +191,52 @@ class Encoder:
     def rows(self, applications: Sequence[Application]) -> Rows:
         """Rows of applications that passed `check`.
 
-        Like DictVectorizer.transform: what the vocabulary does not know leaves no trace. Numbers
-        are rounded once, from float64 to float32.
+        Like DictVectorizer.transform: what no step knows leaves no trace. Numbers are rounded
+        once, from float64 to float32.
 
         Returns:
             float32, (len(applications), n_features).
         """
         wide = np.full((len(applications), self.n_features), FILL[self.absent])
-        null = FILL[self.null]
-        columns, separator = self.columns, self.separator
-        # A dense array adds to 0, which turns -0.0 into 0.0; a sparse one keeps what it was given.
-        start = 0.0 if self.absent == "zero" else -0.0
-        for row, application in zip(wide, applications, strict=True):
-            given: dict[int, float] = {}
-            for name, value in application.items():
-                is_text = isinstance(value, str)
-                column = columns.get(f"{name}{separator}{value}" if is_text else name)
-                if column is None:
-                    continue
-                number = 1.0 if is_text else null if value is None else value
-                # A number named "a=b" and a category "b" of "a" share a column: both count.
-                given[column] = given.get(column, start) + number
-            for column, number in given.items():
-                row[column] = number
-        return wide.astype(np.float32)
+        for step in self.steps:
+            for row, application in zip(wide, applications, strict=True):
+                if step.field in application:
+                    self.write(step, row, application[step.field])
+        # A value beyond float32 becomes infinite here; `check` refuses it.
+        with np.errstate(over="ignore"):
+            rows = wide.astype(np.float32)
+        self.mark(rows)
+        return rows
+
+    def write(self, step: Step, row: npt.NDArray[Any], value: Any) -> None:
+        """Write one value of an application, which passed `check`, where its step says.
+
+        Args:
+            step: of this encoder.
+            row: floats, (n_features,), as blank as nothing else was written.
+            value: of the field.
+        """
+        _WRITERS[type(step)](self, step, row, value)
+
+    def mark(self, rows: Rows) -> None:
+        """Turn cells that hold the marker for missing into NaN, in place; nothing without one.
+
+        Args:
+            rows: float32, of any shape.
+        """
+        if self.missing is not None:
+            rows[rows == np.float32(self.missing)] = np.nan
 
     def to_json(self) -> bytes:
         """encoder.json."""
-        file = _File(list(self.features), list(self.fields), self.separator, self.absent, self.null)
+        file = _File(
+            list(self.features),
+            list(self.fields),
+            self.absent,
+            self.null,
+            list(self.steps),
+            self.missing,
+        )
         return msgspec.json.format(msgspec.json.encode(file), indent=1)
 
     @classmethod
@@ -193,38 +256,85 @@ class Encoder:
             separator=file.separator,
             absent=file.absent,
             null=file.null,
+            missing=file.missing,
+            steps=file.steps,
         )
 
 
-def _fields_of(features: Sequence[str], separator: str) -> dict[str, Field]:
-    """The fields that feature names tell of, in order of their first column."""
-    categories: dict[str, list[str]] = {}
-    for feature in features:
-        name, found, category = feature.partition(separator)
-        known = categories.setdefault(name, [])
-        if found:
-            known.append(category)
-    mixed = [name for name in categories if categories[name] and name in features]
-    if mixed:
+def _number(encoder: Encoder, step: Number, row: npt.NDArray[np.float64], value: Any) -> None:
+    if value is None:
+        row[step.column] = encoder.start + FILL[encoder.null]
+    elif not isinstance(value, str):
+        row[step.column] = encoder.start + value
+
+
+def _one_hot(encoder: Encoder, step: OneHot, row: npt.NDArray[np.float64], value: Any) -> None:
+    if value is None or isinstance(value, int | float):
+        if step.gap is not None:
+            row[step.gap] = encoder.start + (FILL[encoder.null] if value is None else value)
+        return
+    for text in (value,) if isinstance(value, str) else value:
+        if (column := step.columns.get(text)) is not None:
+            row[column] = 1.0
+
+
+def _codes(encoder: Encoder, step: Codes, row: npt.NDArray[np.float64], value: Any) -> None:
+    if value is None:
+        row[step.column] = FILL[encoder.null]
+    elif isinstance(value, str):
+        row[step.column] = step.texts.index(value)
+    else:
+        row[step.column] = step.numbers.index(value)
+
+
+_WRITERS: Final[Mapping[type[Step], Any]] = {Number: _number, OneHot: _one_hot, Codes: _codes}
+
+
+def _field_of(step: Step) -> Field:
+    """The field of a step, with no rule but what it can be."""
+    if isinstance(step, OneHot):
+        return Field(step.field, tuple(step.columns), nullable=step.gap is not None)
+    if isinstance(step, Codes):
+        return Field(step.field, step.texts, codes=step.numbers)
+    return Field(step.field)
+
+
+def _check_names(features: Sequence[str], separator: str) -> None:
+    if not separator:
+        raise FeatureMismatch("Expected a separator, got an empty text - at the encoder.")
+    if odd := [name for name in features if not isinstance(name, str)]:
+        raise FeatureMismatch(f"Expected feature names, got {words(odd[0])} - at features.")
+    if len(set(features)) != len(features):
+        raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
+
+
+def _check_columns(steps: Sequence[Step], n_features: int) -> None:
+    """Every column belongs to one step."""
+    filled = sorted(column for step in steps for column in step.columns_filled)
+    if filled != list(range(n_features)):
         raise FeatureMismatch(
-            f"Expected each field to be a number or a category, got both - at '{mixed[0]}'. "
-            "Give it one type in training."
+            f"Expected steps that fill each of {n_features} columns once, got {filled[:20]} "
+            "- at the encoder."
         )
-    return {name: Field(name, tuple(known)) for name, known in categories.items()}
 
 
-def _with_rules(told: Mapping[str, Field], rules: Sequence[Field]) -> list[Field]:
-    """Rules for the fields that the features tell of; the categories are the model's word."""
+def _with_rules(known: Mapping[str, Field], rules: Collection[Field]) -> list[Field]:
+    """Rules for the fields that the steps know; which categories exist is the model's word."""
     names = {rule.name for rule in rules}
-    if names != set(told) or len(names) != len(rules):
-        odd = sorted(names ^ set(told)) or sorted(names)
+    if names != set(known) or len(names) != len(rules):
+        odd = sorted(names ^ set(known)) or sorted(names)
         raise FeatureMismatch(
-            f"Expected rules for the fields {sorted(told)}, got {sorted(names)} - at '{odd[0]}'."
+            f"Expected rules for the fields {sorted(known)}, got {sorted(names)} - at '{odd[0]}'."
         )
     for rule in rules:
-        if bool(rule.categories) != bool(told[rule.name].categories):
+        if bool(rule.categories) != bool(known[rule.name].categories):
             raise FeatureMismatch(
-                f"Expected {told[rule.name].expected}, got a rule for {rule.expected} "
+                f"Expected {known[rule.name].expected}, got a rule for {rule.expected} "
                 f"- at field '{rule.name}'."
             )
-    return [msgspec.structs.replace(rule, categories=told[rule.name].categories) for rule in rules]
+    return [
+        msgspec.structs.replace(
+            rule, categories=known[rule.name].categories, codes=known[rule.name].codes
+        )
+        for rule in rules
+    ]

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from bentoml_ext.errors import InvalidApplication
 
-__all__ = ["FLOAT32_MAX", "Application", "Field", "words"]
+__all__ = ["FLOAT32_MAX", "Application", "Field", "Unknown", "words"]
 
 Application: TypeAlias = Mapping[str, Any]
+
+Unknown: TypeAlias = Literal["refuse", "zero"]
+"""What becomes of a category without a column of its own."""
 
 FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
 """The largest finite float32."""
@@ -26,11 +29,18 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         name: key in the application.
-        categories: allowed texts; empty for a number.
+        categories: texts with a meaning of their own; empty for a number.
         unit: what a number counts, for people ("years", "thousands").
         minimum: smallest number allowed, or None.
         nullable: whether null may stand for "not given".
         sentinels: numbers that some systems write for "missing" and that must never be scored.
+        maximum: largest number allowed, or None.
+        boolean: whether true and false may stand for the numbers 1 and 0.
+        codes: the only numbers allowed, where a number is a code; empty for any.
+        baseline: further texts allowed, which training had without a column of their own: every
+            column of the field is then as if it were absent.
+        unknown: whether any other text is refused, or taken as one of the baseline.
+        multiple: whether a list of different categories may stand for several at once.
     """
 
     name: str
@@ -39,17 +49,37 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     minimum: float | None = None
     nullable: bool = False
     sentinels: tuple[float, ...] = ()
+    maximum: float | None = None
+    boolean: bool = False
+    codes: tuple[int, ...] = ()
+    baseline: tuple[str, ...] = ()
+    unknown: Unknown = "refuse"
+    multiple: bool = False
 
     @property
     def expected(self) -> str:
         """What the field takes, in words."""
-        if self.categories:
-            what = "one of " + ", ".join(map(repr, self.categories))
-        else:
-            what = "a finite number" + (f" in {self.unit}" if self.unit else "")
-            if self.minimum is not None:
-                what += f", at least {self.minimum:g}"
+        what = self._expected_text() if self.categories else self._expected_number()
         return what + (" or null" if self.nullable else "")
+
+    def _expected_text(self) -> str:
+        if self.unknown == "zero":
+            return "a text"
+        what = "one of " + ", ".join(map(repr, (*self.categories, *self.baseline)))
+        return f"{what}, or a list of them" if self.multiple else what
+
+    def _expected_number(self) -> str:
+        if self.codes:
+            first, last = self.codes[0], self.codes[-1]
+            if self.codes == tuple(range(first, last + 1)):
+                return f"one of the codes {first} to {last}"
+            return "one of the codes " + ", ".join(map(str, self.codes))
+        what = "a finite number" + (f" in {self.unit}" if self.unit else "")
+        if self.minimum is not None:
+            what += f", at least {self.minimum:g}"
+        if self.maximum is not None:
+            what += f", at most {self.maximum:g}"
+        return what + (", true or false" if self.boolean else "")
 
     @property
     def plain(self) -> tuple[float, float]:
@@ -58,8 +88,9 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         What lies beyond may still be right: `check` tells.
         """
         low = -FLOAT32_MAX if self.minimum is None else self.minimum
+        high = FLOAT32_MAX if self.maximum is None else self.maximum
         beyond = (math.nextafter(s, -math.inf) for s in self.sentinels if s >= low)
-        return low, min((FLOAT32_MAX, *beyond))
+        return low, min((high, *beyond))
 
     def check(self, value: Any) -> None:
         """Refuse a value that must not be scored.
@@ -70,19 +101,35 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         if value is None and self.nullable:
             return
-        if self.categories:
-            if not isinstance(value, str) or value not in self.categories:
-                raise InvalidApplication(self.expected, words(value), self.name)
-            return
-        # bool is an int to Python, and no amount.
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not (self._takes_text(value) if self.categories else self._takes_number(value)):
             raise InvalidApplication(self.expected, words(value), self.name)
-        if value in self.sentinels:
+        if not self.categories and value in self.sentinels:
             got = f"{words(value)}, a code for a missing value"
             raise InvalidApplication(self.expected, got, self.name)
+
+    def _takes_text(self, value: Any) -> bool:
+        if isinstance(value, str):
+            known = value in self.categories or value in self.baseline
+            return known or self.unknown == "zero"
+        if not self.multiple or not isinstance(value, list | tuple):
+            return False
+        texts = all(isinstance(text, str) and self._takes_text(text) for text in value)
+        # DictVectorizer would count a text that stands twice as 2.
+        return texts and len(set(value)) == len(value)
+
+    def _takes_number(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            # To Python a bool is an int; to a field that says so only.
+            return self.boolean
+        if not isinstance(value, int | float):
+            return False
+        if self.codes:
+            return value in self.codes
         # Not `abs(value) > max`: NaN must not pass.
-        if not abs(value) <= FLOAT32_MAX or (self.minimum is not None and value < self.minimum):
-            raise InvalidApplication(self.expected, words(value), self.name)
+        if not abs(value) <= FLOAT32_MAX:
+            return False
+        low, high = self.minimum, self.maximum
+        return (low is None or value >= low) and (high is None or value <= high)
 
 
 def words(value: Any) -> str:

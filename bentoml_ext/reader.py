@@ -8,7 +8,7 @@ words every error. What it takes gives the encoder's bits.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import starmap
 from operator import attrgetter
@@ -22,6 +22,7 @@ from msgspec.structs import astuple
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoder
 from bentoml_ext.field import Field
+from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["Reader", "Values"]
 
@@ -34,15 +35,15 @@ class _Category(float, Enum):
     """A category of a field: a float, so that `struct` packs it like the numbers.
 
     Args:
-        column: of its feature; what it is worth as a float.
-        text: what an application says; msgspec finds it by this, its value.
+        column: of its feature, or its code; what it is worth as a float.
+        said: what an application says, text or code; msgspec finds it by this, its value.
     """
 
     column: int
 
-    def __new__(cls, column: int, text: str) -> Self:
+    def __new__(cls, column: int, said: str | int) -> Self:
         category = float.__new__(cls, column)
-        category.column, category._value_ = column, text
+        category.column, category._value_ = column, said
         return category
 
     def __repr__(self) -> str:
@@ -60,7 +61,10 @@ class Reader:
     def __init__(self, encoder: Encoder, keep: Sequence[str] = ()) -> None:
         known = [field.name for field in encoder.fields]
         known += [name for name in keep if name not in known]
-        kinds = [(_type_of(field, encoder),) for field in encoder.fields]
+        kinds = [
+            (_type_of(field, step),)
+            for field, step in zip(encoder.fields, encoder.steps, strict=True)
+        ]
         others = [(Any, None)] * (len(known) - len(kinds))
         fields = [(f"field_{i}", *kind) for i, kind in enumerate([*kinds, *others])]
         names = {f"field_{i}": name for i, name in enumerate(known)}
@@ -76,25 +80,24 @@ class Reader:
         self._packing = struct.Struct(f"{len(kinds)}d{len(others)}?0d")
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
-        self._start = 0.0 if encoder.absent == "zero" else -0.0
-        self._blank = np.full(encoder.n_features, FILL[encoder.absent], np.float32).tobytes()
+        self._start = encoder.start
+        self._mark = None if encoder.missing is None else encoder.mark
+        self._one_is = float(_marked(encoder, 1.0))
+        self._blank = encoder.blank.tobytes()
         self._n_features = encoder.n_features
-        self._numbers = [
-            (i, encoder.columns[field.name])
-            for i, field in enumerate(encoder.fields)
-            if not field.categories
-        ]
-        self._categories = [i for i, field in enumerate(encoder.fields) if field.categories]
+        steps = list(enumerate(encoder.steps))
+        # A code is a number once it has been found by its text.
+        self._numbers = [(i, step.column) for i, step in steps if not isinstance(step, OneHot)]
+        self._categories = [i for i, step in steps if isinstance(step, OneHot)]
         # The same as arrays, to index by.
         self._number_fields, self._number_columns = (
             np.array(self._numbers, np.intp).reshape(-1, 2).T
         )
         self._category_fields = np.array(self._categories, np.intp)
         self._nullable = [i for i, _ in self._numbers if encoder.fields[i].nullable]
+        said = {i for i, step in steps if not isinstance(step, Number)}
         kept = map(known.index, keep)
-        self._kept = [
-            attrgetter(f"field_{i}.value" if i in self._categories else f"field_{i}") for i in kept
-        ]
+        self._kept = [attrgetter(f"field_{i}.value" if i in said else f"field_{i}") for i in kept]
 
     def one(self, body: bytes) -> Values | None:
         """The values of a JSON object, or None if the encoder must see it."""
@@ -151,7 +154,9 @@ class Reader:
             value = given[i]
             cells[start + column] = self._null if value is None else value + self._start
         for i in self._categories:
-            cells[start + given[i].column] = 1.0
+            cells[start + given[i].column] = self._one_is
+        if self._mark is not None:
+            self._mark(np.frombuffer(octets[index * length : (index + 1) * length], np.float32))
 
     def rows(self, applications: Sequence[Values]) -> Rows:
         """Rows of many applications: float32, (len(applications), n_features)."""
@@ -160,7 +165,9 @@ class Reader:
         rows[:] = np.frombuffer(self._blank, np.float32)
         rows[:, self._number_columns] = values[:, self._number_fields] + self._start
         ones = values[:, self._category_fields].astype(np.intp)
-        rows[np.arange(len(rows))[:, np.newaxis], ones] = 1.0
+        rows[np.arange(len(rows))[:, np.newaxis], ones] = self._one_is
+        if self._mark is not None:
+            self._mark(rows)
         return rows
 
     def _matrix(self, applications: Sequence[Values]) -> npt.NDArray[np.float64]:
@@ -179,14 +186,32 @@ class Reader:
             yield filled
 
 
-def _type_of(field: Field, encoder: Encoder) -> Any:
+def _type_of(field: Field, step: Step) -> Any:
     """What msgspec may take for a field: nothing that the encoder would refuse."""
-    if field.categories:
+    if isinstance(step, OneHot):
         # No null: it leaves no trace in a row, and the encoder knows how.
-        columns = [encoder.columns[f"{field.name}{encoder.separator}{c}"] for c in field.categories]
-        # Not named by their texts, of which Enum does not take all.
-        members = [(f"_{c}", (c, text)) for c, text in zip(columns, field.categories, strict=True)]
-        return _Category("Category", members)  # type: ignore[arg-type]
-    low, high = field.plain
-    kind: Any = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        return _categories(step.columns)
+    if isinstance(step, Codes):
+        said = step.texts or step.numbers
+        kind: Any = _categories({one: code for code, one in enumerate(said)})
+    else:
+        low, high = field.plain
+        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        if field.boolean:
+            kind = bool | kind
     return kind | None if field.nullable else kind
+
+
+def _categories(columns: Mapping[Any, int]) -> Any:
+    # Not named by their texts, of which Enum does not take all.
+    members = [
+        (f"_{place}", (column, said)) for place, (said, column) in enumerate(columns.items())
+    ]
+    return _Category("Category", members)  # type: ignore[arg-type]
+
+
+def _marked(encoder: Encoder, value: float) -> np.float32:
+    cell = np.full(1, value, np.float32)
+    encoder.mark(cell)
+    found: np.float32 = cell[0]
+    return found

@@ -168,9 +168,16 @@ def test_which_categories_exist_is_the_vocabularys_word() -> None:
         encoder.check(GOOD | {"home": "owner"})
 
 
-def test_a_field_that_is_number_and_category_is_refused() -> None:
-    with pytest.raises(FeatureMismatch, match="got both - at 'home'"):
-        Encoder(["home", "home=rent"])
+def test_a_field_that_was_null_among_its_texts_takes_null_again() -> None:
+    vectorizer = DictVectorizer(sparse=False).fit([{"job": "fixed"}, {"job": None}])
+    encoder = Encoder(list(vectorizer.feature_names_), null="missing")
+    asked: list[dict[str, Any]] = [{"job": "fixed"}, {"job": None}]
+
+    encoder.check_all(asked)
+
+    assert bits(encoder.rows(asked)) == bits(vectorizer.transform(asked))
+    with pytest.raises(InvalidApplication, match="one of 'fixed' or null, got 3"):
+        encoder.check({"job": 3})
 
 
 def test_a_key_named_like_a_feature_is_refused() -> None:

@@ -13,26 +13,23 @@ The bits are the service's own on any number of threads and for any n.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder
 
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoder import FILL, Encoder, Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.expf import sigmoid
 from bentoml_ext.export.graph import add_model, read
-from bentoml_ext.export.operators import ML_OPSET, OPSET, Operators
+from bentoml_ext.export.operators import Operators
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import first_margin_above
 from bentoml_ext.scorer import OBJECTIVES
+from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["INVALID", "to_application_onnx"]
 
@@ -91,6 +88,10 @@ def _check(objective: str, encoder: Encoder, policy: Policy) -> None:
         raise ConfigError(
             f"Expected fields that are not called as an output, got {taken} - at the encoder."
         )
+    if both := [f.name for f in encoder.fields if f.nullable and "" in f.categories]:
+        raise ConfigError(
+            f"Expected an empty text to be null or a category, got both - at field '{both[0]}'."
+        )
 
 
 _OUTPUTS: Final = {
@@ -111,82 +112,105 @@ def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
 def _checked(ops: Operators, field: Field) -> str:
     """bool, (n, 1): whether the service would take the value; as `Field.check`."""
     name = field.name
-    if field.categories:
-        known = [*field.categories, *([""] if field.nullable else [])]
-        found = ops.add(
-            "LabelEncoder",
+    if field.categories or field.codes:
+        known = [*field.categories, *field.baseline, *([""] if field.nullable else [])]
+        found = _looked_up(
+            ops,
             name,
-            domain="ai.onnx.ml",
-            keys_strings=known,
-            values_int64s=[1] * len(known),
-            default_int64=0,
+            dict.fromkeys(known if field.categories else map(float, field.codes), 1),
+            default=int(field.unknown == "zero"),
         )
-        return ops.cast(found, TensorProto.BOOL)
+        taken = ops.cast(found, TensorProto.BOOL)
+    else:
+        taken = _in_range(ops, field)
+    if field.nullable and not field.categories:
+        taken = ops.add("Or", taken, ops.add("IsNaN", name))
+    return taken
+
+
+def _in_range(ops: Operators, field: Field) -> str:
+    """bool, (n, 1): whether a number is in the range of its field, and no sentinel."""
+    name = field.name
     lowest = -_FLOAT32_MAX if field.minimum is None else field.minimum
+    highest = _FLOAT32_MAX if field.maximum is None else field.maximum
     # NaN is neither: it passes only where null is allowed. A bound is rounded as the number was, so
     # that what was within it still is.
     taken = ops.add(
         "And",
         ops.add("GreaterOrEqual", name, ops.constant(lowest, np.float32)),
-        ops.add("LessOrEqual", name, ops.constant(_FLOAT32_MAX, np.float32)),
+        ops.add("LessOrEqual", name, ops.constant(highest, np.float32)),
     )
     for sentinel in field.sentinels:
         same = ops.add("Equal", name, ops.constant(sentinel, np.float32))
         taken = ops.add("And", taken, ops.add("Not", same))
-    return ops.add("Or", taken, ops.add("IsNaN", name)) if field.nullable else taken
+    return taken
 
 
 def _rows(ops: Operators, encoder: Encoder) -> str:
     """float32, (n, n_features): what `Encoder.rows` makes of the fields."""
-    names = {}
-    for field in encoder.fields:
-        if field.categories:
-            names[field.name] = field.name
-            continue
-        number = field.name
-        if encoder.null == "zero":
-            null = ops.add("IsNaN", number)
-            number = ops.add("Where", null, ops.constant(0, np.float32), number)
-        names[field.name] = number
-    joined = _joined(ops, encoder, names)
-    columns, is_category = _columns(encoder)
-    if encoder.absent == "missing":
-        gap = ops.add("Equal", joined, ops.constant(0, np.float32))
-        gap = ops.add("And", gap, ops.constant(is_category[None, :]))
-        joined = ops.add("Where", gap, ops.constant(np.nan, np.float32), joined)
-    if columns == list(range(len(columns))):
-        return joined
-    return ops.add("Gather", joined, ops.constant(np.argsort(columns), np.int64), axis=1)
-
-
-def _columns(encoder: Encoder) -> tuple[list[int], Any]:
-    """Where each joined column stands in a row, and whether it is one of a category."""
-    columns, is_category = [], []
-    for field in encoder.fields:
-        names = [f"{field.name}{encoder.separator}{c}" for c in field.categories] or [field.name]
-        columns += [encoder.columns[name] for name in names]
-        is_category += [bool(field.categories)] * len(names)
-    return columns, np.array(is_category, np.bool_)
-
-
-def _joined(ops: Operators, encoder: Encoder, names: Mapping[str, str]) -> str:
-    """The fields side by side, categories as 0 and 1: by skl2onnx, from scikit-learn's steps."""
-    steps: list[tuple[str, Any, list[int]]] = []
-    for i, field in enumerate(encoder.fields):
-        known = np.array(field.categories, object)
-        one_hot = OneHotEncoder(categories=[known], handle_unknown="ignore", dtype=np.float32)
-        steps.append((f"step_{i}", one_hot if field.categories else "passthrough", [i]))
-    example = [[field.categories[0] if field.categories else 0.0 for field in encoder.fields]]
-    transformer = ColumnTransformer(steps, sparse_threshold=0).fit(np.array(example, object))
-    kinds = [
-        (f"input_{i}", (StringTensorType if field.categories else FloatTensorType)([None, 1]))
-        for i, field in enumerate(encoder.fields)
+    parts = [
+        _WRITERS[type(step)](ops, encoder, field, step)
+        for field, step in zip(encoder.fields, encoder.steps, strict=True)
     ]
-    part = convert_sklearn(
-        transformer, initial_types=kinds, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}
+    joined = ops.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+    columns = [column for step in encoder.steps for column in step.columns_filled]
+    if columns != list(range(len(columns))):
+        joined = ops.add("Gather", joined, ops.constant(np.argsort(columns), np.int64), axis=1)
+    if encoder.missing is not None:
+        marked = ops.add("Equal", joined, ops.constant(encoder.missing, np.float32))
+        joined = ops.add("Where", marked, ops.constant(np.nan, np.float32), joined)
+    return joined
+
+
+def _number(ops: Operators, encoder: Encoder, field: Field, _: Step) -> str:
+    """float32, (n, 1)."""
+    if encoder.null == "missing":
+        return field.name
+    null = ops.add("IsNaN", field.name)
+    return ops.add("Where", null, ops.constant(0, np.float32), field.name)
+
+
+def _one_hot(ops: Operators, encoder: Encoder, field: Field, step: OneHot) -> str:
+    """float32, (n, categories), and a column more where null has one."""
+    absent = ops.constant(FILL[encoder.absent], np.float32)
+    places: dict[str, int] = dict(zip(step.columns, range(len(step.columns)), strict=True))
+    if field.nullable:
+        places[""] = len(step.columns)
+    at = _looked_up(ops, field.name, places, default=-1)
+    one = ops.add("Equal", at, ops.constant(np.arange(len(step.columns))[None, :], np.int64))
+    cells = ops.add("Where", one, ops.constant(1, np.float32), absent)
+    if step.gap is None:
+        return cells
+    null = ops.add("Equal", at, ops.constant(len(step.columns), np.int64))
+    gap = ops.add("Where", null, ops.constant(FILL[encoder.null], np.float32), absent)
+    return ops.add("Concat", cells, gap, axis=1)
+
+
+def _codes(ops: Operators, encoder: Encoder, field: Field, step: Codes) -> str:
+    """float32, (n, 1)."""
+    said: Sequence[Any] = step.texts or [float(number) for number in step.numbers]
+    codes: dict[Any, int] = dict(zip(said, range(len(said)), strict=True))
+    at = ops.cast(_looked_up(ops, field.name, codes, default=-1), TensorProto.FLOAT)
+    # What has no code is null here: anything else was refused.
+    none = ops.add("Less", at, ops.constant(0, np.float32))
+    return ops.add("Where", none, ops.constant(FILL[encoder.null], np.float32), at)
+
+
+_WRITERS: Final[Mapping[type[Step], Any]] = {Number: _number, OneHot: _one_hot, Codes: _codes}
+
+
+def _looked_up(ops: Operators, name: str, places: Mapping[Any, int], *, default: int) -> str:
+    """int64, as the input: the place of each text or float32."""
+    is_text = all(isinstance(key, str) for key in places)
+    keys: dict[str, Any] = {"keys_strings" if is_text else "keys_floats": list(places)}
+    return ops.add(
+        "LabelEncoder",
+        name,
+        domain="ai.onnx.ml",
+        **keys,
+        values_int64s=list(places.values()),
+        default_int64=default,
     )
-    given = {f"input_{i}": names[field.name] for i, field in enumerate(encoder.fields)}
-    return ops.adopt(part.graph, given)
 
 
 def _answers(ops: Operators, policy: Policy, margins: str, valid: str) -> None:

@@ -23,6 +23,7 @@ from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
+from bentoml_ext.steps import Number
 
 __all__ = ["ApplicationProof", "feed", "prove_application_graph", "session"]
 
@@ -103,7 +104,8 @@ def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt
     for field in encoder.fields:
         values = [application[field.name] for application in applications]
         if field.categories:
-            inputs[field.name] = np.array([[value or ""] for value in values], object)
+            texts = [["" if value is None else value] for value in values]
+            inputs[field.name] = np.array(texts, object)
         else:
             numbers = [[np.nan if value is None else value] for value in values]
             # What is too large for a float32 becomes infinite, and is refused as such.
@@ -118,9 +120,9 @@ def _on_thresholds(
     """Applications with one number on a threshold, a float32 beside it, and a float64 beside it."""
     made: list[Application] = []
     for field in encoder.fields:
-        if field.categories:
+        if not isinstance(step := encoder.step(field.name), Number):
             continue
-        known = sampler.known[encoder.columns[field.name]]
+        known = sampler.known[step.column]
         beside = [np.nextafter(known, np.float32(end)) for end in (-np.inf, np.inf)]
         exact = np.concatenate([known, *beside]).astype(np.float64)
         halves = (exact[: len(known)] + exact[len(known) : 2 * len(known)]) / 2

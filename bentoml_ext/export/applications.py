@@ -16,6 +16,7 @@ from bentoml_ext.export.rows import Sampler
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import Scorer
+from bentoml_ext.steps import Number
 
 __all__ = ["compare_answers", "made_up", "through_reader"]
 
@@ -42,16 +43,23 @@ def made_up(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
 
 def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[Any]:
     random = sampler.random
-    if field.categories:
-        return [field.categories[at] for at in random.integers(len(field.categories), size=n)]
-    values = sampler.column(encoder.columns[field.name], n).astype(np.float64)
+    step = encoder.step(field.name)
+    if not isinstance(step, Number):
+        known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
+        return [known[at] for at in random.integers(len(known), size=n)]
+    values = sampler.column(step.column, n).astype(np.float64)
     # More digits than float32 has: the encoder's rounding is a step of the path.
     values *= 1 + random.uniform(-1e-8, 1e-8, n) * (random.random(n) < 0.5)
-    if field.minimum is not None:
-        values = np.maximum(values, field.minimum)
+    if encoder.missing is not None:
+        values[random.random(n) < 0.1] = encoder.missing
+    low, high = field.minimum, field.maximum
+    values = values.clip(-np.inf if low is None else low, np.inf if high is None else high)
     values[np.isin(values, field.sentinels)] = max(field.minimum or 0.0, 0.0)
-    plain: list[Any] = values.tolist()
-    return plain
+    made: list[Any] = values.tolist()
+    if field.boolean:
+        flags = random.random(n)
+        made = [flag < 0.05 if flag < 0.1 else one for flag, one in zip(flags, made, strict=True)]
+    return made
 
 
 def through_reader(

@@ -1,0 +1,157 @@
+"""Steps: how the fields of an application fill the columns of a row, as data.
+
+Every way from an application to a row (a mapping, JSON, Arrow columns, ONNX) interprets the same
+steps, and none of them knows how a feature is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from bentoml_ext.errors import FeatureMismatch
+
+__all__ = ["Codes", "Number", "OneHot", "Step", "steps_of_names"]
+
+
+class Number(msgspec.Struct, frozen=True, tag="number"):
+    """A number stands in its column as it is, rounded to float32; true is 1 and false 0.
+
+    Args:
+        field: its name.
+        column: where it stands.
+    """
+
+    field: str
+    column: int
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return (self.column,)
+
+
+class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
+    """A category is 1 in the column of its own; a text without one leaves no trace.
+
+    Args:
+        field: its name.
+        columns: the column of each category.
+        gap: the column in which null is missing, where training had one: a DictVectorizer that saw
+            None among the texts of a field gives it a column under the field's own name.
+    """
+
+    field: str
+    columns: dict[str, int]
+    gap: int | None = None
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return (*self.columns.values(), *(() if self.gap is None else (self.gap,)))
+
+
+class Codes(msgspec.Struct, frozen=True, tag="codes", omit_defaults=True):
+    """A category is a number in one column: XGBoost's own categories.
+
+    Args:
+        field: its name.
+        column: where it stands.
+        texts: the categories in the order of their codes, from 0.
+        numbers: the same, where the categories are numbers themselves.
+    """
+
+    field: str
+    column: int
+    texts: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return (self.column,)
+
+
+Step: TypeAlias = Number | OneHot | Codes
+
+_WORDLIKE: Final = re.compile(r"[\w.\- ]|[\w.\-]+")
+"""A separator that names of fields have in them as well."""
+
+
+def steps_of_names(
+    features: Sequence[str], separator: str, fields: Collection[str] = ()
+) -> tuple[Step, ...]:
+    """The steps that the feature names of a DictVectorizer tell.
+
+    Args:
+        features: names in column order: a number's is its field's, a category's
+            `field`, `separator`, `category`.
+        separator: what stands between field and category.
+        fields: names of fields, where they are known: then they say where a name is parted.
+
+    Raises:
+        FeatureMismatch: a name that can be read in several ways, or a category and a number of one
+            name. The message names the column.
+    """
+    numbers: dict[str, int] = {}
+    categories: dict[str, dict[str, int]] = {}
+    order: dict[str, None] = {}
+    for column, feature in enumerate(features):
+        field, category = _parted(feature, column, separator, fields)
+        order.setdefault(field)
+        if category is None:
+            numbers[field] = column
+        else:
+            categories.setdefault(field, {})[category] = column
+    return tuple(
+        OneHot(field, categories[field], numbers.get(field))
+        if field in categories
+        else Number(field, numbers[field])
+        for field in order
+    )
+
+
+def _parted(
+    feature: str, column: int, separator: str, fields: Collection[str]
+) -> tuple[str, str | None]:
+    """Field and category of a feature; no category of a number."""
+    found = list(_readings(feature, separator))
+    if fields:
+        known = [(field, category) for field, category in found if field in fields]
+        if len(known) > 1:
+            raise _ambiguous(feature, column, known)
+        if known or len(found) == 1:
+            return (known or found)[0]
+        if _WORDLIKE.fullmatch(separator):
+            raise FeatureMismatch(
+                f"Expected a feature of one of the fields {sorted(fields)[:20]}, got '{feature}' "
+                f"- at column {column}. Name its field among the fields."
+            )
+    if len(found) > 1 and _WORDLIKE.fullmatch(separator):
+        raise _ambiguous(feature, column, found)
+    # As DictVectorizer's own separator is read: a field's name has none, a category's text may.
+    return found[min(1, len(found) - 1)]
+
+
+def _readings(feature: str, separator: str) -> Iterator[tuple[str, str | None]]:
+    yield feature, None
+    at = feature.find(separator)
+    while at >= 0:
+        yield feature[:at], feature[at + len(separator) :]
+        at = feature.find(separator, at + 1)
+
+
+def _ambiguous(
+    feature: str, column: int, found: Sequence[tuple[str, str | None]]
+) -> FeatureMismatch:
+    ways = [
+        f"the number '{field}'" if category is None else f"the category '{category}' of '{field}'"
+        for field, category in found
+    ]
+    return FeatureMismatch(
+        f"Expected one way to read the feature '{feature}', got {' or '.join(ways)} - at column "
+        f"{column}. Say which fields there are: --fields FILE, or --check FILE with a column each."
+    )
