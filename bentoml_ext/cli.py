@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from bentoml_ext.file_commands import export_command, verify_command
+
 __all__ = ["ext"]
 
 CHOICE_FILL = click.Choice(["zero", "missing"])
@@ -58,37 +60,8 @@ def ext() -> None:
     """Convert XGBoost models to exact ONNX, import and inspect them, score portfolios."""
 
 
-@ext.command("export")
-@click.argument("tag")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write.  [default: NAME-VERSION.onnx]",
-)
-@click.option(
-    "--with-encoder",
-    is_flag=True,
-    help="One graph from the raw fields to margin, probability and decision.",
-)
-def export_command(tag: str, output: Path | None, with_encoder: bool) -> None:
-    """Write the ONNX graph of the model TAG to a file, and say what was checked.
-
-    It takes rows of features and gives margins. With --with-encoder it takes the fields of an
-    application, so that any language with ONNX Runtime scores without further code.
-    """
-    from bentoml_ext import files, framework, report, whole_graph
-
-    stored = framework.get(tag)
-    bundle = framework.load_bundle(stored)
-    output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
-    if with_encoder:
-        made = whole_graph.make(bundle, stored.tag)
-        files.write(output, made.data)
-        click.echo(report.exported_whole(stored, made, output))
-    else:
-        files.write(output, bundle.file("graph.onnx"))
-        click.echo(report.exported(stored, bundle, output))
+ext.add_command(export_command)
+ext.add_command(verify_command)
 
 
 @ext.command("import")
@@ -135,48 +108,6 @@ def inspect_command(tag: str) -> None:
 
     stored = framework.get(tag)
     report.show(report.inspected(stored, framework.load_bundle(stored)))
-
-
-@ext.command("verify")
-@click.argument("target")
-@click.option(
-    "--booster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For an ONNX file: the .json or .ubj file of the booster that it must agree with.",
-)
-@click.option(
-    "--rows",
-    type=click.IntRange(min=0),
-    default=100_000,
-    show_default=True,
-    help="Random rows, besides those on every split.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random rows.")
-@click.option(
-    "--json",
-    "output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the proof as JSON.",
-)
-@click.pass_context
-def verify_command(
-    context: click.Context, *, target: str, booster: Path | None, rows: int, seed: int, output: Any
-) -> None:
-    """Prove TARGET again, here and now; exit 1 on any difference.
-
-    TARGET is the tag of a stored model, whose backends are judged; or with --booster any ONNX file,
-    also one of another converter.
-    """
-    from bentoml_ext import files, report, verification
-
-    with report.progress("Verifying") as on_progress:
-        proof, features = verification.verify(
-            target, booster, random_rows=rows, seed=seed, on_progress=on_progress
-        )
-    if output is not None:
-        files.write(output, proof.to_json())
-    report.show(report.proven(proof, features))
-    context.exit(0 if proof.holds else 1)
 
 
 @ext.command("score")

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from bentoml_ext.bulk.summary import Summary
     from bentoml_ext.encoder import Field
     from bentoml_ext.export.proof import Progress
+    from bentoml_ext.rows_graph import RowsGraph
     from bentoml_ext.whole_graph import WholeGraph
 
 __all__ = [
     "exported",
+    "exported_for_one_thread",
     "exported_whole",
     "imported",
     "inspected",
@@ -40,25 +42,48 @@ __all__ = [
 ]
 
 
-def exported(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
-    """After `export`: what was written, and what was checked."""
-    entry = bundle.manifest.files[GRAPH]
+def exported(stored: bentoml.Model, bundle: Bundle, made: RowsGraph, output: Path) -> str:
+    """After `export`: what was written, how to feed it, and what was checked."""
+    proof = made.proof
+    *some, most = map(str, proof.threads)
     return (
-        f"Wrote {output}: {entry.size_bytes:,} bytes, sha256 {entry.sha256}.\n"
-        f"Checked: every file of {stored.tag} has the checksum of its manifest; "
-        f"{bundle.manifest.n_trees} trees, {bundle.manifest.n_features} features, "
-        f"{bundle.manifest.objective}.\n{_evidence(bundle)}\n"
-        "Run it with one intra-op thread: with more, ONNX Runtime adds the trees in another order "
-        "from 51 rows on. The file of --with-encoder is exact with any number."
+        f"{_written(output, made.data)}\n"
+        f"Input: rows float32 (n, {bundle.manifest.n_features}), columns as in the metadata "
+        "bentoml_ext.features, NaN for missing. Output: margin float32 (n, 1).\n"
+        f"Checked for {stored.tag}: {_facts(bundle)}; {proof.nodes:,} nodes equal the booster's; "
+        f"the margins of {proof.rows:,} rows are its own bit for bit on {', '.join(some)} and "
+        f"{most} threads, in batches of {', '.join(map(str, proof.batches))} and all.\n"
+        f"{_evidence(bundle)}\n"
+        "It needs no setting: no number of threads and no size of a batch changes a bit."
     )
+
+
+def exported_for_one_thread(stored: bentoml.Model, bundle: Bundle, output: Path) -> str:
+    """After `export --one-thread`: what was written, what was checked, and what must be set."""
+    return (
+        f"{_written(output, bundle.file(GRAPH))}\n"
+        f"Checked: every file of {stored.tag} has the checksum of its manifest; {_facts(bundle)}.\n"
+        f"{_evidence(bundle)}\n"
+        "Set intra_op_num_threads = 1 where it runs: with more, ONNX Runtime adds the trees in "
+        "another order from 51 rows on. Without --one-thread the file is exact with any number."
+    )
+
+
+def _written(output: Path, data: bytes) -> str:
+    place = "to standard output" if str(output) == "-" else str(output)
+    return f"Wrote {place}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}."
+
+
+def _facts(bundle: Bundle) -> str:
+    manifest = bundle.manifest
+    return f"{manifest.n_trees} trees, {manifest.n_features} features, {manifest.objective}"
 
 
 def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str:
     """After `export --with-encoder`: what was written, how to feed it, and what was checked."""
     threads = " and ".join(map(str, made.proof.threads))
     return (
-        f"Wrote {output}: {len(made.data):,} bytes, sha256 {hashlib.sha256(made.data).hexdigest()}."
-        f"\nInputs, each (n, 1): {', '.join(made.inputs)}.\n"
+        f"{_written(output, made.data)}\nInputs, each (n, 1): {', '.join(made.inputs)}.\n"
         "Outputs, each (n, 1): margin float32, probability float32, decision string.\n"
         f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's; margin, "
         f"probability and decision of {made.proof.applications:,} applications are its own bit for "

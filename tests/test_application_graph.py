@@ -19,7 +19,8 @@ from bentoml_ext.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.export.application_graph import to_application_onnx
-from bentoml_ext.export.application_proof import feed, prove_application_graph, session
+from bentoml_ext.export.application_proof import feed, prove_application_graph
+from bentoml_ext.export.running import session
 from bentoml_ext.policy import Band, Policy
 from models.fields import FIELDS
 from tests import small

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ import bentoml_ext
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.cli import ext
 from bentoml_ext.encoder import Encoder
+from bentoml_ext.export.running import session
 from tests import small
 from tests.commands import bentoml_command, python_code
 from tests.servers import serve
@@ -59,7 +61,8 @@ def test_importing_the_commands_imports_nothing_heavy(home: Path) -> None:
     # BentoML imports this module on every call: the bound is 10 ms beyond click.
     printed = python_code(NEW_MODULES, home)
 
-    assert printed.stdout == "['bentoml_ext', 'bentoml_ext.cli']\n", printed.stderr
+    ours = ["bentoml_ext", "bentoml_ext.cli", "bentoml_ext.file_commands"]
+    assert printed.stdout == f"{ours}\n", printed.stderr
 
 
 def test_bentoml_lists_our_group_and_the_group_its_commands(home: Path) -> None:
@@ -76,7 +79,7 @@ def test_bentoml_lists_our_group_and_the_group_its_commands(home: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("export", ["TAG", "--output", "NAME-VERSION.onnx"]),
+        ("export", ["TAG", "--output", "NAME-VERSION.onnx", "--one-thread"]),
         ("import", ["SOURCE", "--name", "--features", "--null", "--absent", "[required]"]),
         ("inspect", ["TAG", "checksums"]),
     ],
@@ -97,6 +100,8 @@ def test_every_command_has_help(home: Path, command: str, words: list[str]) -> N
         (["import", "x", "--name", "y", "--features", "no/such"], "does not exist"),
         (["inspect", "a", "b"], "unexpected extra argument"),
         (["export", "x", "-o", "."], "is a directory"),
+        (["export", "x", "-o", "x.ubj"], "Expected a name that ends in .onnx, got 'x.ubj'"),
+        (["export", "x", "--with-encoder", "--one-thread"], "--one-thread is for"),
         (["verify-nothing"], "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -135,20 +140,60 @@ def test_a_new_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     assert "Expected NAME or NAME:VERSION" in refusal(ended)
 
 
-def test_export_writes_the_graph_and_says_what_it_checked(
+def test_export_writes_a_file_that_is_exact_as_anybody_runs_it(
     home: Path, stored: bentoml.Model, tmp_path: Path
 ) -> None:
-    bundle, output = bentoml_ext.load_bundle(stored), tmp_path / "out.onnx"
+    output = tmp_path / "out.onnx"
 
     ended = bentoml_command(home, "ext", "export", str(stored.tag), "-o", output)
 
     assert ended.returncode == 0, ended.stderr
-    assert output.read_bytes() == bundle.file("graph.onnx")
-    onnx.checker.check_model(onnx.load(output))
-    entry = bundle.manifest.files["graph.onnx"]
-    assert f"Wrote {output}: {entry.size_bytes:,} bytes, sha256 {entry.sha256}" in ended.stdout
-    assert "Checked: " in ended.stdout
+    told = {one.key: one.value for one in onnx.load(output).metadata_props}
+    assert told["bentoml_ext.model"] == str(stored.tag)
+    assert json.loads(told["bentoml_ext.features"]) == list(small.FEATURES)
+    for threads in (0, 2, 4):
+        running = session(output.read_bytes(), threads)
+        for n in (1, 50, 51, 1_000):
+            rows = small.rows(n, seed=n)
+            expected = small.booster().inplace_predict(rows, predict_type="margin")
+            (margins,) = running.run(["margin"], {"rows": rows})
+            small.assert_same_bits(expected=expected, got=margins[:, 0])
+
+
+def test_export_says_what_it_wrote_and_checked(stored: bentoml.Model, tmp_path: Path) -> None:
+    output = tmp_path / "out.onnx"
+
+    ended = called("export", str(stored.tag), "-o", output)
+
+    sha256 = hashlib.sha256(output.read_bytes()).hexdigest()
+    assert f"Wrote {output}: {output.stat().st_size:,} bytes, sha256 {sha256}" in ended.stdout
+    assert f"Checked for {stored.tag}: 12 trees, 4 features, binary:logistic;" in ended.stdout
+    assert "bit for bit on 1, 2 and 4 threads" in ended.stdout
+    assert "It needs no setting" in ended.stdout
+
+
+def test_export_for_one_thread_writes_the_stored_graph_and_says_what_to_set(
+    stored: bentoml.Model, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.onnx"
+
+    ended = called("export", str(stored.tag), "--one-thread", "-o", output)
+
+    assert output.read_bytes() == bentoml_ext.load_bundle(stored).file("graph.onnx")
     assert "12 trees, 4 features, binary:logistic" in ended.stdout
+    assert "Set intra_op_num_threads = 1 where it runs" in ended.stdout
+
+
+@pytest.mark.parametrize("how", ["--one-thread", "--with-encoder", None])
+def test_export_to_standard_output_writes_the_file_and_nothing_else(
+    stored: bentoml.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = called("export", str(stored.tag), "-o", "-", *([how] if how else []))
+
+    onnx.checker.check_model(onnx.load_from_string(ended.stdout_bytes))
+    assert "Wrote to standard output: " in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_export_names_the_file_after_the_version(

@@ -26,7 +26,8 @@ LAYERS = (
     ("bulk",),
     ("serving",),
     ("framework", "importer"),
-    ("report", "verification", "whole_graph"),
+    ("report", "rows_graph", "verification", "whole_graph"),
+    ("file_commands",),
     ("cli",),
 )
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}

@@ -121,8 +121,12 @@ def test_a_bundle_is_inspected_and_its_graph_written(
     slim: Path, folder: Path, home: Path, credit_model: bentoml.Model, tmp_path: Path
 ) -> None:
     shown = ext(slim, home, folder, "inspect", str(credit_model.tag))
-    written = ext(slim, home, folder, "export", str(credit_model.tag), "-o", tmp_path / "out.onnx")
+    wanted = ("export", str(credit_model.tag), "-o", tmp_path / "out.onnx")
+    refused = ext(slim, home, folder, *wanted)
+    written = ext(slim, home, folder, *wanted, "--one-thread")
 
+    assert refused.returncode == 1
+    assert "Install them with the 'convert' extra, or add --one-thread" in refused.stderr
     assert (shown.returncode, written.returncode) == (0, 0), shown.stderr + written.stderr
     assert "binary:logistic" in shown.stdout
     stored = Path(credit_model.path) / "graph.onnx"

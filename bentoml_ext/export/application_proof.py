@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import xgboost as xgb
 
 from bentoml_ext.comparing import Decisions, words_of
@@ -20,12 +19,13 @@ from bentoml_ext.export.applications import made_up
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
+from bentoml_ext.export.running import session
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
 from bentoml_ext.steps import Number
 
-__all__ = ["ApplicationProof", "feed", "prove_application_graph", "session"]
+__all__ = ["ApplicationProof", "feed", "prove_application_graph"]
 
 THREADS: Final = (1, 2)
 BATCHES: Final = (1, 7, 64)
@@ -86,16 +86,6 @@ def prove_application_graph(
                     _compare(name, wanted[some], found[:, 0], start, threads)
     refused = int((expected["decision"] == INVALID).sum())
     return ApplicationProof(len(tried), refused, part.checked)
-
-
-def session(model: onnx.ModelProto, threads: int) -> ort.InferenceSession:
-    """The model, loaded to run with so many intra-op threads."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:

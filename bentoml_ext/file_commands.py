@@ -1,0 +1,108 @@
+"""`bentoml ext export` and `bentoml ext verify`: ONNX files that leave, and files that are judged.
+
+As in `bentoml_ext.cli`, nothing but click is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["export_command", "verify_command"]
+
+
+@click.command("export")
+@click.argument("tag")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="File to write; - for standard output.  [default: NAME-VERSION.onnx]",
+)
+@click.option(
+    "--with-encoder",
+    is_flag=True,
+    help="One graph from the raw fields to margin, probability and decision.",
+)
+@click.option(
+    "--one-thread",
+    is_flag=True,
+    help="The stored graph as it is: faster, and exact with intra_op_num_threads = 1 alone.",
+)
+def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread: bool) -> None:
+    """Write the model TAG as an ONNX file, and say what was checked.
+
+    The file takes rows of features and gives margins. With --with-encoder it takes the fields of an
+    application, so that any language with ONNX Runtime scores without further code. Either has
+    XGBoost's own bits under ONNX Runtime's defaults, on any number of threads.
+    """
+    from bentoml_ext import files, framework, report, rows_graph, whole_graph
+
+    if with_encoder and one_thread:
+        raise click.UsageError("--one-thread is for the graph of rows, --with-encoder is not.")
+    if output is not None and output.suffix not in (".onnx", ""):
+        raise click.BadParameter(
+            f"Expected a name that ends in .onnx, got '{output.name}'.", param_hint="'-o'"
+        )
+    stored = framework.get(tag)
+    bundle = framework.load_bundle(stored)
+    output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
+    if one_thread:
+        data = bundle.file("graph.onnx")
+        told = report.exported_for_one_thread(stored, bundle, output)
+    elif with_encoder:
+        whole = whole_graph.make(bundle, stored.tag)
+        data, told = whole.data, report.exported_whole(stored, whole, output)
+    else:
+        made = rows_graph.make(bundle, stored.tag)
+        data, told = made.data, report.exported(stored, bundle, made, output)
+    to_stdout = str(output) == "-"
+    if to_stdout:
+        click.get_binary_stream("stdout").write(data)
+    else:
+        files.write(output, data)
+    click.echo(told, err=to_stdout)
+
+
+@click.command("verify")
+@click.argument("target")
+@click.option(
+    "--booster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For an ONNX file: the .json or .ubj file of the booster that it must agree with.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=100_000,
+    show_default=True,
+    help="Random rows, besides those on every split.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random rows.")
+@click.option(
+    "--json",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the proof as JSON.",
+)
+@click.pass_context
+def verify_command(
+    context: click.Context, *, target: str, booster: Path | None, rows: int, seed: int, output: Any
+) -> None:
+    """Prove TARGET again, here and now; exit 1 on any difference.
+
+    TARGET is the tag of a stored model, whose backends are judged; or with --booster any ONNX file,
+    also one of another converter.
+    """
+    from bentoml_ext import files, report, verification
+
+    with report.progress("Verifying") as on_progress:
+        proof, features = verification.verify(
+            target, booster, random_rows=rows, seed=seed, on_progress=on_progress
+        )
+    if output is not None:
+        files.write(output, proof.to_json())
+    report.show(report.proven(proof, features))
+    context.exit(0 if proof.holds else 1)
