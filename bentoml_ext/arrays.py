@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Ints", "Margins", "Probabilities", "Rows"]
+__all__ = ["Floats", "Ints", "Margins", "Probabilities", "Rows", "block_rows"]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 """float32 of any shape."""
@@ -23,3 +23,16 @@ Margins: TypeAlias = npt.NDArray[np.float32]
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 """float32, (n,), between 0 and 1."""
+
+BLOCK_CELLS: Final = 2**22
+"""Of a block of rows: 16 MB."""
+
+
+def block_rows(width: int, most: int) -> int:
+    """Rows of a block, so that a wide one takes no more memory than `BLOCK_CELLS`.
+
+    Args:
+        width: columns.
+        most: rows of a narrow one.
+    """
+    return max(1, min(most, BLOCK_CELLS // max(width, 1)))

@@ -21,6 +21,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import FLOAT32_MAX, words
+from bentoml_ext.names import some_of
 from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["ColumnEncoder"]
@@ -89,7 +90,7 @@ class ColumnEncoder:
     def _check_names(self, schema: pa.Schema) -> None:
         for field in self._encoder.fields:
             if (found := schema.names.count(field.name)) != 1:
-                got = f"{found or 'no'} columns of that name among {', '.join(schema.names)}"
+                got = f"{found or 'no'} columns of that name among {some_of(schema.names)}"
                 raise InvalidApplication(field.expected, got, field.name)
         if odd := self._encoder.one_hot.intersection(schema.names):
             raise self._encoder.is_feature(min(odd))

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.names import meant, one_of, some_of, words
 
 __all__ = ["FLOAT32_MAX", "Application", "Field", "Unknown", "words"]
 
@@ -65,7 +66,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     def _expected_text(self) -> str:
         if self.unknown == "zero":
             return "a text"
-        what = "one of " + ", ".join(map(repr, (*self.categories, *self.baseline)))
+        what = one_of((*self.categories, *self.baseline))
         return f"{what}, or a list of them" if self.multiple else what
 
     def _expected_number(self) -> str:
@@ -73,13 +74,18 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             first, last = self.codes[0], self.codes[-1]
             if self.codes == tuple(range(first, last + 1)):
                 return f"one of the codes {first} to {last}"
-            return "one of the codes " + ", ".join(map(str, self.codes))
+            return f"one of the codes {some_of(list(map(str, self.codes)))}"
         what = "a finite number" + (f" in {self.unit}" if self.unit else "")
         if self.minimum is not None:
             what += f", at least {self.minimum:g}"
         if self.maximum is not None:
             what += f", at most {self.maximum:g}"
         return what + (", true or false" if self.boolean else "")
+
+    def _expected_for(self, value: Any) -> str:
+        """What the field takes, with the category that a refused text may mean, if one is near."""
+        near = meant(value, self.categories) if isinstance(value, str) else None
+        return self.expected + (f" (did you mean {words(near)}?)" if near else "")
 
     @property
     def plain(self) -> tuple[float, float]:
@@ -102,7 +108,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         if value is None and self.nullable:
             return
         if not (self._takes_text(value) if self.categories else self._takes_number(value)):
-            raise InvalidApplication(self.expected, words(value), self.name)
+            raise InvalidApplication(self._expected_for(value), words(value), self.name)
         if not self.categories and value in self.sentinels:
             got = f"{words(value)}, a code for a missing value"
             raise InvalidApplication(self.expected, got, self.name)
@@ -130,9 +136,3 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         low, high = self.minimum, self.maximum
         return (low is None or value >= low) and (high is None or value <= high)
-
-
-def words(value: Any) -> str:
-    """A value that came, short enough for a message."""
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

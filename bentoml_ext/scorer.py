@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.arrays import Margins, Rows, block_rows
 from bentoml_ext.backends import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bundle import Bundle
@@ -19,6 +19,8 @@ from bentoml_ext.policy import Policy
 from bentoml_ext.reader import Reader, Values
 
 __all__ = ["OBJECTIVES", "Scorer"]
+
+T = TypeVar("T")
 
 OBJECTIVES = ("binary:logistic", "reg:logistic", "binary:logitraw")
 """Objectives whose margin is a log-odds, so that a probability of it has a meaning."""
@@ -99,7 +101,19 @@ class Scorer:
             InvalidApplication: as `classify_batch`.
         """
         self.encoder.check_all(applications)
-        return self.margins(self.encoder.rows(applications))
+        return self.margins_by(self.encoder.rows, applications)
+
+    def margins_by(
+        self, rows_of: Callable[[Sequence[T]], Rows], applications: Sequence[T]
+    ) -> Margins:
+        """Log-odds of what `rows_of` makes rows of; of few at a time where rows are wide."""
+        step = block_rows(self.encoder.n_features, len(applications))
+        if step >= len(applications):
+            return self.backend.margins(rows_of(applications))
+        starts = range(0, len(applications), step)
+        return np.concatenate(
+            [self.backend.margins(rows_of(applications[start : start + step])) for start in starts]
+        )
 
     def margins(self, rows: Rows) -> Margins:
         """Log-odds of rows, checked here once for every backend.

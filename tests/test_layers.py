@@ -17,6 +17,7 @@ from tests.commands import ROOT, python_code
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
     ("arrays", "environment", "errors", "files", "internals"),
+    ("names",),
     ("field", "json_value", "probability", "shortest", "tags"),
     ("encoder", "evidence", "policy", "proof_rows"),
     ("backends", "columns", "comparing", "decision", "pickled", "reader"),

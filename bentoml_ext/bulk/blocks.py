@@ -17,7 +17,8 @@ from bentoml_ext.lines import LineEncoder, split_lines
 __all__ = ["BLOCK_ROWS", "Block", "Blocks", "Lines", "Tables", "TextTables", "plain_type"]
 
 BLOCK_ROWS = 32_768
-"""Rows of a block of columns: 4 MB as rows, and a call costs little beside its work."""
+"""Rows of a block of columns that is not wide: 4 MB as rows of 30 features, and a call costs little
+beside its work."""
 
 Block: TypeAlias = "pa.RecordBatch | bytes"
 Kept: TypeAlias = "list[pa.Array]"

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from bentoml_ext.arrays import block_rows
 from bentoml_ext.bulk.blocks import (
     BLOCK_ROWS,
     Block,
@@ -27,11 +28,18 @@ from bentoml_ext.bulk.blocks import (
     TextTables,
     plain_type,
 )
-from bentoml_ext.bulk.streams import arrow_batches, line_blocks, sound_slices
+from bentoml_ext.bulk.streams import (
+    BLOCK_LINES,
+    arrow_batches,
+    line_blocks,
+    slices,
+    sound_slices,
+)
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
 from bentoml_ext.json_value import json_value
 from bentoml_ext.lines import split_lines
+from bentoml_ext.names import some_of
 
 __all__ = ["FORMATS", "Source", "open_source"]
 
@@ -116,17 +124,17 @@ def _parquet(
     wanted = [name for name in opened.schema_arrow.names if name in names]
     groups = range(opened.num_row_groups) if groups is None else groups
     total = sum(opened.metadata.row_group(group).num_rows for group in groups)
-    done = 0
+    read, rows, done = block_rows(len(wanted), BLOCK_ROWS), _rows_of(encoder), 0
 
     def blocks() -> Iterator[Block]:
         nonlocal done
         for batch in opened.iter_batches(
-            BLOCK_ROWS, row_groups=groups, columns=wanted, use_threads=False
+            read, row_groups=groups, columns=wanted, use_threads=False
         ):
             # In a damaged file a code may lead beyond its dictionary.
-            batch.validate(full=True)
-            done += len(batch)
-            yield batch
+            for part in sound_slices(batch, rows):
+                done += len(part)
+                yield part
 
     kept = _kept(opened.schema_arrow, keep)
     return Source(Tables, kept, blocks(), total, lambda: done)
@@ -136,20 +144,20 @@ def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
     wanted = encoder.names.union(keep)
     begins_with = file.peek(len(ARROW_FILE))  # type: ignore[attr-defined]
     if begins_with.startswith(ARROW_FILE):
-        batches = _arrow_file(_seekable(file), wanted)
+        batches = _arrow_file(_seekable(file), wanted, _rows_of(encoder))
     else:
-        batches = arrow_batches(file, wanted, BLOCK_ROWS)
+        batches = arrow_batches(file, wanted, _rows_of(encoder))
     # The first one has no rows: it tells the columns.
     first = next(batches)
     return Source(Tables, _kept(first.schema, keep), chain([first], batches), *_bytes_of(file))
 
 
-def _arrow_file(file: IO[bytes], wanted: Container[str]) -> Iterator[pa.RecordBatch]:
+def _arrow_file(file: IO[bytes], wanted: Container[str], rows: int) -> Iterator[pa.RecordBatch]:
     reader = pa.ipc.open_file(file)
     places = [i for i, name in enumerate(reader.schema.names) if name in wanted]
     yield pa.RecordBatch.from_pylist([], pa.schema([reader.schema.field(i) for i in places]))
     for i in range(reader.num_record_batches):
-        yield from sound_slices(reader.get_batch(i).select(places), BLOCK_ROWS)
+        yield from sound_slices(reader.get_batch(i).select(places), rows)
 
 
 def _csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
@@ -168,11 +176,14 @@ def _csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
         ),
     )
     kept = _kept(reader.schema, keep)
-    return Source(TextTables, kept, iter(reader), *_bytes_of(file))
+    rows = _rows_of(encoder)
+    blocks = chain.from_iterable(slices(batch, rows) for batch in reader)
+    return Source(TextTables, kept, blocks, *_bytes_of(file))
 
 
 def _ndjson(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
-    blocks = line_blocks(file, LINES_BYTES)
+    lines = block_rows(encoder.n_features, BLOCK_LINES)
+    blocks = line_blocks(file, LINES_BYTES, max_lines=lines)
     first = next(blocks, b"")
     return Source(Lines, _told(first, encoder, keep), chain([first], blocks), *_bytes_of(file))
 
@@ -203,9 +214,14 @@ def _kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
     for name in keep:
         if schema.names.count(name) != 1:
             raise ConfigError(
-                f"Expected one of the columns {', '.join(schema.names)}, got '{name}' - at --keep."
+                f"Expected one of the columns {some_of(schema.names)}, got '{name}' - at --keep."
             )
     return pa.schema([(name, plain_type(schema.field(name).type)) for name in keep])
+
+
+def _rows_of(encoder: Encoder) -> int:
+    """Rows of a block of columns."""
+    return block_rows(encoder.n_features, BLOCK_ROWS)
 
 
 def _bytes_of(file: IO[bytes]) -> tuple[int | None, Callable[[], int]]:

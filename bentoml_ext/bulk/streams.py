@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH_ROWS",
     "BLOCK_BYTES",
+    "BLOCK_LINES",
     "MAX_LINE_BYTES",
     "Readable",
     "arrow_batches",
     "line_blocks",
+    "slices",
 ]
 
 BLOCK_BYTES = 1024 * 1024
@@ -134,6 +136,15 @@ def sound_slices(batch: pa.RecordBatch, max_rows: int = BATCH_ROWS) -> Iterator[
     """
     # Offsets and codes come from outside, and addresses are made of them.
     batch.validate(full=True)
+    yield from slices(batch, max_rows)
+
+
+def slices(batch: pa.RecordBatch, max_rows: int) -> Iterator[pa.RecordBatch]:
+    """A sound batch in slices, with dictionaries no longer than a slice may be.
+
+    Raises:
+        pyarrow.ArrowInvalid: too long a text of views.
+    """
     for start in range(0, len(batch), max_rows):
         part = batch.slice(start, max_rows)
         _check_views(part)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from bentoml_ext.arrays import block_rows
 from bentoml_ext.bulk.answers import Answers
 from bentoml_ext.bulk.streams import Readable, arrow_batches
 from bentoml_ext.columns import ColumnEncoder
@@ -32,7 +33,8 @@ class Arrow(Format):
 
     def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
         encoder = ColumnEncoder(self._encoder)
-        for batch in arrow_batches(file, self._encoder.names, ROWS, max_bytes):
+        rows = block_rows(self._encoder.n_features, ROWS)
+        for batch in arrow_batches(file, self._encoder.names, rows, max_bytes):
             yield encoder.encode(batch)
 
     def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:

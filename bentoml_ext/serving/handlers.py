@@ -88,5 +88,5 @@ class BatchHandler:
         applications = self._scorer.reader.many(request)
         if applications is None or len(applications) > self._limit:
             return None
-        margins = self._scorer.backend.margins(self._scorer.reader.rows(applications))
+        margins = self._scorer.margins_by(self._scorer.reader.rows, applications)
         return self._scorer.decider.body_of_batch(margins)

@@ -21,7 +21,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 
 ROWS = 8192
-"""Applications of a block: if all of it is wrong, the refusals take 80 MB for a while."""
+"""Applications of a block that is not wide: if all of it is wrong, the refusals take 80 MB for a
+while."""
 
 
 class Format(ABC):

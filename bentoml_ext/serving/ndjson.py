@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from bentoml_ext.arrays import block_rows
 from bentoml_ext.bulk.streams import Readable, line_blocks
 from bentoml_ext.encoder import Encoded
 from bentoml_ext.lines import LineEncoder
@@ -27,9 +28,10 @@ class Ndjson(Format):
     def __init__(self, scorer: Scorer) -> None:
         self._decider = scorer.decider
         self._encoder = LineEncoder(scorer.encoder, most=1)
+        self._rows = block_rows(scorer.encoder.n_features, ROWS)
 
     def encoded(self, file: Readable, max_bytes: int) -> Iterator[Encoded]:
-        for block in line_blocks(file, BLOCK_BYTES, max_lines=ROWS):
+        for block in line_blocks(file, BLOCK_BYTES, max_lines=self._rows):
             yield self._encoder.encode(block).encoded
 
     def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:

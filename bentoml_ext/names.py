@@ -1,0 +1,84 @@
+"""Names: a choice of many, in few words, and which of the many a wrong one may mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+__all__ = ["meant", "one_of", "some_of", "words"]
+
+SHOWN: Final = 20
+"""Of so many each is shown; of more, three and how many there are."""
+
+MAX_LETTERS: Final = 500_000
+"""Of all names together: the index with a letter less is below some 50 MB. Of more, case and blanks
+alone are looked past."""
+
+MAX_TEXT: Final = 100
+
+_INDICES: dict[int, tuple[tuple[str, ...], dict[str, str]]] = {}
+"""By the identity of the names: a field has the same ones for ever, and many have no quick hash."""
+
+MAX_INDICES: Final = 32
+
+
+def words(value: Any) -> str:
+    """A value that came, short enough for a message."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names in a row; of many, some and how many more there are."""
+    if len(names) <= SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def one_of(texts: Sequence[str]) -> str:
+    """That a text is one of these."""
+    if len(texts) <= SHOWN:
+        return "one of " + ", ".join(map(words, texts))
+    return f"one of {len(texts)} texts, such as {', '.join(map(words, texts[:3]))}"
+
+
+def meant(text: str, names: tuple[str, ...]) -> str | None:
+    """The name of many that a text may mean, but for case, blanks or a letter; None for none.
+
+    The time does not grow with the number of names, but for the first text.
+
+    Args:
+        text: none of the names.
+        names: of a few, each is in sight, and none is told here.
+    """
+    if len(names) <= SHOWN or len(text) > MAX_TEXT:
+        return None
+    index = _index(names)
+    return next((index[key] for key in (_plain(text), *_shorter(text)) if key in index), None)
+
+
+def _index(names: tuple[str, ...]) -> dict[str, str]:
+    """Names by what is left of them without case and blanks, and by that with a letter less."""
+    kept, index = _INDICES.get(id(names), ((), {}))
+    if kept is names:
+        return index
+    index = {_plain(name): name for name in names}
+    if sum(map(len, names)) <= MAX_LETTERS:
+        for name in names:
+            for key in _shorter(name[:MAX_TEXT]):
+                index.setdefault(key, name)
+    while len(_INDICES) >= MAX_INDICES:
+        _INDICES.pop(next(iter(_INDICES)), None)
+    _INDICES[id(names)] = names, index
+    return index
+
+
+def _plain(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def _shorter(text: str) -> Iterator[str]:
+    """The plain text with one letter less, for each letter; of a very short one nothing."""
+    plain = _plain(text)
+    if len(plain) > 3:
+        yield from (plain[:place] + plain[place + 1 :] for place in range(len(plain)))
