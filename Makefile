@@ -7,9 +7,6 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 
-# BentoML reports usage to its makers unless told not to.
-export BENTOML_DO_NOT_TRACK ?= True
-
 .DEFAULT_GOAL := help
 .PHONY: help install serve train test quick lint bench clean
 

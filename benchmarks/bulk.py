@@ -66,7 +66,7 @@ def bulk(
 
     chosen = [CONTESTANTS[name] for name in CONTESTANTS if not only or name in only]
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
-        os.environ |= {"BENTOML_HOME": folder, "BENTOML_DO_NOT_TRACK": "True"}
+        os.environ["BENTOML_HOME"] = folder
         stage = _stage(Path(folder), rows, bar)
         skipped = {one.name: one.missing() for one in chosen if one.missing()}
         fit = [one for one in chosen if one.name not in skipped]

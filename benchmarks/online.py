@@ -94,7 +94,6 @@ def online(
     names = [name for name in CONTESTANTS if not only or name in only]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENTOML_HOME"] = folder
-        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
         console.print("Training")
         site = Site.prepare(Path(folder))
         runs, memory = _take_turns(site, names, seconds, rounds, console)

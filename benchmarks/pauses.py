@@ -60,7 +60,6 @@ def pauses(*, seconds: float, policies: tuple[str, ...], fastpath: str) -> None:
     """Measure the collector's pauses in our service under wrk, policy by policy."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENTOML_HOME"] = folder
-        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
         home, bodies = Path(folder), prepare()
         one = script(home, bodies, "/classify")
         console = Console(stderr=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bentoml_ext import telemetry
+
 if TYPE_CHECKING:
     from bentoml_ext.encoder import Encoder as Encoder
     from bentoml_ext.encoder import Field as Field
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from bentoml_ext.scorer import Scorer as Scorer
     from bentoml_ext.serving.classifier import Classifier as Classifier
     from bentoml_ext.serving.service import service as service
+
+# Before any library is loaded that would report usage: each looks at its variable once, then.
+telemetry.switch_off()
 
 # On first use, because the `bentoml` command imports this package on every call.
 _HOME = {

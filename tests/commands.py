@@ -17,8 +17,7 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
     """Variables for a process with this BENTOML_HOME; prints whole lines, without colours."""
     # Deprecations are BentoML's own, and would stand between the lines that tests read.
     settings = {"COLUMNS": "200", "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    settings |= {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
-    return {**os.environ, **settings, **changes}
+    return {**os.environ, **settings, "BENTOML_HOME": str(home), **changes}
 
 
 def bentoml_command(

@@ -164,7 +164,7 @@ def running(
 ) -> Iterator[Server]:
     """A command that serves on a port, perhaps not yet ready; ended when the block ends."""
     log_path = home / f"server-{port}.log"
-    variables = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **environ}
+    variables = {**os.environ, "BENTOML_HOME": str(home), **environ}
     with log_path.open("wb") as log:
         process = _start(command, cwd, variables, log)
     server = Server(port, process, log_path)

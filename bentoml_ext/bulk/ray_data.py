@@ -154,8 +154,6 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
 
 
 def _be_quiet() -> None:
-    # Ray reports usage to its makers unless told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What its processes have to say goes to their own logs; what ends a run is raised.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     for name in ("ray", "ray.data"):

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bentoml_ext import internals
+from bentoml_ext import internals, telemetry
 from bentoml_ext.backends import require
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.packing import image_for, packed_store
@@ -134,6 +134,10 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)
         config.setdefault("envs", [{"name": name, "value": envs[name]} for name in envs])
+        # For the image of a bento: what starts there may load a library before this package.
+        named = {env["name"] if isinstance(env, dict) else env.name for env in config["envs"]}
+        quiet = [{"name": name, "value": os.environ[name]} for name in telemetry.OFF]
+        config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
         return made
 

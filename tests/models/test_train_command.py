@@ -17,7 +17,7 @@ Run: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def python(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    environ = os.environ | {"BENTOML_HOME": str(home)}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
