@@ -10,14 +10,16 @@ import asyncio
 import errno
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bentoml
+import msgspec
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.context import server_context, trace_context
 from bentoml._internal.models import ModelContext, ModelStore
@@ -32,6 +34,7 @@ __all__ = [
     "Series",
     "access_log_options",
     "answer_headers",
+    "command_line_arguments",
     "create_model",
     "has_plain_answers",
     "model_store_path",
@@ -39,6 +42,30 @@ __all__ = [
     "request_timeout_s",
     "use_model_store",
 ]
+
+
+def command_line_arguments(words: Sequence[str] | None = None) -> dict[str, Any]:
+    """What `--arg` and `--arg-file` of a `bentoml` command gave; empty in another process.
+
+    BentoML keeps them with those that a bento or a bentofile brings, and a bento's replace them.
+
+    Args:
+        words: the command line, by default of this process.
+    """
+    words = sys.argv if words is None else words
+    program = Path(words[0] if words else "")
+    if program.stem != "bentoml" and (program.parent.name, program.stem) != ("bentoml", "__main__"):
+        return {}
+    given: dict[str, Any] = {}
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        option, is_whole, value = word.partition("=")
+        value = value if is_whole else after
+        if option == "--arg":
+            name, _, value = value.partition("=")
+            given[name] = value
+        elif option == "--arg-file":
+            given = (msgspec.yaml.decode(Path(value).read_bytes()) or {}) | given
+    return given
 
 
 def model_store_path() -> Path:

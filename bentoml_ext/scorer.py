@@ -115,6 +115,12 @@ class Scorer:
             [self.backend.margins(rows_of(applications[start : start + step])) for start in starts]
         )
 
+    def scored_by(self, count: int) -> str:
+        """Names of the backends that `margins_by` asks for so many applications."""
+        step = block_rows(self.encoder.n_features, count)
+        sizes = [step, count % step or step] if step < count else [count]
+        return ", ".join(dict.fromkeys(self.backend.for_rows(size).name for size in sizes))
+
     def margins(self, rows: Rows) -> Margins:
         """Log-odds of rows, checked here once for every backend.
 

@@ -5,7 +5,6 @@ It runs where the model is served, on that machine's libraries and processor, an
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -18,9 +17,6 @@ from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.probability import probabilities, probability
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
-
-# BentoML gives this name's parents a handler; ours alone would be silent.
-_logger = logging.getLogger("bentoml.selftest")
 
 __all__ = ["SelfTest", "load_proof", "load_rows", "one_by_one", "self_test"]
 
@@ -92,11 +88,8 @@ def _compare(what: str, expected: Margins, got: Margins, where: str) -> None:
     differ = np.flatnonzero(expected.view(np.uint32) != got.view(np.uint32))
     if differ.size:
         at = int(differ[0])
-        message = (
+        raise SelfTestFailed(
             f"Expected {what} {float(expected[at]).hex()}, got {float(got[at]).hex()} - at proof "
             f"row {at}, {where}; {differ.size} of {len(expected)} rows differ. This server would "
             "give other answers than the booster that was proven: it does not become ready."
         )
-        # BentoML's own report of a failed start is a long traceback: one line must say it.
-        _logger.error("Self-test failed: %s", message)
-        raise SelfTestFailed(message)

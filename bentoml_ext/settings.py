@@ -9,20 +9,37 @@ from typing import Any
 
 import bentoml
 
+from bentoml_ext import internals
 from bentoml_ext.backends import backend_names, form_names
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.errors import ConfigError, UnknownBackend
+from bentoml_ext.tags import tag_of
 
-__all__ = ["Settings"]
+__all__ = ["NAMES", "Settings", "hand_on"]
 
 DEFAULT_BACKEND = "onnx"
+
+NAMES = (
+    "ACCESS_LOG",
+    "BACKEND",
+    "CROSSOVER",
+    "FASTPATH",
+    "MAX_BULK_BYTES",
+    "MAX_BULK_ROWS",
+    "MODEL",
+)
+"""Every setting: a variable of the environment, and in small letters an argument."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator sets. `--arg name=value` goes before the environment's NAME.
+    """What the operator sets.
+
+    `--arg name=value` of the command line goes before the environment's NAME, and that before the
+    arguments that a bentofile or a bento brings.
 
     Args:
+        model: `MODEL`; tag of the stored model that answers in the place of the service's own.
         backend: `BACKEND`; the backend that scores. Default onnx.
         crossover: `CROSSOVER`, as onnx:1,xgboost:80; which backend scores from how many rows on,
             where `BACKEND` is auto; another backend does not look at it, so that a bento that
@@ -33,6 +50,7 @@ class Settings:
         max_bulk_bytes: `MAX_BULK_BYTES`; of such a request's body.
     """
 
+    model: bentoml.Tag | None = None
     backend: str = DEFAULT_BACKEND
     crossover: Crossover | None = None
     fastpath: bool = True
@@ -67,26 +85,36 @@ class Settings:
         """The settings of this process.
 
         Args:
-            arguments: BentoML's, by default those that came by `--arg`.
+            arguments: those that go before the environment, by default the command line's.
             environ: by default the environment of the process.
 
         Raises:
             UnknownBackend: lists the known names.
             ConfigError: another value that cannot be used.
         """
+        brought: Mapping[str, Any] = {}
         if arguments is None:
-            arguments = vars(bentoml.use_arguments())
+            arguments = internals.command_line_arguments()
+            brought = vars(bentoml.use_arguments())
         environ = os.environ if environ is None else environ
 
         def value(name: str, default: str) -> str:
-            # An empty variable is what `BACKEND= make serve` leaves: not set.
-            return str(arguments.get(name.lower()) or environ.get(name) or default)
+            for source, key in (
+                (arguments, name.lower()),
+                (environ, name),
+                (brought, name.lower()),
+            ):
+                # An empty variable is what `BACKEND= make serve` leaves: not set. YAML has False.
+                if source.get(key) not in (None, ""):
+                    return str(source[key])
+            return default
 
         def count(name: str, default: int) -> int:
             return _count(name, value(name, str(default)))
 
-        crossover = value("CROSSOVER", "")
+        crossover, model = value("CROSSOVER", ""), value("MODEL", "")
         return cls(
+            model=_tag(model) if model else None,
             backend=value("BACKEND", DEFAULT_BACKEND),
             crossover=Crossover.parse(crossover) if crossover else None,
             fastpath=_switch("FASTPATH", value("FASTPATH", "on")),
@@ -94,6 +122,25 @@ class Settings:
             max_bulk_rows=count("MAX_BULK_ROWS", cls.max_bulk_rows),
             max_bulk_bytes=count("MAX_BULK_BYTES", cls.max_bulk_bytes),
         )
+
+
+def hand_on() -> None:
+    """Let the processes that this one starts have the settings of its command line.
+
+    BentoML gives a Runner's processes no arguments at all, and those of a bento only the bento's.
+    """
+    given = internals.command_line_arguments()
+    for name in NAMES:
+        if given.get(name.lower()) not in (None, ""):
+            os.environ[name] = str(given[name.lower()])
+
+
+def _tag(value: str) -> bentoml.Tag:
+    try:
+        return tag_of(value)
+    except ConfigError as error:
+        told = str(error).rstrip(".")
+        raise ConfigError(f"{told} - at MODEL. Set it as in credit_risk_model:latest.") from error
 
 
 def _switch(name: str, value: str) -> bool:

@@ -15,9 +15,11 @@ from bentoml.io import JSON
 import bentoml_ext
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.settings import Settings, hand_on
 from models.fields import EXAMPLE
 
-MODEL = bentoml_ext.get("credit_risk_model:latest")
+hand_on()
+MODEL = bentoml_ext.get(Settings.read().model or "credit_risk_model:latest")
 BUNDLE = bentoml_ext.load_bundle(MODEL)
 ENCODER = BUNDLE.encoder
 DECIDER = Decider(BUNDLE.policy)

@@ -11,7 +11,7 @@ import psutil
 
 from tests.servers import ROOT, Server, serve
 
-__all__ = ["series", "serve_spied", "worker_of"]
+__all__ = ["series", "serve_spied", "worker_of", "workers_of"]
 
 SERVICE = """
 import gc
@@ -54,9 +54,14 @@ def series(server: Server, name: str, **labels: str) -> float:
 
 
 def worker_of(server: Server) -> psutil.Process:
-    (worker,) = (
+    (worker,) = workers_of(server)
+    return worker
+
+
+def workers_of(server: Server) -> list[psutil.Process]:
+    return [
         child
         for child in psutil.Process(server.process.pid).children(recursive=True)
-        if "_bentoml_impl.worker.service" in child.cmdline()
-    )
-    return worker
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "_bentoml_impl.worker.service" in child.cmdline()
+    ]

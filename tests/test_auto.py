@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import bentoml
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import bentoml_ext
@@ -24,6 +26,9 @@ from bentoml_ext.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import load_proof, self_test
+from bentoml_ext.serving.handlers import SingleHandler
+from bentoml_ext.serving.media import ARROW
+from bentoml_ext.serving.route import Named
 from bentoml_ext.verification import verify_bundle
 from models.fields import EXAMPLE
 from tests import small
@@ -251,18 +256,73 @@ def auto_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
         yield server
 
 
-def test_a_server_answers_the_same_bytes(
+# Large ones in fewer bytes than the shortcut takes at once, and in more.
+SIZES = {1: "onnx", 2: "onnx", 6: "onnx", 7: "xgboost", 8: "xgboost", 891: "xgboost"}
+
+
+def test_a_server_answers_the_same_bytes_and_says_who_scored_them(
     auto_server: Server, onnx_server: Server, held_out: list[Application]
 ) -> None:
-    for n in (1, 2, 6, 7, 8, len(held_out)):
+    for n, backend in SIZES.items():
         found = auto_server.client.post("/classify_batch", json=held_out[:n])
         expected = onnx_server.client.post("/classify_batch", json=held_out[:n])
         assert found.content == expected.content
+        assert found.headers["x-backend"] == backend
     for application in held_out[:50]:
         found = auto_server.client.post("/classify", json=application)
         expected = onnx_server.client.post("/classify", json=application)
         assert found.content == expected.content
-    assert found.headers["x-backend"] == "auto"
+        assert found.headers["x-backend"] == "onnx"
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_bentomls_own_path_says_who_scored(
+    auto_server: Server, held_out: list[Application], n: int
+) -> None:
+    # This content type is none that the shortcut takes.
+    headers = {"content-type": "text/plain"}
+    body = json.dumps(held_out[:n])
+
+    found = auto_server.client.post("/classify_batch", content=body, headers=headers)
+
+    assert found.headers["x-backend"] == SIZES[n]
+
+
+def test_a_refusal_names_no_backend_where_none_has_scored(auto_server: Server) -> None:
+    assert "x-backend" not in auto_server.client.post("/classify", json={}).headers
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"), [([3], "onnx"), ([9], "xgboost"), ([9, 3, 9], "xgboost, onnx")]
+)
+def test_a_stream_names_every_backend_that_scored_a_part_of_it(
+    auto_server: Server, held_out: list[Application], sizes: list[int], told: str
+) -> None:
+    batches = [pa.RecordBatch.from_pylist([dict(one) for one in held_out[:n]]) for n in sizes]
+    body = pa.BufferOutputStream()
+    with pa.ipc.new_stream(body, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+    headers = {"content-type": ARROW}
+    found = auto_server.client.post(
+        "/classify_batch", content=body.getvalue().to_pybytes(), headers=headers
+    )
+
+    assert found.headers["x-backend"] == told, found.text
+
+
+def test_a_round_of_single_requests_says_who_scored_it(bundle: Bundle) -> None:
+    handler = SingleHandler(Scorer.open(bundle, "auto", Crossover.parse("onnx:1,xgboost:3")))
+    body = json.dumps(small.APPLICATION).encode()
+
+    for n, backend in ((1, "onnx"), (2, "onnx"), (3, "xgboost")):
+        told = [one.backend for one in handler.at_once([body] * n) if isinstance(one, Named)]
+        assert told == [backend] * n
+    # The last of 257 is a call of its own.
+    last = handler.at_once([body] * 257)[-1]
+    assert isinstance(last, Named)
+    assert last.backend == "onnx"
 
 
 def test_a_server_tells_which_backend_answers_how_many_rows(auto_server: Server) -> None:
@@ -282,7 +342,7 @@ def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Mod
         reply = server.client.post("/classify", json=EXAMPLE)
         told = server.client.get("/model").json()["crossover"]
 
-    assert reply.headers["x-backend"] == "auto"
+    assert reply.headers["x-backend"] == told["steps"][0]["backend"]
     assert (told["found"], told["steps"][0]["from_rows"]) == ("measured", 1)
     assert 0 < told["seconds"] < 5
     assert "on backend auto (onnx:1" in server.log

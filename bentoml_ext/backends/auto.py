@@ -81,8 +81,11 @@ class AutoBackend(Backend):
     def parts(self) -> tuple[Backend, ...]:
         return self._parts
 
+    def for_rows(self, rows: int) -> Backend:
+        return self._asked[bisect_right(self._limits, rows)]
+
     def margins(self, rows: Rows) -> Margins:
-        return self._asked[bisect_right(self._limits, len(rows))].margins(rows)
+        return self.for_rows(len(rows)).margins(rows)
 
     def single(self, row: Rows) -> Callable[[], float]:
         return self._asked[0].single(row)

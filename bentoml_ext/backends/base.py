@@ -63,6 +63,10 @@ class Backend(ABC):
         """The backends that answer: itself, unless it is made of others."""
         return (self,)
 
+    def for_rows(self, rows: int) -> Backend:
+        """The backend that scores so many rows at once: itself, unless it is made of others."""
+        return self
+
     @abstractmethod
     def margins(self, rows: Rows) -> Margins:
         """Log-odds of the positive class, one per row.

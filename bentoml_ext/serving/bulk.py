@@ -95,7 +95,7 @@ class BulkRoute(Route):
         counts = {"X-Scored": str(verdicts.scored), "X-Refused": str(verdicts.refused)}
         # Starlette runs each step in a thread, and the next one when this piece is on its way.
         pieces = form.answer(verdicts, report=report)
-        headers = {**classifier.headers, **counts}
+        headers = {**classifier.headers_by(*verdicts.backends), **counts}
         return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
 
     def _judge(

@@ -17,6 +17,7 @@ from bentoml_ext.field import Application, Field
 from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import JsonBody, batch_of, described_by
+from bentoml_ext.serving.supervisor import FOR_GOOD, end_server
 from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
@@ -72,12 +73,19 @@ class Classifier:
 
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
-    require_backend: ClassVar[Any]
+    check_start: ClassVar[Any]
 
     fastpath = False
     """Whether plain requests are answered in front of BentoML; set when that begins."""
 
     def __init__(self) -> None:
+        try:
+            self._load()
+        except FOR_GOOD as error:
+            end_server(error)
+            raise
+
+    def _load(self) -> None:
         from bentoml_ext.bundle import Bundle
         from bentoml_ext.scorer import Scorer
         from bentoml_ext.selftest import load_proof, self_test
@@ -89,10 +97,11 @@ class Classifier:
             check_rules(self.fields, self.bundle.encoder.fields)
         self.contract.serve(self.bundle)
         self.scorer = Scorer.open(self.bundle, self.settings.backend, self.settings.crossover)
-        self.headers = {
-            "X-Model-Tag": str(self.stored.tag),
-            "X-Backend": self.scorer.backend.name,
-        }
+        backend = self.scorer.backend
+        self.headers = {"X-Model-Tag": str(self.stored.tag)}
+        if backend.parts == (backend,):
+            # Of every answer; where the backend is made of others, it is said of each.
+            self.headers["X-Backend"] = backend.name
         self.proof, self.proof_sha256 = load_proof(self.bundle)
         # BentoML answers /readyz when this returns: by then the stored rows have been scored.
         self.self_test = self_test(self.bundle, self.scorer.backend)
@@ -129,9 +138,14 @@ class Classifier:
             "created": self.stored.info.creation_time.isoformat(),
         }
 
-    def reply(self, body: bytes) -> Response:
-        """A 200 that says who answered."""
-        return Response(body, HTTPStatus.OK, self.headers, JSON)
+    def headers_by(self, *backends: str) -> dict[str, str]:
+        """The headers of an answer that these backends have scored."""
+        return {**self.headers, "X-Backend": ", ".join(backends)} if backends else self.headers
+
+    def reply(self, body: bytes, rows: int) -> Response:
+        """A 200 that says who scored so many rows."""
+        headers = self.headers_by(self.scorer.scored_by(rows))
+        return Response(body, HTTPStatus.OK, headers, JSON)
 
     def refuse(self, error: InvalidApplication) -> Response:
         """A 400 that names field, expected and got."""
@@ -150,7 +164,7 @@ def _classify_api(contract: Contract) -> Any:
             found = self.scorer.classify(_value(application))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body(found.margin))
+        return self.reply(self.scorer.decider.body(found.margin), rows=1)
 
     return classify
 
@@ -167,7 +181,7 @@ def _classify_batch_api(contract: Contract) -> Any:
             margins = self.scorer.margins_of(_checked_batch(_value(applications)))
         except InvalidApplication as error:
             return self.refuse(error)
-        return self.reply(self.scorer.decider.body_of_batch(margins))
+        return self.reply(self.scorer.decider.body_of_batch(margins), len(margins))
 
     return classify_batch
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
 import numpy as np
 
 from bentoml_ext.scorer import Scorer
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Body
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Body, Named
 
 __all__ = ["BatchHandler", "SingleHandler"]
 
@@ -25,6 +26,7 @@ class SingleHandler:
     def __init__(self, scorer: Scorer, capacity: int = 256) -> None:
         self._scorer = scorer
         self._capacity = capacity
+        self._is_mixed = len(scorer.backend.parts) > 1
         self._rows = np.zeros((capacity, scorer.encoder.n_features), np.float32)
         self._octets = self._rows.data.cast("B")
         self._cells = self._octets.cast("f")
@@ -52,7 +54,10 @@ class SingleHandler:
             for index, values in enumerate(taken):
                 reader.write(values, self._cells, self._octets, index)
             margins = self._scorer.backend.margins(self._rows[: len(taken)]).tolist()
-        bodies = map(body, margins)
+        bodies: Iterator[bytes] = map(body, margins)
+        if self._is_mixed:
+            backend = self._scorer.backend.for_rows(len(taken)).name
+            bodies = (Named.of(one, backend) for one in bodies)
         return [None if values is None else next(bodies) for values in read]
 
 
@@ -67,6 +72,7 @@ class BatchHandler:
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer
         self._limit = limit
+        self._is_mixed = len(scorer.backend.parts) > 1
         # Two: while the backend works off one batch, without the GIL, the next one is read.
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="batch")
 
@@ -89,4 +95,5 @@ class BatchHandler:
         if applications is None or len(applications) > self._limit:
             return None
         margins = self._scorer.margins_by(self._scorer.reader.rows, applications)
-        return self._scorer.decider.body_of_batch(margins)
+        body = self._scorer.decider.body_of_batch(margins)
+        return Named.of(body, self._scorer.scored_by(len(margins))) if self._is_mixed else body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import bentoml
@@ -14,6 +14,8 @@ from bentoml.images import Image
 
 from bentoml_ext import internals
 from bentoml_ext.backends import libraries
+from bentoml_ext.errors import ConfigError
+from bentoml_ext.serving.supervisor import pin, pinned
 from bentoml_ext.settings import Settings
 from bentoml_ext.tags import tag_of
 
@@ -32,34 +34,69 @@ class PackedModel:
 
     Not a `bentoml.models.BentoModel`: of these BentoML only notes the tag in a bento, and asks the
     store for them again when the bento is exported.
+
+    Args:
+        tag: the service's own.
     """
 
     # What @bentoml.on_deployment sets: called once, before the workers start, so that a missing
     # model stops the start and not one worker after the other.
     __bentoml_deployment_hook__ = True
 
+    served: ClassVar[list[PackedModel]] = []
+    """Those of the services that this process has made."""
+
     def __init__(self, tag: bentoml.Tag | str) -> None:
-        self.tag = tag_of(tag)
+        self.own = tag_of(tag)
+        self._chosen: bentoml.Tag | None = None
 
     def __call__(self) -> None:
-        self.resolve()
+        # `latest` may move while the server runs: every worker serves what is found now.
+        pin(str(self.tag), str(self.resolve().tag))
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else self.resolve()
+
+    def choose(self, tag: bentoml.Tag | None) -> None:
+        """Let the operator's tag, if there is one, answer in the place of the service's own."""
+        self._chosen = tag
+
+    @property
+    def tag(self) -> bentoml.Tag:
+        """The tag that is served.
+
+        Raises:
+            ConfigError: the operator's is of another name, and which service it is for is open.
+        """
+        if self._chosen is None or self._chosen.name == self.own.name:
+            return self._chosen or self.own
+        names = sorted({self.own.name, *(model.own.name for model in self.served)})
+        if self._chosen.name in names:
+            return self.own
+        if len(names) > 1:
+            raise ConfigError(
+                f"Expected a version of {' or '.join(names)}, got {self._chosen} - at MODEL. "
+                "With several services, name a version of the model of one of them."
+            )
+        return self._chosen
 
     def resolve(self) -> bentoml.Model:
         """The stored model.
 
         Raises:
             NotFound: there is none; says what to do.
+            ConfigError: as `tag`.
         """
+        tag = bentoml.Tag.from_str(pinned(str(self.tag)) or str(self.tag))
         try:
-            return bentoml.models.get(self.tag)
+            return bentoml.models.get(tag)
         except NotFound as error:
+            versions = sorted(str(model.tag.version) for model in bentoml.models.list(tag.name))
+            found = f"only {', '.join(versions[:5])}" if versions else "none of that name"
             raise NotFound(
-                f"Expected model '{self.tag}', got none of that name - at "
-                f"{internals.model_store_path()}. Train one (`python -m models.train`) or import "
-                f"one (`bentoml ext import SOURCE --name {self.tag.name}`)."
+                f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. Train "
+                "one (`python -m models.train`) or import one (`bentoml ext import SOURCE --name "
+                f"{tag.name}`)."
             ) from error
 
 

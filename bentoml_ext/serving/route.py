@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from bentoml_ext.serving.tally import Tally
 
-__all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Headers", "Route"]
+__all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Headers", "Named", "Route"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.shortcut")
@@ -19,6 +19,20 @@ AT_ONCE_BYTES = 32 * 1024
 
 Body: TypeAlias = bytes | None
 """The body of a 200, or None to hand the request on to BentoML."""
+
+
+class Named(bytes):
+    """The body of a 200 whose backend is its own; that of a plain body is its route's."""
+
+    backend: str
+
+    @classmethod
+    def of(cls, body: bytes, backend: str) -> Named:
+        """The same body, and who scored it."""
+        named = cls(body)
+        named.backend = backend
+        return named
+
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -45,7 +59,7 @@ class Route:
 
     Args:
         handler: what answers it.
-        headers: of every answer, but for length and request id.
+        headers: of every answer, but for length, request id and the backend of a `Named` one.
         tally: counts its answers; None where metrics are off.
 
     Raises:
@@ -76,6 +90,12 @@ class Route:
         except Exception:
             # Whatever it is, BentoML's path meets it too, and logs and words it.
             return None
+
+    def headers_of(self, body: bytes) -> Headers:
+        """The headers of one answer, but for length and request id."""
+        if isinstance(body, Named):
+            return [*self.headers, (b"x-backend", body.backend.encode())]
+        return self.headers
 
     def in_progress(self) -> AbstractContextManager[object]:
         """A block in which one more request is in progress."""

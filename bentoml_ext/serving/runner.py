@@ -14,19 +14,29 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import self_test
-from bentoml_ext.settings import Settings
+from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, supervise
+from bentoml_ext.settings import Settings, hand_on
 
 __all__ = ["runnable_for"]
 
 
 def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
     """A Runnable class for a stored model; see `bentoml_ext.get_runnable`."""
+    supervise()
+    hand_on()
 
     class ScorerRunnable(bentoml.legacy.Runnable):
         SUPPORTED_RESOURCES = ("cpu",)
         SUPPORTS_CPU_MULTI_THREADING = False
 
         def __init__(self) -> None:
+            try:
+                self._load()
+            except FOR_GOOD as error:
+                end_server(error)
+                raise
+
+        def _load(self) -> None:
             bundle = Bundle(Path(model.path))
             settings = Settings.read()
             self.scorer = Scorer.open(bundle, settings.backend, crossover=settings.crossover)

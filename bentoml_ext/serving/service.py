@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import bentoml
@@ -16,9 +17,11 @@ from starlette.responses import Response
 from bentoml_ext import internals, telemetry
 from bentoml_ext.backends import require
 from bentoml_ext.serving.classifier import JSON, Classifier
-from bentoml_ext.serving.packing import image_for, packed_store
+from bentoml_ext.serving.given import check_arguments
+from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
 from bentoml_ext.serving.schema import add_bulk
-from bentoml_ext.settings import Settings
+from bentoml_ext.serving.supervisor import supervise
+from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
@@ -104,12 +107,13 @@ class ClassifierService(bentoml.Service[Any]):
         if (store := packed_store(bento)) is not None:
             internals.use_model_store(store)
         packed = {env.name: env.value for env in bento.info.envs}
-        self.inner.settings = Settings.read(environ={**packed, **os.environ})
+        settings = self.inner.settings = Settings.read(environ={**packed, **os.environ})
+        self.inner.model.choose(settings.model)
         # BentoML hands these to the workers; they were made when this module was imported, before
         # the bento was known.
         for env in self.envs:
             if env.name == "BACKEND":
-                env.value = self.inner.settings.backend
+                env.value = settings.backend
 
 
 def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
@@ -124,15 +128,20 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     """
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
+        supervise()
+        hand_on()
         settings = inner.settings = Settings.read()
-        # Called once before the workers start: a missing library stops the start, and not one
-        # worker after the other. The settings are read late, as a bento may bring its own.
-        inner.require_backend = bentoml.on_deployment(lambda: require(*inner.settings.needed))
+        inner.model.choose(settings.model)
+        PackedModel.served.append(inner.model)
+        # Called once, before the workers start: they could say the same only one after the other.
+        inner.check_start = bentoml.on_deployment(partial(_check_start, inner))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config.setdefault("image", image_for(settings, [inner.model]))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)
+        if settings.model:
+            envs["MODEL"] = str(settings.model)
         config.setdefault("envs", [{"name": name, "value": envs[name]} for name in envs])
         # For the image of a bento: what starts there may load a library before this package.
         named = {env["name"] if isinstance(env, dict) else env.name for env in config["envs"]}
@@ -142,6 +151,12 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         return made
 
     return decorate if inner is None else decorate(inner)
+
+
+def _check_start(inner: type[Classifier]) -> None:
+    # The settings are read late, as a bento may bring its own.
+    require(*inner.settings.needed)
+    check_arguments(inner)
 
 
 def service_for(model: bentoml.Tag | str, **config: Any) -> Any:

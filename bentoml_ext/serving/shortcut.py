@@ -122,7 +122,7 @@ class Shortcut:
         # BentoML names each answer by a random id.
         request_id = b"%016x" % random.getrandbits(64)
         length = (b"content-length", b"%d" % len(found))
-        return 200, [*route.headers, length, (b"x-bentoml-request-id", request_id)], found
+        return 200, [*route.headers_of(found), length, (b"x-bentoml-request-id", request_id)], found
 
 
 async def _read(receive: Receive, messages: list[Message]) -> bytes | None:

@@ -58,6 +58,8 @@ class Verdicts:
     blocks: list[Block] = field(default_factory=list)
     scored: int = 0
     refused: int = 0
+    backends: dict[str, None] = field(default_factory=dict)
+    """Names of those that scored, in the order of their first block."""
 
     @property
     def rows(self) -> int:
@@ -94,6 +96,8 @@ def judge(
         if first and not report:
             place, error = next(iter(first.items()))
             raise error.at(start + place)
+        if len(rows):
+            verdicts.backends[scorer.backend.for_rows(len(rows)).name] = None
         if rows.size or first:
             verdicts.blocks.append(Block(start, scorer.margins(rows), _pack(first)))
     return verdicts

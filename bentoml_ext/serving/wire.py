@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from bentoml_ext.serving.head import plain_length
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Route
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Named, Route
 
 __all__ = ["Caller", "Wire"]
 
@@ -155,9 +155,12 @@ class Round:
             self._defaults = caller.default_headers
             lines = b"".join(b"%b: %b\r\n" % header for header in self._defaults)
             self._head = b"HTTP/1.1 200 OK\r\n" + lines + self._fixed
+        head = self._head
+        if type(body) is Named:
+            head += b"x-backend: %b\r\n" % body.backend.encode()
         # BentoML names each answer by a random id.
         return b"%bcontent-length: %d\r\nx-bentoml-request-id: %016x\r\n\r\n%b" % (
-            self._head,
+            head,
             len(body),
             random.getrandbits(64),
             body,
