@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import bentoml
+from bentoml.exceptions import BentoMLException
 
 from bentoml_ext import internals
 from bentoml_ext.backends import backend_names, form_names
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.errors import ConfigError, UnknownBackend
+from bentoml_ext.misspelt import check_environment
 from bentoml_ext.tags import tag_of
 
 __all__ = ["NAMES", "Settings", "hand_on"]
@@ -128,11 +130,24 @@ def hand_on() -> None:
     """Let the processes that this one starts have the settings of its command line.
 
     BentoML gives a Runner's processes no arguments at all, and those of a bento only the bento's.
+
+    Raises:
+        ConfigError: a variable of the environment is surely a misspelt setting.
     """
+    check_environment(os.environ, NAMES, _takes)
     given = internals.command_line_arguments()
     for name in NAMES:
         if given.get(name.lower()) not in (None, ""):
             os.environ[name] = str(given[name.lower()])
+
+
+def _takes(name: str, value: str) -> bool:
+    """Whether a setting takes a value; a model's name alone may be any word."""
+    try:
+        Settings.read({}, {name: value})
+        return name != "MODEL" or (":" in value and bool(bentoml.models.get(value)))
+    except BentoMLException:
+        return False
 
 
 def _tag(value: str) -> bentoml.Tag:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 import bentoml_ext
+from bentoml_ext import scorer as scoring
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import BACKENDS, Backend, Entry, form_names, require
 from bentoml_ext.backends.auto import AutoBackend
@@ -323,6 +324,17 @@ def test_a_round_of_single_requests_says_who_scored_it(bundle: Bundle) -> None:
     last = handler.at_once([body] * 257)[-1]
     assert isinstance(last, Named)
     assert last.backend == "onnx"
+
+
+def test_a_batch_that_is_scored_in_blocks_names_the_backend_of_each(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer.open(bundle, "auto", Crossover.parse("onnx:1,xgboost:3"))
+    # Rows so wide that four of them are a block.
+    monkeypatch.setattr(scoring, "block_rows", lambda _, count: min(4, count))
+
+    assert [scorer.scored_by(n) for n in (0, 2, 3, 4)] == ["onnx", "onnx", "xgboost", "xgboost"]
+    assert [scorer.scored_by(n) for n in (5, 7, 8)] == ["xgboost, onnx", "xgboost", "xgboost"]
 
 
 def test_a_server_tells_which_backend_answers_how_many_rows(auto_server: Server) -> None:

@@ -18,7 +18,7 @@ from tests.commands import ROOT, python_code
 LAYERS = (
     ("arrays", "environment", "errors", "files", "internals", "telemetry"),
     ("names",),
-    ("field", "json_value", "probability", "shortest", "tags"),
+    ("field", "json_value", "misspelt", "probability", "shortest", "tags"),
     ("encoder", "evidence", "policy", "proof_rows"),
     ("backends", "columns", "comparing", "decision", "pickled", "reader"),
     ("bundle", "lines", "settings"),

@@ -24,7 +24,7 @@ from models.fields import EXAMPLE
 from models.training import Trained
 from tests import small
 from tests.homes import store_of
-from tests.selftests import swapped
+from tests.selftests import forged
 from tests.servers import START_S, Server, eventually, serve
 from tests.spied import workers_of
 
@@ -221,7 +221,7 @@ def test_a_model_that_no_service_can_serve_ends_the_server_with_one_line(
 def test_a_failed_self_test_ends_the_server_with_one_line(home: Path, tmp_path: Path) -> None:
     stored = bentoml_ext.save_model("start_test", small.booster(), encoder=small.encoder())
     other = bentoml_ext.save_model("start_test", small.booster(1), encoder=small.encoder())
-    swapped(Path(stored.path), GRAPH, (Path(other.path) / GRAPH).read_bytes())
+    forged(Path(stored.path), GRAPH, (Path(other.path) / GRAPH).read_bytes())
 
     (line,) = stopped(home, tmp_path, str(stored.tag))
 

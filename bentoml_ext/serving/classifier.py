@@ -15,6 +15,7 @@ from starlette.responses import Response
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
 from bentoml_ext.serving.contract import Contract, check_rules
+from bentoml_ext.serving.final import check_class
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import JsonBody, batch_of, described_by
 from bentoml_ext.serving.supervisor import FOR_GOOD, end_server
@@ -46,30 +47,47 @@ class Classifier:
 
     Args:
         model: tag of a model that `bentoml_ext.save_model` or `bentoml ext import` stored; its
-            fields, their rules and its policy are those of the service.
+            fields, their rules and its policy are those of the service. By default its parent's.
         fields: rules that the stored model must have; where it has others, no worker starts.
         example: an application for the OpenAPI page; by default one that keeps the rules.
+
+    A subclass may add methods under `@bentoml.api`, and replace `__init__`, `describe`, `refuse`.
+
+    Raises:
+        ConfigError: it takes a name that is not its own; see `bentoml_ext.serving.final`.
     """
 
     model: ClassVar[PackedModel]
     contract: ClassVar[Contract]
-    fields: ClassVar[tuple[Field, ...] | None]
+    apis: ClassVar[dict[str, Any]]
+    fields: ClassVar[tuple[Field, ...] | None] = None
+    example: ClassVar[Application | None] = None
     settings: ClassVar[Settings] = Settings()
 
     def __init_subclass__(
         cls,
         *,
-        model: bentoml.Tag | str,
+        model: bentoml.Tag | str | None = None,
         fields: Sequence[Field] | None = None,
         example: Application | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.model = PackedModel(model)
-        cls.fields = None if fields is None else tuple(fields)
-        cls.contract = Contract(cls.model, example)
+        check_class(cls, Classifier)
+        if model is not None:
+            cls.model, cls.fields, cls.example = PackedModel(model), None, None
+        elif hasattr(cls, "model"):
+            cls.model = PackedModel(cls.model.own)
+        else:
+            # A base of classes that name their models.
+            return
+        if fields is not None:
+            cls.fields = tuple(fields)
+        cls.example = example or cls.example
+        cls.contract = Contract(cls.model, cls.example)
         cls.classify = _classify_api(cls.contract)
         cls.classify_batch = _classify_batch_api(cls.contract)
+        cls.apis = {"classify": cls.classify, "classify_batch": cls.classify_batch}
 
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
@@ -80,12 +98,12 @@ class Classifier:
 
     def __init__(self) -> None:
         try:
-            self._load()
+            self._make_ready()
         except FOR_GOOD as error:
             end_server(error)
             raise
 
-    def _load(self) -> None:
+    def _make_ready(self) -> None:
         from bentoml_ext.bundle import Bundle
         from bentoml_ext.scorer import Scorer
         from bentoml_ext.selftest import load_proof, self_test

@@ -16,11 +16,13 @@ from starlette.responses import Response
 
 from bentoml_ext import internals, telemetry
 from bentoml_ext.backends import require
+from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.classifier import JSON, Classifier
+from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
 from bentoml_ext.serving.schema import add_bulk
-from bentoml_ext.serving.supervisor import supervise
+from bentoml_ext.serving.supervisor import end_server, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
@@ -35,6 +37,16 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 class ClassifierService(bentoml.Service[Any]):
     """A BentoML service around a `Classifier`."""
+
+    def __call__(self) -> Any:
+        """An instance that is ready to answer."""
+        instance = super().__call__()
+        try:
+            check_instance(instance)
+        except ConfigError as error:
+            end_server(error)
+            raise
+        return instance
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's application with GET /model, and the shortcut in front of it."""
@@ -123,11 +135,16 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     `logging={"access": {"enabled": True}}` here. Metrics are on.
 
     Raises:
-        UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used;
-            this stops the start.
+        UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used,
+            or the class has no model, or answers a hot route otherwise; this stops the start.
     """
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
+        if not (issubclass(inner, Classifier) and hasattr(inner, "model")):
+            raise ConfigError(
+                f"Expected a Classifier with a model, got {inner.__qualname__} - at its service. "
+                'Write `class X(Classifier, model="NAME:latest")`.'
+            )
         supervise()
         hand_on()
         settings = inner.settings = Settings.read()
@@ -148,6 +165,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         quiet = [{"name": name, "value": os.environ[name]} for name in telemetry.OFF]
         config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
+        check_service(inner, made.apis)
         return made
 
     return decorate if inner is None else decorate(inner)
