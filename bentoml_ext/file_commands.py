@@ -5,6 +5,7 @@ As in `bentoml_ext.cli`, nothing but click is imported before a command runs.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
         data, told = made.data, report.exported(stored, bundle, made, output)
     to_stdout = str(output) == "-"
     if to_stdout:
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
     else:
         files.write(output, data)
     click.echo(told, err=to_stdout)

@@ -3,6 +3,7 @@
 from bentoml_ext.export.ensemble import Ensemble, Linear, Tree, Trees
 from bentoml_ext.export.graph import add_answers, add_model, read, to_onnx
 from bentoml_ext.export.operators import ML_OPSET, OPSET, Operators
+from bentoml_ext.export.pipeline_graph import pipeline_to_onnx
 from bentoml_ext.export.proof import Progress, Proven, prove
 from bentoml_ext.export.reading import read_ensemble
 from bentoml_ext.export.source import Source
@@ -20,6 +21,7 @@ __all__ = [
     "Trees",
     "add_answers",
     "add_model",
+    "pipeline_to_onnx",
     "prove",
     "read",
     "read_ensemble",

@@ -20,7 +20,7 @@ from bentoml_ext.export.predictions import add_class_probabilities, add_predicti
 from bentoml_ext.export.reading import read_ensemble
 from bentoml_ext.export.source import Model, Source
 
-__all__ = ["add_answers", "add_model", "read", "to_onnx"]
+__all__ = ["add_answers", "add_model", "properties", "read", "to_onnx"]
 
 
 def to_onnx(
@@ -66,7 +66,7 @@ def to_onnx(
         "bentoml_ext",
         inputs=[_tensor("rows", ("n", ensemble.n_features))],
         outputs=outputs,
-        properties=_properties(source, ensemble, thread_proof),
+        properties=properties(source, ensemble, thread_proof=thread_proof),
     )
 
 
@@ -156,7 +156,7 @@ def _tensor(name: str, shape: tuple[str | int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
 
 
-def _properties(source: Source, ensemble: Ensemble, thread_proof: bool) -> dict[str, str]:
+def properties(source: Source, ensemble: Ensemble, *, thread_proof: bool) -> dict[str, str]:
     """What the file says of itself."""
     trees = len(ensemble.model) if isinstance(ensemble.model, Trees) else 0
     return {

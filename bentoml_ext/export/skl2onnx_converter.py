@@ -16,7 +16,14 @@ from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph import add_answers, add_model, read
+from bentoml_ext.export.labels import add_labels, answers_with_class, columns_of
 from bentoml_ext.export.operators import ML_OPSET, Operators
+from bentoml_ext.export.skl2onnx_steps import (
+    check_steps_ahead,
+    hand_over,
+    operators_for,
+    register_steps,
+)
 
 __all__ = ["register_with_skl2onnx"]
 
@@ -33,8 +40,12 @@ def register_with_skl2onnx() -> None:
     `variable`: float32, (n, n_targets), the bits of `predict`. Rows that come as float64 or whole
     numbers are rounded to float32, as XGBoost itself does. The bits hold on any number of threads.
 
-    skl2onnx's own steps before it are as exact as skl2onnx makes them.
+    StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler and SimpleImputer ahead of it are
+    converted exactly, too: in the type of the file's input, as scikit-learn computes in the type of
+    its rows. With any other step ahead of it the estimator is refused by ExportRefused:
+    `bentoml_ext.export.pipeline_to_onnx` exports whole pipelines, and compares them.
     """
+    register_steps()
     for estimator in (*_CLASSIFIERS, *_OTHERS):
         is_classifier = estimator in _CLASSIFIERS
         update_registered_converter(
@@ -53,8 +64,8 @@ def _classifier_shapes(operator: Any) -> None:
     """Types and shapes of `label` and `probabilities`."""
     rows = operator.inputs[0].get_first_dimension()
     model = operator.raw_operator
-    columns = _columns(model)
-    flat = columns == 1 or model.n_classes_ != 2 or _answers_with_class(model)
+    columns = columns_of(model)
+    flat = columns == 1 or model.n_classes_ != 2 or answers_with_class(model)
     operator.outputs[0].type = Int64TensorType([rows] if flat else [rows, columns])
     operator.outputs[1].type = FloatTensorType([rows, max(columns, 2)])
 
@@ -62,49 +73,25 @@ def _classifier_shapes(operator: Any) -> None:
 def _other_shapes(operator: Any) -> None:
     """Type and shape of `variable`."""
     rows = operator.inputs[0].get_first_dimension()
-    operator.outputs[0].type = FloatTensorType([rows, _columns(operator.raw_operator)])
-
-
-def _answers_with_class(model: xgb.XGBModel) -> bool:
-    """Whether the booster itself predicts the class and no probability."""
-    return isinstance(model, xgb.XGBClassifier) and model.objective == "multi:softmax"
-
-
-def _columns(model: xgb.XGBModel) -> int:
-    """Columns of what the estimator's booster predicts; of its margins if that is the class."""
-    if _answers_with_class(model):
-        return int(model.n_classes_)
-    row = np.zeros((1, model.get_booster().num_features()), np.float32)
-    predicted = model.get_booster().predict(xgb.DMatrix(row), validate_features=False)
-    return int(np.asarray(predicted).reshape(1, -1).shape[1])
+    operator.outputs[0].type = FloatTensorType([rows, columns_of(operator.raw_operator)])
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     label, probabilities = operator.outputs
     ops, margins, answers = _answers(scope, operator, container)
-    if _answers_with_class(model):
-        labels = ops.add("ArgMax", margins, axis=1, keepdims=0)
-    elif model.n_classes_ != 2 and _columns(model) == model.n_classes_:
-        labels = ops.add("ArgMax", answers, axis=1, keepdims=0)
-    else:
-        deciding = answers
-        if _columns(model) == 1:
-            # The second column is the prediction itself, whatever the objective.
-            deciding = ops.add("Gather", answers, ops.constant(1, np.int64), axis=1)
-        above = ops.add("Greater", deciding, ops.constant(0.5, np.float32))
-        labels = ops.cast(above, TensorProto.INT64)
+    labels = add_labels(ops, model, margins, answers)
     ops.add("Identity", labels, output=label.full_name)
     ops.add("Identity", answers, output=probabilities.full_name)
-    _hand_over(ops, container)
+    hand_over(ops, container, _domains(container))
 
 
 def _convert_other(scope: Any, operator: Any, container: Any) -> None:
     (variable,) = operator.outputs
     ops, _, answers = _answers(scope, operator, container)
-    shape = ops.constant([-1, _columns(operator.raw_operator)], np.int64)
+    shape = ops.constant([-1, columns_of(operator.raw_operator)], np.int64)
     ops.add("Reshape", answers, shape, output=variable.full_name)
-    _hand_over(ops, container)
+    hand_over(ops, container, _domains(container))
 
 
 def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str, str]:
@@ -115,7 +102,8 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str,
             f"Expected opset {_LOWEST_OPSET} and ai.onnx.ml {ML_OPSET} at least, got "
             f"{container.target_opset} - at target_opset."
         )
-    ops = Operators(prefix=scope.get_unique_variable_name("xgboost") + "_", opset=opset)
+    check_steps_ahead(operator)
+    ops = operators_for(scope, container, "xgboost")
     (rows,) = (variable.full_name for variable in operator.inputs)
     if not isinstance(operator.inputs[0].type, FloatTensorType):
         rows = ops.cast(rows, TensorProto.FLOAT)
@@ -126,10 +114,5 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str,
     return ops, margins, answers
 
 
-def _hand_over(ops: Operators, container: Any) -> None:
-    """Nodes and constants into skl2onnx's graph, as they are: its `add_node` would copy them."""
-    container.nodes.extend(ops.nodes)
-    container.initializers.extend(ops.constants)
-    for domain in ("", "ai.onnx.ml"):
-        version = container.target_opset_any_domain(domain) if not domain else ML_OPSET
-        container.node_domain_version_pair_sets.add((domain, version))
+def _domains(container: Any) -> dict[str, int]:
+    return {"": container.target_opset_any_domain(""), "ai.onnx.ml": ML_OPSET}

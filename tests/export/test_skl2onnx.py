@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,19 @@ import onnxruntime as ort
 import pytest
 import skl2onnx
 import xgboost as xgb
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 from benchmarks.comparison import equal_share
 from bentoml_ext.errors import ExportRefused
@@ -113,6 +125,52 @@ def test_rows_of_float64_are_rounded_as_xgboost_rounds_them() -> None:
     (variable,) = run(skl2onnx.to_onnx(model, wide[:1]), wide)
 
     assert equal_share(model.predict(wide)[:, None], variable) == 1.0
+
+
+SCALERS = [
+    StandardScaler(),
+    StandardScaler(with_std=False),
+    RobustScaler(),
+    MinMaxScaler(),
+    MinMaxScaler(clip=True),
+    MaxAbsScaler(),
+    SimpleImputer(strategy="median"),
+]
+
+
+@pytest.mark.parametrize("step", SCALERS, ids=str)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_steps_of_numbers_have_scikit_learns_own_bits(step: Any, kind: Any) -> None:
+    rows: np.ndarray = (GENERATOR.normal(size=(3_000, 4)) * [1, 50, 1e-3, 7] + [0, 3, 0, 9]).astype(
+        kind
+    )
+    target = rows[:, 0] + rows[:, 1] / 50 > GENERATOR.normal(size=3_000)
+    model = make_pipeline(clone(step), xgb.XGBClassifier(n_estimators=50, n_jobs=1))
+    model.fit(rows, target)
+    with warnings.catch_warnings(action="ignore"):
+        graph = skl2onnx.to_onnx(model, rows[:1], options={xgb.XGBClassifier: {"zipmap": False}})
+    label, probabilities = run(graph, rows)
+
+    np.testing.assert_array_equal(label, model.predict(rows))
+    assert equal_share(model.predict_proba(rows), probabilities) == 1.0
+
+
+def test_a_step_in_float32_is_said_to_be_one() -> None:
+    model = make_pipeline(StandardScaler(), xgb.XGBRegressor(n_estimators=3, n_jobs=1))
+    model.fit(ROWS.astype(np.float64), CLASSES)
+
+    with pytest.warns(UserWarning, match="StandardScaler computes in float32"):
+        skl2onnx.to_onnx(model, ROWS[:1])
+
+
+@pytest.mark.parametrize("step", [PCA(2), OneHotEncoder(), PowerTransformer()], ids=str)
+def test_a_step_that_is_not_exact_is_refused_by_name(step: Any) -> None:
+    rows = np.round(ROWS)
+    model = make_pipeline(clone(step), xgb.XGBRegressor(n_estimators=3, n_jobs=1))
+    model.fit(rows, CLASSES)
+
+    with pytest.raises(ExportRefused, match=rf"got {type(step).__name__} - ahead of the estimator"):
+        skl2onnx.to_onnx(model, rows[:1])
 
 
 def test_an_old_opset_is_refused() -> None:
