@@ -16,6 +16,7 @@ from bentoml_ext.arrays import Rows
 __all__ = [
     "CODES",
     "OBJECTIVES",
+    "VERSION",
     "continued",
     "fit",
     "objective",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _N, _FEATURES, _ROUNDS = 400, 5, 6
+VERSION: Final = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 Labels = npt.NDArray[np.float64]
 
 
@@ -170,7 +172,7 @@ OBJECTIVES: Final = {
     "rank:map": "binary",
     "rank:pairwise": "binary",
     "reg:quantileerror": "score",
-}
+} | ({"reg:expectileerror": "score"} if VERSION >= (3, 3) else {})
 _QUERIES: Final = {"qid": np.repeat(np.arange(20), _N // 20)}
 CODES: Final = {"feature_types": ["c", "q", "q", "c", "q"], "enable_categorical": True}
 
@@ -180,8 +182,8 @@ def objective(name: str, **more: Any) -> xgb.Booster:
     extra: dict[str, Any] = {"objective": name}
     if name.startswith("multi"):
         extra["num_class"] = 3
-    if name == "reg:quantileerror":
-        extra["quantile_alpha"] = 0.7
+    if name in ("reg:quantileerror", "reg:expectileerror"):
+        extra[name.removeprefix("reg:").replace("error", "_alpha")] = 0.7
     if name.startswith("rank"):
         extra["how"] = _QUERIES
     return train(OBJECTIVES[name], **extra | more)

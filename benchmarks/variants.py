@@ -13,6 +13,7 @@ import xgboost as xgb
 from benchmarks.making import (
     CODES,
     OBJECTIVES,
+    VERSION,
     continued,
     fit,
     objective,
@@ -44,6 +45,7 @@ _CLASSES: Final[dict[str, Any]] = {
 _SCORE: Final[dict[str, Any]] = {"labels": "score", "objective": "reg:squarederror"}
 _THREE: Final[dict[str, Any]] = {"labels": "three", "objective": "reg:squarederror"}
 _DROP: Final[dict[str, Any]] = {"booster": "dart", "rate_drop": 0.5, "seed": 3}
+_WEIGHTED: Final[dict[str, Any]] = _DROP | {"sample_type": "weighted", "skip_drop": 0.3}
 _LINEAR: Final[dict[str, Any]] = {"booster": "gblinear"}
 _VECTOR: Final[dict[str, Any]] = {"multi_strategy": "multi_output_tree"}
 
@@ -59,6 +61,18 @@ def _objectives() -> Made:
     )
     alphas: dict[str, Any] = {"quantile_alpha": [0.1, 0.5, 0.9]}
     yield "reg:quantileerror, three quantiles", partial(objective, "reg:quantileerror", **alphas)
+    crossing: dict[str, Any] = {"quantile_alpha": [0.4, 0.5, 0.6], "max_depth": 5, "eta": 1.0}
+    yield (
+        "reg:quantileerror, crossing quantiles",
+        partial(objective, "reg:quantileerror", **crossing),
+    )
+    yield (
+        "reg:quantileerror, twenty quantiles",
+        partial(objective, "reg:quantileerror", quantile_alpha=[at / 21 for at in range(1, 21)]),
+    )
+    if "reg:expectileerror" in OBJECTIVES:
+        expectiles: dict[str, Any] = {"expectile_alpha": [0.1, 0.5, 0.9]}
+        yield "reg:expectileerror, three", partial(objective, "reg:expectileerror", **expectiles)
     for spread in ("normal", "logistic", "extreme"):
         how: dict[str, Any] = {"aft_loss_distribution": spread}
         yield f"survival:aft, {spread}", partial(objective, "survival:aft", **how)
@@ -72,6 +86,11 @@ def _boosters() -> Made:
     for name in ("binary:logistic", "reg:squarederror", "multi:softprob", "count:poisson"):
         yield f"dart, {name}", partial(objective, name, **_DROP)
         yield f"gblinear, {name}", partial(objective, name, **_LINEAR)
+    if VERSION >= (3, 3):
+        yield "gbtree, rate_drop", partial(train, **_BINARY, rate_drop=0.5, seed=3)
+    yield "dart, weighted, skip_drop", partial(train, **_SCORE, **_WEIGHTED)
+    if VERSION >= (3, 4):
+        yield "dart, vector leaves", partial(train, **_THREE, **_DROP, **_VECTOR)
     yield "dart, no drop", partial(train, **_BINARY, booster="dart")
     yield "dart, forest normalisation", partial(train, **_SCORE, **_DROP, normalize_type="forest")
     yield "dart, num_parallel_tree 3", partial(train, **_SCORE, **_DROP, num_parallel_tree=3)
@@ -94,7 +113,9 @@ def _base_scores() -> Made:
         yield f"reg:squarederror, base_score {value:g}", partial(train, **_SCORE, base_score=value)
     yield "count:poisson, base_score 2", partial(objective, "count:poisson", base_score=2.0)
     yield "multi:softprob, base_score 0.2", partial(train, **_CLASSES, base_score=0.2)
-    yield "base_score array, three targets", partial(train, **_THREE, base_score=[0.1, -2.0, 0.3])
+    if VERSION >= (3, 1):
+        scores = [0.1, -2.0, 0.3]
+        yield "base_score array, three targets", partial(train, **_THREE, base_score=scores)
     yield "base_score estimated, three targets", partial(train, **_THREE)
     yield "scale_pos_weight 3", partial(train, **_BINARY, scale_pos_weight=3)
 

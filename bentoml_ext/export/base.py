@@ -15,7 +15,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Margins
 
-__all__ = ["base_margins", "margins_without_data"]
+__all__ = ["base_margins", "emptied", "margins_without_data"]
 
 
 def base_margins(booster: xgb.Booster, document: Mapping[str, Any]) -> Margins:
@@ -26,7 +26,7 @@ def base_margins(booster: xgb.Booster, document: Mapping[str, Any]) -> Margins:
         document: its decoded `save_raw("ubj")`.
     """
     if not _is_empty(document["learner"]["gradient_booster"]):
-        booster = _emptied(document)
+        booster = emptied(document)
     return margins_without_data(booster, document)
 
 
@@ -45,7 +45,7 @@ def _is_empty(gradient: Mapping[str, Any]) -> bool:
     return not gradient.get("gbtree", gradient)["model"]["trees"]
 
 
-def _emptied(document: Mapping[str, Any]) -> xgb.Booster:
+def emptied(document: Mapping[str, Any]) -> xgb.Booster:
     """The booster without its trees or weights."""
     learner = document["learner"]
     model = {

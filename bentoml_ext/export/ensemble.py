@@ -147,6 +147,8 @@ class Ensemble:
         version: XGBoost's version that wrote the booster, as "3.2.0".
         kind: gbtree, dart or gblinear.
         features: the booster's feature names; empty if it has none.
+        transform: how the XGBoost installed here departs from the objective's usual way to make
+            predictions of margins; see `transform_of`.
     """
 
     objective: str
@@ -156,6 +158,7 @@ class Ensemble:
     version: str
     kind: str
     features: tuple[str, ...] = field(default=())
+    transform: str = ""
 
     @property
     def n_targets(self) -> int:

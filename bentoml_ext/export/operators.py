@@ -56,21 +56,29 @@ class Operators:
         return name
 
     def add(
-        self, operator: str, *inputs: str, output: str | None = None, domain: str = "", **how: Any
+        self,
+        operator: str,
+        *inputs: str,
+        output: str | None = None,
+        domain: str = "",
+        n_outputs: int = 1,
+        **how: Any,
     ) -> str:
-        """Append a node with one output and return the output's name.
+        """Append a node and return the name of its first output.
 
         Args:
             operator: as ONNX calls it.
             inputs: names.
             output: a name that must not be changed by the prefix; made up by default.
             domain: "" or "ai.onnx.ml".
+            n_outputs: how many the operator must have; only the first is of use.
             how: attributes; an array becomes a list, quickly even if it is long.
         """
         name = output or self.name(operator.lower())
         node = NodeProto(op_type=operator, name=f"{name}_node", domain=domain)
         node.input.extend(inputs)
         node.output.append(name)
+        node.output.extend(f"{name}_{more}" for more in range(1, n_outputs))
         node.attribute.extend(_attribute(key, value) for key, value in how.items())
         self.nodes.append(node)
         return name

@@ -10,7 +10,9 @@ from onnx import TensorProto
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.expf import expf, sigmoid, softmax
+from bentoml_ext.export.log1pf import softplus
 from bentoml_ext.export.operators import Operators
+from bentoml_ext.export.transform import SINGLE, SORTED
 
 __all__ = ["OBJECTIVES", "add_class_probabilities", "add_predictions"]
 
@@ -30,6 +32,30 @@ def _first_largest(ops: Operators, margins: str) -> str:
     return ops.cast(winner, TensorProto.FLOAT)
 
 
+def _exponential(ops: Operators, margins: str) -> str:
+    """The exponential in float64, then rounded."""
+    return ops.cast(ops.add("Exp", ops.cast(margins, TensorProto.DOUBLE)), TensorProto.FLOAT)
+
+
+def _expectiles(ops: Operators, margins: str) -> str:
+    """(n, k): the first margin, and on top of it what each further one adds, which is positive."""
+    start, one, end = (ops.constant([at], np.int64) for at in (0, 1, np.iinfo(np.int64).max))
+    first = ops.add("Slice", margins, start, one, one)
+    added = softplus(ops, ops.add("Slice", margins, one, end, one))
+    added = ops.add("Add", ops.constant(_LEAST_STEP, np.float32), added)
+    steps = ops.add("Concat", first, added, axis=1)
+    return ops.add("CumSum", steps, ops.constant(1, np.int64))
+
+
+def _rising(ops: Operators, margins: str, n_targets: int) -> str:
+    """(n, k): each row in rising order."""
+    count = ops.constant([n_targets], np.int64)
+    return ops.add("TopK", margins, count, axis=1, largest=0, sorted=1, n_outputs=2)
+
+
+# XGBoost's kRtEps: expectiles are at least this far apart.
+_LEAST_STEP: Final = 1e-6
+
 OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
     "binary:hinge": _hinge,
     "binary:logistic": sigmoid,
@@ -41,6 +67,7 @@ OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
     "rank:ndcg": _identity,
     "rank:pairwise": _identity,
     "reg:absoluteerror": _identity,
+    "reg:expectileerror": _expectiles,
     "reg:gamma": expf,
     "reg:linear": _identity,
     "reg:logistic": sigmoid,
@@ -49,13 +76,15 @@ OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
     "reg:squarederror": _identity,
     "reg:squaredlogerror": _identity,
     "reg:tweedie": expf,
-    "survival:aft": expf,
+    "survival:aft": _exponential,
     "survival:cox": expf,
 }
-"""What XGBoost's objectives make of margins; every objective of XGBoost 3.2 is here."""
+"""What XGBoost's objectives make of margins; every objective of XGBoost 3.4 is here."""
 
 
-def add_predictions(ops: Operators, objective: str, margins: str, n_targets: int) -> str:
+def add_predictions(
+    ops: Operators, objective: str, margins: str, n_targets: int, transform: str = ""
+) -> str:
     """Append what `Booster.predict` gives.
 
     Args:
@@ -63,6 +92,7 @@ def add_predictions(ops: Operators, objective: str, margins: str, n_targets: int
         objective: XGBoost's name.
         margins: name of a float32 tensor, (n, n_targets).
         n_targets: margins of a row.
+        transform: as `Ensemble.transform`.
 
     Returns:
         The name of a float32 tensor: (n, n_targets), or (n,) with one target or multi:softmax.
@@ -75,7 +105,12 @@ def add_predictions(ops: Operators, objective: str, margins: str, n_targets: int
             f"Expected one of {', '.join(OBJECTIVES)}, got '{objective}' - at the objective. "
             "What it makes of a margin is not known."
         )
-    predictions = OBJECTIVES[objective](ops, margins)
+    if transform == SORTED:
+        predictions = _rising(ops, margins, n_targets)
+    elif transform == SINGLE:
+        predictions = expf(ops, margins)
+    else:
+        predictions = OBJECTIVES[objective](ops, margins)
     if n_targets == 1 and objective != "multi:softmax":
         predictions = ops.add("Squeeze", predictions, ops.constant([1], np.int64))
     return predictions

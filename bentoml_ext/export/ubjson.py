@@ -37,7 +37,7 @@ def decode(data: bytes) -> Any:
     """
     try:
         return _Reader(data).value()
-    except (IndexError, KeyError, ValueError, struct.error) as error:
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError, struct.error) as error:
         raise ExportRefused(
             f"Expected a model in UBJSON, got {type(error).__name__}: {error} - at the booster."
         ) from error
@@ -93,7 +93,8 @@ class _Reader:
 
     def _take(self, size: int) -> bytes:
         end = self._at + size
-        if end > len(self._data):
+        # A size below 0 would lead back, and round and round.
+        if size < 0 or end > len(self._data):
             raise IndexError(f"{size} bytes wanted at byte {self._at} of {len(self._data)}")
         taken = self._data[self._at : end]
         self._at = end
