@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import reference
+from bentoml_ext.export.confirm import confirm
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.margins import add_margins
 from bentoml_ext.export.numpy_softmax import numpy_softmax
@@ -49,7 +50,8 @@ def to_onnx(
             of a graph, asked for or not, so a graph that only serves margins is faster without.
 
     Returns:
-        A checked model; its metadata names the objective and the version of XGBoost.
+        A checked model, which has answered a few hundred rows with the bits of `model`, margin and
+        prediction; its metadata names the objective and the version of XGBoost.
 
     Raises:
         ExportRefused: something that no exact graph covers, with the reason.
@@ -62,12 +64,14 @@ def to_onnx(
         prediction, shape = add_answers(ops, source, ensemble, margins)
         ops.add("Identity", prediction, output="prediction")
         outputs.append(_tensor("prediction", shape))
-    return ops.to_model(
+    graph = ops.to_model(
         "bentoml_ext",
         inputs=[_tensor("rows", ("n", ensemble.n_features))],
         outputs=outputs,
         properties=properties(source, ensemble, thread_proof=thread_proof),
     )
+    confirm(graph, model, source, ensemble)
+    return graph
 
 
 def read(model: Model) -> tuple[Source, Ensemble]:
@@ -130,7 +134,7 @@ def add_answers(
     objective, k = ensemble.objective, ensemble.n_targets
     if source.scipy_softmax:
         return numpy_softmax(ops, margins, k), ("n", k)
-    prediction = add_predictions(ops, objective, margins, k)
+    prediction = add_predictions(ops, objective, margins, k, ensemble.transform)
     flat = k == 1 or objective == "multi:softmax"
     if source.n_classes is None:
         return prediction, ("n",) if flat else ("n", k)

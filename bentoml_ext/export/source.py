@@ -83,6 +83,19 @@ class Source:
         """
         return self._predict(rows, margin=True).reshape(len(rows), -1)
 
+    def predictions(self, model: Model, rows: Rows) -> Floats:
+        """float32: what the model's own `predict` says, a classifier's `predict_proba`.
+
+        Args:
+            model: the one that this is the source of.
+            rows: float32, (n, n_features). gblinear, and any Booster, refuses infinities.
+        """
+        if isinstance(model, xgb.Booster):
+            return self._predict(rows, margin=False)
+        ask = model.predict if self.n_classes is None else model.predict_proba
+        result: Floats = np.asarray(ask(rows, validate_features=False))
+        return result
+
     def _predict(self, rows: Rows, *, margin: bool) -> Floats:
         missing = math.nan if self.missing is None else self.missing
         used = (0, self.rounds or 0)
