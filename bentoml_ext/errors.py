@@ -13,6 +13,7 @@ BentoMLException
     ├── UnreadableInput             a file of applications is not what its format says
     ├── ClusterFailed               a cluster could not end a run; it is resumed when it can
     ├── ImportRefused               a source for `bentoml ext import` is not what it says
+    │   └── NotAccepted             ... or does not answer as the trainer's own model did
     ├── ExportRefused               a booster has a feature that no exact graph covers
     ├── ProofFailed                 two backends disagree about a bit
     └── SelfTestFailed              a server does not give the bits that were proven
@@ -43,6 +44,7 @@ __all__ = [
     "FeatureMismatch",
     "ImportRefused",
     "InvalidApplication",
+    "NotAccepted",
     "ProofFailed",
     "SelfTestFailed",
     "TooLarge",
@@ -145,6 +147,10 @@ class ClusterFailed(BentoMLExtError):
 
 class ImportRefused(BentoMLExtError, ValueError):
     """A model that was handed over for import and is not what import takes."""
+
+
+class NotAccepted(ImportRefused):
+    """A model that, as it was read, does not answer as the trainer's own predictions say."""
 
 
 class ExportRefused(BentoMLExtError, ValueError):

@@ -16,6 +16,7 @@ from bentoml_ext.errors import BundleError
 __all__ = [
     "PROOF",
     "STRUCTURE",
+    "Acceptance",
     "Difference",
     "Part",
     "Proof",
@@ -100,6 +101,37 @@ class Part(msgspec.Struct, frozen=True):
         return self.equal / self.compared if self.compared else 1.0
 
 
+class Acceptance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a model answered the applications of a file that holds the trainer's own predictions.
+
+    Neither the applications nor the predictions are stored.
+
+    Args:
+        file: its name, without the folder.
+        sha256: its checksum in hex.
+        rows: applications in it, all of which agree.
+        column: of the predictions.
+        kind: what they are: probability, margin (log-odds) or label.
+        agreement: how they agree, in words: "every bit equal", "rounded to 4 decimals", ...
+        tolerance: the largest difference that was let through; 0 where bits or labels are equal.
+        reading: how the source was read, as options of `bentoml ext import`.
+        note: what such a file cannot tell, in sentences; empty if there is nothing to say.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    column: str
+    kind: str
+    agreement: str
+    tolerance: float = 0.0
+    reading: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"accepted on {self.rows:,} of the trainer's predictions, {self.agreement}"
+
+
 class Summary(msgspec.Struct, frozen=True):
     """A proof in a few words, for GET /model.
 
@@ -113,6 +145,7 @@ class Summary(msgspec.Struct, frozen=True):
         decision_flips: rows that get another answer.
         subjects: what was judged against the booster.
         sha256: checksum of proof.json; empty if it is not in a bundle.
+        acceptance: what the trainer's own predictions said; None where nothing was compared.
     """
 
     holds: bool
@@ -124,6 +157,7 @@ class Summary(msgspec.Struct, frozen=True):
     decision_flips: int
     subjects: list[str]
     sha256: str = ""
+    acceptance: Acceptance | None = None
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -141,6 +175,7 @@ class Proof(msgspec.Struct, frozen=True):
         files: sha256 by name of what was judged, and in a bundle of proof.npy.
         stored_rows: rows in proof.npy.
         facts: in a bundle, what its manifest says of the model.
+        acceptance: what the trainer's own predictions said; None where nothing was compared.
     """
 
     objective: str
@@ -154,6 +189,7 @@ class Proof(msgspec.Struct, frozen=True):
     files: dict[str, str]
     stored_rows: int = 0
     facts: dict[str, Any] = {}
+    acceptance: Acceptance | None = None
 
     @classmethod
     def of(
@@ -165,7 +201,7 @@ class Proof(msgspec.Struct, frozen=True):
             start: `time.perf_counter()` when it began.
             files: what was judged.
             objective, oracle: as above.
-            found: parts, seed and stored_rows.
+            found: parts, seed, stored_rows and acceptance.
         """
         return cls(
             objective=objective,
@@ -217,6 +253,7 @@ class Proof(msgspec.Struct, frozen=True):
             decision_flips=sum(part.decision_flips or 0 for part in self.parts),
             subjects=subjects,
             sha256=sha256,
+            acceptance=self.acceptance,
         )
 
     def to_json(self) -> bytes:

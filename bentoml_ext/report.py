@@ -18,7 +18,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from bentoml_ext.bundle import GRAPH, Bundle
-from bentoml_ext.evidence import Part, Proof
+from bentoml_ext.evidence import Acceptance, Part, Proof
 from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bentoml_ext.whole_graph import WholeGraph
 
 __all__ = [
+    "accepted",
     "exported",
     "exported_for_one_thread",
     "exported_whole",
@@ -40,6 +41,23 @@ __all__ = [
     "scoring",
     "show",
 ]
+
+
+def accepted(acceptance: Acceptance | None) -> str:
+    """Whether the model was compared with the trainer's own predictions, and how."""
+    if acceptance is None:
+        return (
+            "Not checked: nothing compared it with predictions of the model as it was trained. "
+            "`bentoml ext import --check FILE` does."
+        )
+    said = str(acceptance)
+    told = [
+        f"{said[:1].upper()}{said[1:]}: column '{acceptance.column}' of {acceptance.file}, "
+        f"sha256 {acceptance.sha256[:12]}...",
+        f"Read with {acceptance.reading}." if acceptance.reading else "",
+        acceptance.note,
+    ]
+    return " ".join(filter(None, told))
 
 
 def exported(stored: bentoml.Model, bundle: Bundle, made: RowsGraph, output: Path) -> str:
@@ -116,6 +134,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts.add_row(bundle.policy.key, ", ".join([*bands, f"else {bundle.policy.otherwise}"]))
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     facts.add_row("proof", _evidence(bundle))
+    facts.add_row("check", accepted(load_proof(bundle)[0].acceptance))
     for kind, values in (("labels", stored.info.labels), ("metadata", stored.info.metadata)):
         if values:
             facts.add_row(kind, ", ".join(f"{name}={value!s}" for name, value in values.items()))
@@ -157,6 +176,8 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
     told += [
         f"Expected: the bits of {proof.oracle}, {proof.objective}. Took {proof.seconds:.1f} s."
     ]
+    if proof.acceptance is not None:
+        told.append(accepted(proof.acceptance))
     if proof.holds:
         told.append("Every bit is equal.")
     else:

@@ -122,6 +122,7 @@ def verify_bundle(
         parts=parts,
         seed=seed,
         stored_rows=stored.stored_rows,
+        acceptance=stored.acceptance,
     )
 
 

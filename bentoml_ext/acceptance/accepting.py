@@ -1,0 +1,269 @@
+"""Accepting: a reading is accepted on the trainer's predictions, or refused with a cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from bentoml_ext.acceptance.check import Check
+from bentoml_ext.acceptance.column import find_column
+from bentoml_ext.acceptance.equivalence import fingerprint, probes
+from bentoml_ext.acceptance.measures import Measure, measures
+from bentoml_ext.acceptance.predictions import Predictions, read_predictions
+from bentoml_ext.acceptance.refusal import Refusal
+from bentoml_ext.acceptance.scoring import BLOCK_ROWS, Progress, Readable
+from bentoml_ext.acceptance.search import Agreeing, Search
+from bentoml_ext.arrays import Margins
+from bentoml_ext.decision import Decider
+from bentoml_ext.encoder import Application
+from bentoml_ext.errors import BentoMLExtError, InvalidApplication, NotAccepted
+from bentoml_ext.evidence import Acceptance
+from bentoml_ext.policy import Policy
+from bentoml_ext.reading import Reading
+from bentoml_ext.scorer import Scorer
+
+__all__ = ["Accepted", "accept", "confirm"]
+
+ALWAYS_TOLD: Final = ("absent", "rounds")
+"""Switches without a default of their own."""
+
+FEW_ROWS: Final = 30
+SINGLY: Final = 64
+"""Applications of a block that are answered one by one, too."""
+COARSE: Final = 0.005
+"""A tolerance from which on many a wrong reading would agree."""
+
+REFUSING: Final[Mapping[str, Any]] = {"null": None, "unknown": "refuse", "missing": None}
+"""Values under which what no row has is refused, or scored as XGBoost does by itself: they need no
+word of the user's."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A reading under which every row agrees.
+
+    Args:
+        reading: every switch that could matter decided.
+        acceptance: for the proof.
+    """
+
+    reading: Reading
+    acceptance: Acceptance
+
+
+def accept(
+    check: Check,
+    read: Callable[[Reading], Readable],
+    reading: Reading,
+    choices: Mapping[str, Sequence[Any]],
+    policy: Policy,
+    *,
+    on_progress: Progress | None = None,
+) -> Accepted:
+    """Score a check's applications, from encoder to answer, and compare with its predictions.
+
+    Args:
+        check: the rows.
+        read: the source under a reading: an xgboost Booster and an encoder.
+        reading: what is decided.
+        choices: for each switch that could matter, the values to try, the assumed one first.
+        policy: bands; labels are compared with its answers.
+        on_progress: called now and then with the rows that are done and all that there will be.
+
+    Returns:
+        The reading with what was undecided, found by the check.
+
+    Raises:
+        NotAccepted: a row differs, or is refused; says where, and which switch cures it. Or the
+            rows cannot tell two readings apart, and the user has to.
+        UnreadableInput: a row is no application, or has no prediction.
+        BentoMLExtError: whatever `read` refuses, if it refuses every reading.
+    """
+    undecided = [name for name in choices if getattr(reading, name) is None]
+    choices = {
+        name: list(dict.fromkeys([REFUSING[name], *values]))
+        if name in REFUSING and name in undecided
+        else values
+        for name, values in choices.items()
+    }
+    base = replace(reading, **{name: choices[name][0] for name in undecided})
+    decider = Decider(policy)
+    found, without = _predictions(check, [read, base, choices], decider)
+    search = Search(check, read, measures(found, decider), without, on_progress)
+    agreeing = search.fewest(base, choices, undecided)
+    if not agreeing:
+        raise Refusal(search, base, choices, found).error()
+    chosen = _the_one(search, agreeing, choices, undecided)
+    told = {
+        name: value
+        for name in undecided
+        if not _refuses(name, value := getattr(chosen.reading, name))
+        and (name in ALWAYS_TOLD or value != getattr(base, name))
+    }
+    notes = [f"The rows told {Reading(**told).switches()}."] if told else []
+    acceptance = _acceptance(check, found, chosen.measure, chosen.reading, notes)
+    return Accepted(chosen.reading, acceptance)
+
+
+def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acceptance:
+    """The same comparison with what serves: a stored version's encoder, backend and policy.
+
+    Args:
+        check: the rows.
+        scorer: of the version, on any backend.
+        reading: how its source was read, for the result.
+
+    Raises:
+        NotAccepted: another answer, or a refused application; names the first row.
+        UnreadableInput: as `accept`.
+    """
+    names = {field.name for field in scorer.encoder.fields}
+    columns, note = find_column(
+        check.given.names, names, scorer.decider.policy.key, check.prediction
+    )
+    found = read_predictions(check.given, columns, note)
+    asked = measures(found, scorer.decider)
+    margins = np.empty(len(check), np.float32)
+    for start in range(0, len(check), BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, len(check)))
+        applications = check.given.applications(rows, scorer.encoder.fields, columns)
+        margins[rows] = _margins(scorer, applications, check, start)
+    every = np.arange(len(check))
+    same = [measure.same(margins, every) for measure in asked]
+    agreed = [measure for measure, mask in zip(asked, same, strict=True) if mask.all()]
+    if not agreed:
+        measure, mask = max(zip(asked, same, strict=True), key=lambda pair: int(pair[1].sum()))
+        row = int(np.argmin(mask))
+        raise NotAccepted(
+            f"Expected the trainer's {measure.kind} {found.shown(row)}, got "
+            f"{measure.shown(float(margins[row]))} on {scorer.backend} - at "
+            f"{check.given.place(row)} of {check.name}. {int((~mask).sum()):,} of {len(check):,} "
+            "rows differ."
+        )
+    return _acceptance(check, found, agreed[0], reading or Reading(), [])
+
+
+def _margins(
+    scorer: Scorer, applications: Sequence[Application], check: Check, start: int
+) -> Margins:
+    """Margins of the answers to applications, at once, and of the first one by one, too."""
+    try:
+        answers = scorer.classify_batch(applications)
+        singly = [scorer.classify(application) for application in applications[:SINGLY]]
+    except InvalidApplication as error:
+        place = check.given.place(start + (error.index or 0))
+        raise NotAccepted(f"{error.reason}, {place} of {check.name}.") from error
+    for index, (one, other) in enumerate(zip(singly, answers, strict=False)):
+        if one != other:
+            raise NotAccepted(
+                f"Expected {other}, got {one} by itself - at {check.given.place(start + index)}."
+            )
+    return np.array([answer.margin for answer in answers], np.float32)
+
+
+def _predictions(
+    check: Check, how: Sequence[Any], decider: Decider
+) -> tuple[Predictions, Sequence[str]]:
+    """The file's predictions, and the names of their columns.
+
+    No field of an application holds them, however the source is read.
+    """
+    read, base, choices = how
+    names: set[str] = set()
+    first: BentoMLExtError | None = None
+    for separator in dict.fromkeys([base.separator, *choices.get("separator", ())]):
+        try:
+            names |= {
+                field.name for field in read(replace(base, separator=separator)).encoder.fields
+            }
+        except BentoMLExtError as error:
+            first = first or error
+    if not names and first is not None:
+        raise first
+    columns, note = find_column(check.given.names, names, decider.policy.key, check.prediction)
+    return read_predictions(check.given, columns, note), columns
+
+
+def _the_one(
+    search: Search,
+    agreeing: Sequence[Agreeing],
+    choices: Mapping[str, Sequence[Any]],
+    undecided: Sequence[str],
+) -> Agreeing:
+    """The reading to take, if the rows leave no other that matters.
+
+    Raises:
+        NotAccepted: several that would answer other applications differently.
+    """
+    first, check = agreeing[0], search.check
+    others = [*agreeing[1:], *_neighbours(search, first, choices, undecided)]
+    encoder = first.found.encoder
+    (known,) = check.given.applications(np.zeros(1, np.int64), encoder.fields, search.without)
+    marks = [value for value in choices.get("missing", ()) if value is not None]
+    asked, seen = probes(encoder.fields, known, marks), dict[int, bytes]()
+    distinct = {fingerprint(first.found, asked, seen): first}
+    for one in others:
+        distinct.setdefault(fingerprint(one.found, asked, seen), one)
+    left = list(distinct.values())
+    if len(left) == 1:
+        return first
+    names = [name for name in choices if len({getattr(one.reading, name) for one in left}) > 1]
+    told = [Reading(**{name: getattr(one.reading, name) for name in names}) for one in left[:4]]
+    raise NotAccepted(
+        f"Expected rows that tell how the source is to be read, got {len(check):,} that agree with "
+        f"{' and with '.join(f'`{one.switches()}`' for one in told)} - at {check.name}. "
+        f"Say which it is, with {' and '.join(f'--{name}' for name in names)}, or add rows."
+    )
+
+
+def _neighbours(
+    search: Search, first: Agreeing, choices: Mapping[str, Sequence[Any]], undecided: Sequence[str]
+) -> Iterator[Agreeing]:
+    """Agreeing readings that differ in one switch which nobody decided.
+
+    A value that refuses what no row has needs no other to be ruled out.
+    """
+    for name in undecided:
+        chosen = getattr(first.reading, name)
+        for value in choices[name]:
+            if value == chosen or _refuses(name, chosen) or _refuses(name, value):
+                continue
+            other = search.agrees(replace(first.reading, **{name: value}))
+            if other is not None and other.place == first.place:
+                yield other
+
+
+def _refuses(name: str, value: Any) -> bool:
+    """Whether nothing is scored otherwise than the user may expect under a value."""
+    return name in REFUSING and (value in (REFUSING[name], None) or str(value) == "nan")
+
+
+def _acceptance(
+    check: Check, found: Predictions, measure: Measure, reading: Reading, notes: Sequence[str]
+) -> Acceptance:
+    return Acceptance(
+        file=check.name,
+        sha256=check.sha256,
+        rows=len(check),
+        column=found.column,
+        kind=measure.kind,
+        agreement=measure.agreement,
+        tolerance=measure.tolerance,
+        reading=reading.switches(),
+        note=" ".join(filter(None, [found.note, *notes, *_limits(found, measure, len(check))])),
+    )
+
+
+def _limits(found: Predictions, measure: Measure, rows: int) -> Iterator[str]:
+    """What such predictions cannot tell, in sentences."""
+    if rows < FEW_ROWS:
+        yield f"{rows} rows are few: values that they do not have were not checked."
+    if rows > 1 and len(set(found.words or found.numbers.tolist())) == 1:
+        yield "All predictions are the same: they can hardly tell one model from another."
+    elif measure.kind == "label":
+        yield "Labels tell on which side of a cut-off a row is, and no more."
+    elif measure.tolerance >= COARSE:
+        yield "Such coarse numbers tell one model from another only where they differ much."
