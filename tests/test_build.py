@@ -14,7 +14,7 @@ import pytest
 from bentoml_ext.encoder import Application
 from models.fields import EXAMPLE
 from tests.commands import ROOT, bentoml_command
-from tests.servers import Server, serve
+from tests.servers import START_S, Server, serve
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +148,27 @@ def test_its_backend_can_be_swapped_by_one_word(
 
     assert backend == other
     assert found == expected
+
+
+def test_the_command_line_goes_before_what_it_brings(packed: Packed, tmp_path: Path) -> None:
+    other = next(backend for backend in BACKENDS if backend != packed.backend)
+
+    with serve(packed.home, BENTO, "--arg", f"backend={other}", cwd=tmp_path) as server:
+        assert server.client.post("/classify", json=EXAMPLE).headers["x-backend"] == other
+
+
+@pytest.mark.parametrize("way", ["argument", "variable"])
+def test_a_version_that_it_does_not_carry_is_refused_by_name(
+    packed: Packed, tmp_path: Path, way: str
+) -> None:
+    tag = "credit_risk_model:v9"
+    options = ("--arg", f"model={tag}") if way == "argument" else ()
+
+    with serve(
+        packed.home, BENTO, *options, cwd=tmp_path, wait=None, MODEL="" if options else tag
+    ) as server:
+        assert server.process.wait(START_S) == 1
+        assert f"Expected model '{tag}', got only {packed.model.version}" in server.log
 
 
 def test_its_manifest_says_what_it_was_packed_for(packed: Packed) -> None:
