@@ -16,7 +16,7 @@ from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.field import Field
 from bentoml_ext.serving.contract import check_rules
-from bentoml_ext.serving.schema import example_of
+from bentoml_ext.serving.schema import application_schema, example_of
 from models.fields import EXAMPLE, FIELDS, MISSING
 from models.training import Trained
 from tests import small
@@ -144,12 +144,45 @@ def test_other_rules_than_the_bundles_are_refused_by_field_and_rule(
         check_rules(given, stored)
 
 
+TEXT = {"type": "string", "enum": ["a", "b", "c"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "schema"),
+    [
+        (Field("x", minimum=0, maximum=1), {"type": "number", "minimum": 0, "maximum": 1}),
+        (Field("x", boolean=True), {"oneOf": [{"type": "number"}, {"type": "boolean"}]}),
+        (Field("x", codes=(0, 2)), {"type": "number", "enum": [0, 2]}),
+        (Field("x", nullable=True), {"type": "number", "nullable": True}),
+        (Field("x", ("a", "b"), baseline=("c",)), TEXT),
+        (Field("x", ("a", "b"), unknown="zero"), {"type": "string"}),
+        (
+            Field("x", ("a", "b", "c"), multiple=True),
+            {"oneOf": [TEXT, {"type": "array", "items": TEXT, "uniqueItems": True}]},
+        ),
+    ],
+)
+def test_the_schema_tells_every_rule(field: Field, schema: dict[str, Any]) -> None:
+    told = application_schema([field], example_of([field]))["properties"]["x"]
+
+    assert told.pop("description") == f"{field.expected.capitalize()}."
+    assert told == schema
+
+
+def test_codes_that_only_the_bundle_knows_are_no_difference() -> None:
+    check_rules([Field("x")], [Field("x", codes=(1, 2))])
+    with pytest.raises(ConfigError, match=r"codes \(1, 2\), got \(1,\)"):
+        check_rules([Field("x", codes=(1,))], [Field("x", codes=(1, 2))])
+
+
 def test_an_example_that_nobody_gave_keeps_every_rule() -> None:
     fields = (
         *FIELDS,
         Field("years", minimum=18),
         Field("code", sentinels=(0, 1)),
         Field("low", minimum=0, sentinels=(0,)),
+        Field("kind", codes=(3, 4)),
+        Field("share", minimum=-1, maximum=-0.5),
     )
 
     for field in fields:

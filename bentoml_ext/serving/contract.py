@@ -65,8 +65,8 @@ class Contract:
 def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:
     """Refuse rules that a service gives and that are not the bundle's own.
 
-    Categories that only the service lists are no difference: the model has no column for them, and
-    no route takes them.
+    Categories that only the service lists, and codes that it does not list, are no difference:
+    which exist is the model's word on every route.
 
     Raises:
         ConfigError: names the first field and rule that differ, and the way out.
@@ -81,9 +81,10 @@ def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:
     for field in stored:
         for rule in msgspec.structs.fields(Field):
             ours, theirs = getattr(own[field.name], rule.name), getattr(field, rule.name)
-            if rule.name == "categories" and ours and set(theirs) <= set(ours):
-                continue
-            if ours != theirs:
+            # What exists is the model's word, so that a service may list more, or nothing.
+            is_models = rule.name == "categories" and ours and set(theirs) <= set(ours)
+            is_models = is_models or (rule.name == "codes" and not ours)
+            if ours != theirs and not is_models:
                 raise _differs(f"{rule.name} {theirs!r}", f"{ours!r}", field.name)
 
 

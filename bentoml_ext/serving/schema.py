@@ -140,15 +140,29 @@ def add_bulk(operation: dict[str, Any], media_types: Iterable[str]) -> None:
 
 
 def _field_schema(field: Field) -> Schema:
-    schema: Schema = {"description": field.expected.capitalize() + "."}
-    if field.categories:
-        schema |= {"type": "string", "enum": list(field.categories)}
-    else:
-        schema["type"] = "number"
-        if field.minimum is not None:
-            schema["minimum"] = field.minimum
+    schema = _text_schema(field) if field.categories else _number_schema(field)
     # OpenAPI 3.0 has no null type.
-    return schema | ({"nullable": True} if field.nullable else {})
+    null: Schema = {"nullable": True} if field.nullable else {}
+    return {"description": field.expected.capitalize() + "."} | schema | null
+
+
+def _text_schema(field: Field) -> Schema:
+    text: Schema = {"type": "string"}
+    if field.unknown == "refuse":
+        text["enum"] = [*field.categories, *field.baseline]
+    if not field.multiple:
+        return text
+    # Not anyOf: of that BentoML keeps the first.
+    return {"oneOf": [text, {"type": "array", "items": text, "uniqueItems": True}]}
+
+
+def _number_schema(field: Field) -> Schema:
+    number: Schema = {"type": "number"}
+    if field.codes:
+        number["enum"] = list(field.codes)
+    limits = {"minimum": field.minimum, "maximum": field.maximum}
+    number |= {name: limit for name, limit in limits.items() if limit is not None}
+    return {"oneOf": [number, {"type": "boolean"}]} if field.boolean else number
 
 
 def _example_value(field: Field) -> Any:
@@ -156,7 +170,7 @@ def _example_value(field: Field) -> Any:
     if field.categories:
         return field.categories[0]
     low, high = field.plain
-    for number in (0, 1, low, high, (low + high) / 2):
+    for number in (*field.codes[:1], 0, 1, low, high, (low + high) / 2):
         try:
             field.check(number)
         except InvalidApplication:
