@@ -15,11 +15,10 @@ from bentoml.io import JSON
 import bentoml_ext
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.settings import Settings, hand_on
+from bentoml_ext.serving.packing import served_model
 from models.fields import EXAMPLE
 
-hand_on()
-MODEL = bentoml_ext.get(Settings.read().model or "credit_risk_model:latest")
+MODEL = served_model("credit_risk_model:latest")
 BUNDLE = bentoml_ext.load_bundle(MODEL)
 ENCODER = BUNDLE.encoder
 DECIDER = Decider(BUNDLE.policy)

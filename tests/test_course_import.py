@@ -14,7 +14,6 @@ import pytest
 import xgboost
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext.encoder import Application
 from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS
@@ -32,13 +31,13 @@ class Course:
         model: Booster or XGBClassifier.
         vectorizer: the DictVectorizer that it was trained with.
         probabilities: of the test applications, float32, by the course's own lines.
-        applications: the test applications as a client sends them.
+        applications: the test applications as the course's notebook sends them.
     """
 
     model: xgboost.Booster | xgboost.XGBClassifier
     vectorizer: DictVectorizer
     probabilities: npt.NDArray[np.float32]
-    applications: list[Application]
+    applications: list[dict[str, Any]]
 
 
 def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
@@ -55,7 +54,8 @@ def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
     else:
         model = xgboost.train(PARAMETERS, xgboost.DMatrix(rows, known.defaults), ROUNDS)
         chances = model.predict(xgboost.DMatrix(asked))
-    return Course(model, vectorizer, chances, list(test.applications))
+    # Null is a rule of the model's fields, which an import alone does not give.
+    return Course(model, vectorizer, chances, filled(test.applications))
 
 
 def filled(applications: Any) -> list[dict[str, Any]]:

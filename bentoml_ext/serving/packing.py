@@ -15,11 +15,13 @@ from bentoml.images import Image
 from bentoml_ext import internals
 from bentoml_ext.backends import libraries
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.serving.supervisor import pin, pinned
-from bentoml_ext.settings import Settings
+from bentoml_ext.names import some_of
+from bentoml_ext.serving.given import check_arguments
+from bentoml_ext.serving.supervisor import pin, pinned, supervise
+from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
-__all__ = ["PackedImage", "PackedModel", "image_for", "packed_store"]
+__all__ = ["PackedImage", "PackedModel", "image_for", "packed_store", "served_model"]
 
 # BentoML leaves models in the store of the machine that built the bento, and drops its own `models`
 # folder from a bento that is saved. So they travel with the source.
@@ -91,13 +93,31 @@ class PackedModel:
         try:
             return bentoml.models.get(tag)
         except NotFound as error:
-            versions = sorted(str(model.tag.version) for model in bentoml.models.list(tag.name))
-            found = f"only {', '.join(versions[:5])}" if versions else "none of that name"
+            versions = _versions(tag.name)
+            found = f"only {some_of(versions)}" if versions else "none of that name"
             raise NotFound(
                 f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. Train "
                 "one (`python -m models.train`) or import one (`bentoml ext import SOURCE --name "
                 f"{tag.name}`)."
             ) from error
+
+
+def served_model(tag: bentoml.Tag | str) -> bentoml.Model:
+    """The stored model that every process of a legacy service serves for a tag.
+
+    It is looked for once, when the server starts: a Runner that is replaced later must not have the
+    trees of a newer version than its service's encoder and policy.
+
+    Raises:
+        NotFound, ConfigError: as `PackedModel.resolve`, and for what nobody declares.
+    """
+    supervise()
+    hand_on()
+    check_arguments(object)
+    model = PackedModel(tag)
+    model.choose(Settings.read().model)
+    model()
+    return model.resolve()
 
 
 @attrs.define
@@ -133,6 +153,14 @@ def packed_store(bento: bentoml.Bento) -> Path | None:
     """The model store that a bento carries, if it does."""
     store = Path(bento.path_of("src")) / STORE
     return store if store.is_dir() else None
+
+
+def _versions(name: str) -> list[str]:
+    """The stored versions of a model, sorted."""
+    try:
+        return sorted(str(model.tag.version) for model in bentoml.models.list(name))
+    except NotFound:
+        return []
 
 
 def _pinned(library: str) -> str:
