@@ -25,7 +25,7 @@ CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
 
 EXTRAS = dict.fromkeys(
     ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx"), "convert"
-) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray"}
+) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray", "pandas": "pipelines", "skops": "pipelines"}
 """What installs a library that a command needs."""
 
 

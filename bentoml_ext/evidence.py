@@ -176,6 +176,7 @@ class Proof(msgspec.Struct, frozen=True):
         stored_rows: rows in proof.npy.
         facts: in a bundle, what its manifest says of the model.
         acceptance: what the trainer's own predictions said; None where nothing was compared.
+        tag: of the stored model that was judged, or by which a file was; empty otherwise.
     """
 
     objective: str
@@ -190,6 +191,7 @@ class Proof(msgspec.Struct, frozen=True):
     stored_rows: int = 0
     facts: dict[str, Any] = {}
     acceptance: Acceptance | None = None
+    tag: str = ""
 
     @classmethod
     def of(

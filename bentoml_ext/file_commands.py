@@ -67,13 +67,34 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     click.echo(told, err=to_stdout)
 
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command("verify")
 @click.argument("target")
 @click.option(
     "--booster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="For an ONNX file: the .json or .ubj file of the booster that it must agree with.",
 )
+@click.option(
+    "--rounds",
+    type=click.Choice(["best", "all"]),
+    help="Of a Booster whose training stopped early: the rounds that count.",
+)
+@click.option(
+    "--model",
+    metavar="TAG",
+    help="For an ONNX file: the stored model that it must agree with.  [default: the one that the "
+    "file names]",
+)
+@click.option(
+    "--pipeline",
+    type=_FILE,
+    help="For an ONNX file: the scikit-learn pipeline that it must agree with, a skops file.",
+)
+@click.option("--allow-pickle", is_flag=True, help="The pipeline may be a pickle: it runs code.")
+@click.option("--data", type=_FILE, help="For --pipeline: rows to compare, Parquet or CSV.")
 @click.option(
     "--rows",
     type=click.IntRange(min=0),
@@ -90,20 +111,36 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
 )
 @click.pass_context
 def verify_command(
-    context: click.Context, *, target: str, booster: Path | None, rows: int, seed: int, output: Any
+    context: click.Context, /, *, target: str, rows: int, seed: int, output: Any, **measure: Any
 ) -> None:
     """Prove TARGET again, here and now; exit 1 on any difference.
 
-    TARGET is the tag of a stored model, whose backends are judged; or with --booster any ONNX file,
-    also one of another converter.
+    TARGET is the tag of a stored model, whose backends are judged; or any ONNX file, also one of
+    another converter: by the booster or the pipeline that it was made of, or by a stored model.
     """
     from bentoml_ext import files, report, verification
 
+    _check(measure)
     with report.progress("Verifying") as on_progress:
         proof, features = verification.verify(
-            target, booster, random_rows=rows, seed=seed, on_progress=on_progress
+            target,
+            verification.Measure(**measure),
+            random_rows=rows,
+            seed=seed,
+            on_progress=on_progress,
         )
     if output is not None:
         files.write(output, proof.to_json())
     report.show(report.proven(proof, features))
     context.exit(0 if proof.holds else 1)
+
+
+def _check(measure: dict[str, Any]) -> None:
+    """Refuse an option that has nothing to do: none is ignored."""
+    for option, owner in (
+        ("rounds", "booster"),
+        ("allow_pickle", "pipeline"),
+        ("data", "pipeline"),
+    ):
+        if measure[option] and not measure[owner]:
+            raise click.UsageError(f"--{option.replace('_', '-')} is for --{owner}.")

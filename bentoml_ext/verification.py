@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
+import msgspec
 import numpy as np
 
-from bentoml_ext import framework, importer
+from bentoml_ext import framework, importer, judged
 from bentoml_ext.backends import Backend, form_names
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.comparing import Decisions, Tally
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof
+from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
 from bentoml_ext.probability import probabilities
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_proof, load_rows, one_by_one
@@ -23,31 +26,48 @@ from bentoml_ext.selftest import load_proof, load_rows, one_by_one
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress
 
-__all__ = ["RANDOM_ROWS", "verify", "verify_bundle", "verify_file"]
+__all__ = ["RANDOM_ROWS", "Measure", "verify", "verify_bundle", "verify_file"]
 
-RANDOM_ROWS: Final = 100_000
 PROVERS: Final = ("xgboost", "onnx", "sklearn")
 """Libraries without which a stored model is compared with its stored answers alone."""
 
 NOTE: Final = "the rows and answers stored with the proof"
 
 
-class How(TypedDict, total=False):
-    """See `verify_bundle`."""
+@dataclass(frozen=True)
+class Measure:
+    """What an ONNX file must agree with: one of booster, model and pipeline.
 
-    random_rows: int
-    seed: int
-    on_progress: Progress | None
+    Args:
+        booster: a file of XGBoost.
+        rounds: of a Booster whose training stopped early: "best" or "all".
+        model: tag of a stored model; by default the one that the file's metadata name.
+        pipeline: a file that `bentoml_ext.export.pipeline_files` reads.
+        allow_pickle: whether it may be a pickle.
+        data: rows for the pipeline, Parquet or CSV.
+    """
+
+    booster: Path | None = None
+    rounds: str | None = None
+    model: str | None = None
+    pipeline: Path | None = None
+    allow_pickle: bool = False
+    data: Path | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it says anything."""
+        return self != Measure()
 
 
 def verify(
-    target: str, booster: Path | None = None, **how: Unpack[How]
+    target: str, by: Measure | None = None, **how: Unpack[How]
 ) -> tuple[Proof, Sequence[str]]:
     """Verify what a command names.
 
     Args:
-        target: a tag, or with `booster` an ONNX file.
-        booster: its file.
+        target: a tag, or an ONNX file.
+        by: for a file, what it must agree with.
         how: as `verify_bundle`.
 
     Returns:
@@ -55,21 +75,29 @@ def verify(
 
     Raises:
         NotFound: no such model.
-        ConfigError: an ONNX file without a booster, or no such file.
+        ConfigError: no such file, a file that nothing says the model of, or two measures.
     """
-    path = Path(target)
-    if booster is not None:
-        if not path.is_file():
-            raise ConfigError(f"Expected an ONNX file, got none - at {target}.")
-        proof = verify_file(path, booster, **how)
-        return proof, importer.read_booster(booster).feature_names or ()
-    if path.suffix == ".onnx":
+    by, path = by or Measure(), Path(target)
+    if not by.is_given and path.suffix != ".onnx" and not path.is_file():
+        bundle = framework.load_bundle(stored := framework.get(target))
+        proof = verify_bundle(bundle, **how)
+        return msgspec.structs.replace(proof, tag=str(stored.tag)), bundle.manifest.features
+    given = [one for one in (by.booster, by.model, by.pipeline) if one is not None]
+    if len(given) > 1:
+        raise ConfigError("Expected one of --booster, --model and --pipeline, got more.")
+    if given and not path.is_file():
+        raise ConfigError(f"Expected an ONNX file, got none - at {target}.")
+    if by.pipeline is not None:
+        return judged.by_pipeline(path, by.pipeline, by.data, allow_pickle=by.allow_pickle, **how)
+    if by.booster is not None:
+        return judged.by_booster(path, by.booster, by.rounds, **how)
+    tag = by.model or (judged.model_of(path) if path.is_file() else None)
+    if tag is None:
         raise ConfigError(
-            f"Expected --booster FILE for an ONNX file, got none - at {target}. "
-            "Give the .json or .ubj file of the booster that it must agree with."
+            f"Expected --booster FILE for an ONNX file, got none - at {target}. Give what it must "
+            "agree with: --booster FILE, --pipeline FILE or --model TAG."
         )
-    bundle = framework.load_bundle(target)
-    return verify_bundle(bundle, **how), bundle.manifest.features
+    return judged.by_model(path, tag, **how)
 
 
 def verify_bundle(
@@ -152,45 +180,3 @@ def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
 
 def _ways(backend: Backend) -> list[Callable[[np.ndarray], np.ndarray]]:
     return [backend.margins, lambda rows: one_by_one(backend, rows)]
-
-
-def verify_file(
-    graph: Path,
-    booster: Path,
-    *,
-    random_rows: int = RANDOM_ROWS,
-    seed: int = 0,
-    on_progress: Progress | None = None,
-) -> Proof:
-    """Judge any ONNX file by a booster's own answers.
-
-    Args:
-        graph: an ONNX file, whoever made it.
-        booster: a .json or .ubj file of XGBoost; all of its trees count.
-        random_rows, seed, on_progress: as `verify_bundle`.
-
-    Raises:
-        ImportRefused: not a booster.
-        ExportRefused: the booster cannot be read.
-        BackendError: ONNX Runtime refuses the file, or it gives nothing to compare.
-        FeatureMismatch: it takes other rows.
-    """
-    from bentoml_ext.export.judging import judge
-
-    start = time.perf_counter()
-    found = judge(
-        graph.read_bytes(),
-        importer.read_booster(booster),
-        random_rows=random_rows,
-        seed=seed,
-        on_progress=on_progress,
-    )
-    files = {path.name: path.read_bytes() for path in (graph, booster)}
-    return Proof.of(
-        start,
-        files,
-        objective=found.oracle.objective,
-        oracle=found.oracle.name,
-        parts=found.parts,
-        seed=seed,
-    )

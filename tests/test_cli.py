@@ -61,7 +61,7 @@ def test_importing_the_commands_imports_nothing_heavy(home: Path) -> None:
     # BentoML imports this module on every call: the bound is 10 ms beyond click.
     printed = python_code(NEW_MODULES, home)
 
-    ours = ["bentoml_ext", "bentoml_ext.cli", "bentoml_ext.file_commands"]
+    ours = [f"bentoml_ext{name}" for name in ("", ".cli", ".file_commands", ".telemetry")]
     assert printed.stdout == f"{ours}\n", printed.stderr
 
 

@@ -27,7 +27,8 @@ LAYERS = (
     ("acceptance", "bulk"),
     ("serving",),
     ("framework", "importer"),
-    ("report", "rows_graph", "verification", "whole_graph"),
+    ("judged", "report", "rows_graph", "whole_graph"),
+    ("verification",),
     ("file_commands",),
     ("cli",),
 )

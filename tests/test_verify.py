@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 import pytest
 import xgboost
+from click.testing import CliRunner, Result
 
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.bundle import GRAPH, Bundle
+from bentoml_ext.cli import ext
 from bentoml_ext.verification import verify_bundle, verify_file
 from tests import small
 from tests.commands import bentoml_command, python_code
@@ -38,6 +40,11 @@ cli()
 @pytest.fixture(scope="module")
 def stored() -> bentoml.Model:
     return bentoml_ext.save_model("verify_test", small.booster(), encoder=small.encoder())
+
+
+def called(*arguments: str | Path) -> Result:
+    """`bentoml ext ARGUMENTS` in this process."""
+    return CliRunner().invoke(ext, list(map(str, arguments)), prog_name="bentoml ext")
 
 
 def saved(booster: xgboost.Booster, folder: Path) -> Path:
@@ -206,3 +213,109 @@ def test_export_and_inspect_tell_of_the_proof(
     for told in (exported.stdout, " ".join(inspected.stdout.split())):
         assert "every bit equal" in " ".join(told.split())
         assert "0 decisions flipped" in " ".join(told.split())
+
+
+def test_the_proof_as_json_names_the_tag(stored: bentoml.Model, tmp_path: Path) -> None:
+    report = tmp_path / "proof.json"
+
+    ended = called("verify", "verify_test:latest", "--rows", "100", "--json", report)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert msgspec.json.decode(report.read_bytes())["tag"] == str(stored.tag)
+
+
+@pytest.mark.parametrize("how", [(), ("--with-encoder",)], ids=["rows", "fields"])
+def test_an_exported_file_is_judged_by_the_model_that_it_names(
+    stored: bentoml.Model, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    file, report = tmp_path / "model.onnx", tmp_path / "proof.json"
+    assert called("export", str(stored.tag), *how, "-o", file).exit_code == 0
+
+    ended = called("verify", file, "--rows", "1000", "--json", report)
+
+    assert ended.exit_code == 0, ended.stdout + ended.stderr
+    assert "Every bit is equal." in ended.stdout
+    assert str(stored.tag) in ended.stdout
+    assert "2 threads" in ended.stdout
+    assert msgspec.json.decode(report.read_bytes())["tag"] == str(stored.tag)
+
+
+@pytest.mark.parametrize("how", [(), ("--with-encoder",)], ids=["rows", "fields"])
+def test_a_file_of_another_model_differs(
+    stored: bentoml.Model, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    other = bentoml_ext.save_model("verify_other", small.booster(seed=3), encoder=small.encoder())
+    file = tmp_path / "model.onnx"
+    assert called("export", str(other.tag), *how, "-o", file).exit_code == 0
+
+    ended = called("verify", file, "--model", str(stored.tag), "--rows", "1000")
+
+    assert ended.exit_code == 1
+    assert "Different. Expected margin" in ended.stdout
+
+
+def test_an_exported_file_that_was_changed_differs(stored: bentoml.Model, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    assert called("export", str(stored.tag), "--with-encoder", "-o", file).exit_code == 0
+    onnx.save(mutated(onnx.load(file), MUTATIONS["leaf"][0]), file)
+
+    ended = called("verify", file)
+
+    assert ended.exit_code == 1
+    assert "Different. Expected" in ended.stdout
+
+
+def stopped_early() -> tuple[xgboost.XGBClassifier, np.ndarray]:
+    """An estimator whose best round is not its last, and rows."""
+    rows = small.rows(400)
+    label = (np.nan_to_num(rows[:, 0]) + np.random.default_rng(1).normal(size=400) > 0).astype(int)
+    model = xgboost.XGBClassifier(n_estimators=40, early_stopping_rounds=5, n_jobs=1)
+    model.fit(rows[:200], label[:200], eval_set=[(rows[200:], label[200:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    return model, rows
+
+
+def test_an_estimators_file_is_judged_as_the_estimator_predicts(tmp_path: Path) -> None:
+    model, _ = stopped_early()
+    model.save_model(tmp_path / "model.ubj")
+    onnx.save(export.to_onnx(model), tmp_path / "best.onnx")
+    onnx.save(export.to_onnx(model.get_booster()), tmp_path / "all.onnx")
+
+    best = verify_file(tmp_path / "best.onnx", tmp_path / "model.ubj", random_rows=500)
+    every = verify_file(tmp_path / "all.onnx", tmp_path / "model.ubj", random_rows=500)
+
+    assert best.holds
+    assert not every.holds
+
+
+def test_of_a_booster_that_stopped_early_the_rounds_are_asked_for(tmp_path: Path) -> None:
+    model, _ = stopped_early()
+    booster = model.get_booster()
+    booster.set_attr(scikit_learn=None)
+    booster.save_model(tmp_path / "model.ubj")
+    onnx.save(export.to_onnx(booster), tmp_path / "all.onnx")
+    asked = ("verify", tmp_path / "all.onnx", "--booster", tmp_path / "model.ubj", "--rows", "500")
+
+    neither = called(*asked)
+
+    assert neither.exit_code == 1
+    assert "Expected --rounds best or --rounds all, got neither" in neither.stderr
+    assert called(*asked, "--rounds", "all").exit_code == 0
+    assert called(*asked, "--rounds", "best").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x:y", "--rounds", "best"], "--rounds is for --booster"),
+        (["x:y", "--allow-pickle"], "--allow-pickle is for --pipeline"),
+        (["x.onnx", "--rows", "-1"], "-1 is not in the range"),
+    ],
+)
+def test_an_option_that_has_nothing_to_do_is_wrong_usage(
+    arguments: list[str], message: str
+) -> None:
+    ended = called(*arguments[:0], "verify", *arguments)
+
+    assert ended.exit_code == 2
+    assert message in ended.stderr

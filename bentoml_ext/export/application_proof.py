@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +11,13 @@ import numpy.typing as npt
 import onnx
 import xgboost as xgb
 
-from bentoml_ext.comparing import Decisions, words_of
+from bentoml_ext.comparing import Decisions, word_of
 from bentoml_ext.encoder import Application, Encoder
-from bentoml_ext.errors import InvalidApplication, ProofFailed
+from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
+from bentoml_ext.evidence import Difference, Part
 from bentoml_ext.export.application_graph import INVALID
 from bentoml_ext.export.applications import made_up
+from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
@@ -25,7 +27,7 @@ from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
 from bentoml_ext.steps import Number
 
-__all__ = ["ApplicationProof", "feed", "prove_application_graph"]
+__all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
 
 THREADS: Final = (1, 2)
 BATCHES: Final = (1, 7, 64)
@@ -66,26 +68,75 @@ def prove_application_graph(
     Raises:
         ProofFailed: a tree, a bit or a decision differs; names the first.
     """
-    _, ensemble = read(booster)
-    part = compare_structure(ensemble, model)
-    if not part.holds:
-        raise ProofFailed(f"{part.difference} Nothing was written.")
-    sampler = Sampler(ensemble, seed)
-    tried = [*applications, *made_up(encoder, sampler, MADE_UP)]
-    tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
-    tried += _refused(encoder, tried[-1])
-    expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)
+    asked = _Asked.of(booster, encoder, policy, applications, seed)
+    for part in _judged(model, asked):
+        if not part.holds:
+            raise ProofFailed(f"{part.difference} Nothing was written.")
+    refused = int((asked.expected["decision"] == INVALID).sum())
+    nodes = compare_structure(asked.ensemble, model).checked
+    return ApplicationProof(len(asked.applications), refused, nodes)
+
+
+def judge_application_graph(
+    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Policy, *, seed: int = 0
+) -> list[Part]:
+    """What `prove_application_graph` compares, of any file that takes fields.
+
+    Raises:
+        BackendError: the file does not take these fields, or has no such outputs.
+    """
+    asked = _Asked.of(booster, encoder, policy, (), seed)
+    try:
+        return list(_judged(model, asked))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BackendError(
+            f"Expected a file that takes the model's fields, got {reason} - at ONNX Runtime."
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Applications, and what the service says of them by the name of the output."""
+
+    applications: list[Application]
+    expected: dict[str, npt.NDArray[Any]]
+    encoder: Encoder
+    ensemble: Ensemble
+
+    @classmethod
+    def of(
+        cls,
+        booster: xgb.Booster,
+        encoder: Encoder,
+        policy: Policy,
+        given: Sequence[Application],
+        seed: int,
+    ) -> _Asked:
+        _, ensemble = read(booster)
+        sampler = Sampler(ensemble, seed)
+        tried = [*given, *made_up(encoder, sampler, MADE_UP)]
+        tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
+        tried += _refused(encoder, tried[-1])
+        expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)
+        return cls(tried, expected, encoder, ensemble)
+
+
+def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
+    """The structure, then every output on each number of threads."""
+    yield compare_structure(asked.ensemble, model, "the file")
+    tried = asked.applications
     for threads in THREADS:
         running = session(model, threads)
+        counts = {name: _Count(name, threads) for name in asked.expected}
         for size in (*BATCHES, len(tried)):
             # Few of the small batches: what they change shows in the first rows.
             for start in range(0, min(len(tried), 40 * size), size):
                 some = slice(start, start + size)
-                got = running.run(list(expected), feed(encoder, tried[some]))
-                for (name, wanted), found in zip(expected.items(), got, strict=True):
-                    _compare(name, wanted[some], found[:, 0], start, threads)
-    refused = int((expected["decision"] == INVALID).sum())
-    return ApplicationProof(len(tried), refused, part.checked)
+                got = running.run(list(counts), feed(asked.encoder, tried[some]))
+                for (name, count), found in zip(counts.items(), got, strict=True):
+                    count.compare(asked.expected[name][some], found[:, 0], start)
+        yield from (count.part(len(tried)) for count in counts.values())
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
@@ -158,23 +209,46 @@ def _is_taken(encoder: Encoder, application: Application) -> bool:
     return True
 
 
-def _compare(
-    name: str, expected: npt.NDArray[Any], got: npt.NDArray[Any], start: int, threads: int
-) -> None:
-    if expected.dtype == np.float32:
-        # Any NaN is a refusal.
-        same = (expected.view(np.uint32) == got.view(np.uint32)) | (
-            np.isnan(expected) & np.isnan(got)
-        )
-    else:
-        same = expected == got
-    if not same.all():
-        at = int(np.flatnonzero(~same)[0])
-        pair = [
-            words_of(np.array([x])) if isinstance(x, np.floating) else str(x)
-            for x in (expected[at], got[at])
-        ]
-        raise ProofFailed(
-            f"Expected {name} {pair[0]}, got {pair[1]} - at application {start + at} on {threads} "
-            "threads. Nothing was written."
+@dataclass
+class _Count:
+    """What one output says on so many threads, compared."""
+
+    name: str
+    threads: int
+    compared: int = 0
+    equal: int = 0
+    difference: Difference | None = None
+
+    def compare(self, expected: npt.NDArray[Any], got: npt.NDArray[Any], start: int) -> None:
+        """Compare a batch that begins at application `start`."""
+        if expected.dtype == np.float32:
+            # Any NaN is a refusal.
+            same = expected.view(np.uint32) == np.ascontiguousarray(got, np.float32).view(np.uint32)
+            same |= np.isnan(expected) & np.isnan(got)
+        else:
+            same = expected == got
+        self.compared += same.size
+        self.equal += int(same.sum())
+        if not same.all() and self.difference is None:
+            at = int(np.flatnonzero(~same)[0])
+            words = word_of(expected[at]), word_of(got[at])
+            self.difference = Difference(
+                "applications", self._subject, self.name, *words, row=start + at
+            )
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    def part(self, applications: int) -> Part:
+        """The result."""
+        return Part(
+            name="applications",
+            subject=self._subject,
+            checked=applications,
+            compared=self.compared,
+            equal=self.equal,
+            decision_flips=self.compared - self.equal if self.name == "decision" else None,
+            note="made-up applications, on every threshold and refused ones, in several batches",
+            difference=self.difference,
         )

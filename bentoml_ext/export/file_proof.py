@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,18 +13,20 @@ import xgboost as xgb
 from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.errors import ProofFailed
+from bentoml_ext.evidence import Part
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, on_one_thread
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.running import session
 from bentoml_ext.export.structure import compare_structure
 
-__all__ = ["FileProof", "prove_file"]
+__all__ = ["FileProof", "parts_on_threads", "prove_file"]
 
 THREADS: Final = (1, 2, 4)
 BATCHES: Final = (1, 50, 51, 1000)
 RANDOM_ROWS: Final = 2_000
 MOST_ROWS: Final = 20_000
+NOTE: Final = f"batches of {', '.join(map(str, BATCHES))} and all rows at once"
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,17 @@ def prove_file(model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0) -
     """
     _, ensemble = read(booster)
     structure = compare_structure(ensemble, model, "the file")
-    if not structure.holds:
-        raise ProofFailed(f"{structure.difference} Nothing was written.")
+    for part in (structure, *parts_on_threads(model, booster, seed=seed)):
+        if not part.holds:
+            raise ProofFailed(f"{part.difference} Nothing was written.")
+    return FileProof(structure.checked, part.checked)
+
+
+def parts_on_threads(
+    model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0
+) -> Iterator[Part]:
+    """The output `margin` compared with the booster's, a part for each number of threads."""
+    _, ensemble = read(booster)
     oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
     batches = [*sampler.extremes(), *sampler.random_rows(RANDOM_ROWS), *sampler.boundary()]
     rows = np.concatenate(batches)[:MOST_ROWS]
@@ -66,20 +78,20 @@ def prove_file(model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0) -
     with on_one_thread(booster):
         expected = oracle.truth(rows).margins
     for threads in THREADS:
-        _compare(model, rows, expected, threads)
-    return FileProof(structure.checked, len(rows))
+        yield _compared(model, rows, expected, threads)
 
 
-def _compare(model: onnx.ModelProto, rows: Rows, expected: Rows, threads: int) -> None:
+def _compared(model: onnx.ModelProto, rows: Rows, expected: Rows, threads: int) -> Part:
     running = session(model, threads)
     name = running.get_inputs()[0].name
+    tally = Tally(f"{threads} thread{'s' * (threads > 1)}", "margin", NOTE)
+    # All rows last: whatever is counted before them is among them.
     for size in (*BATCHES, len(rows)):
-        tally = Tally(f"batches of {size}", f"the file on {threads} threads")
+        tally.rows = 0
         # Few of the small batches: what they change shows in the first rows.
         for start in range(0, min(len(rows), 40 * size), size):
             some = slice(start, start + size)
             (margins,) = running.run(["margin"], {name: rows[some]})
             tally.compare("margin", expected[some], margins, rows[some])
             tally.seen(rows[some])
-        if difference := tally.part().difference:
-            raise ProofFailed(f"{difference} Nothing was written.")
+    return tally.part()

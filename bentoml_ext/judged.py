@@ -1,0 +1,184 @@
+"""Judged: an ONNX file by a booster, by a stored model, or by its own pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+
+from bentoml_ext import framework, importer
+from bentoml_ext.bundle import BOOSTER
+from bentoml_ext.errors import ConfigError, UnreadableInput
+from bentoml_ext.evidence import Part, Proof
+
+if TYPE_CHECKING:
+    import onnx
+    import xgboost
+
+    from bentoml_ext.export.proof import Progress
+
+__all__ = ["RANDOM_ROWS", "How", "by_booster", "by_model", "by_pipeline", "model_of", "verify_file"]
+
+RANDOM_ROWS: Final = 100_000
+Judgement = tuple[Proof, Sequence[str]]
+"""The proof, and the names of the columns as far as they are known."""
+
+
+class How(TypedDict, total=False):
+    """Random rows, how many and their seed, and what is told of the progress."""
+
+    random_rows: int
+    seed: int
+    on_progress: Progress | None
+
+
+def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Unpack[How]) -> Proof:
+    """Judge any ONNX file by a booster's own answers.
+
+    Args:
+        graph: an ONNX file, whoever made it.
+        booster: a .json or .ubj file of XGBoost. Where a scikit-learn estimator wrote it, the trees
+            that the estimator uses count.
+        rounds: of a Booster whose training stopped early: "best" or "all".
+        how: random_rows, seed, on_progress.
+
+    Raises:
+        ImportRefused: not a booster.
+        ExportRefused: the booster cannot be read.
+        ConfigError: training stopped early, and nothing says which rounds count.
+        BackendError: ONNX Runtime refuses the file, or it gives nothing to compare.
+        FeatureMismatch: it takes other rows.
+    """
+    return by_booster(graph, booster, rounds, **how)[0]
+
+
+def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) -> Judgement:
+    """As `verify_file`."""
+    start = time.perf_counter()
+    booster = _counting(importer.read_booster(file), rounds, file)
+    parts, facts = _parts(graph, booster, how)
+    files = {path.name: path.read_bytes() for path in (graph, file)}
+    proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), **facts)
+    return proof, booster.feature_names or ()
+
+
+def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
+    """Judge a file by a stored model: rows by its booster, fields by its encoder and policy, too.
+
+    Raises:
+        NotFound: no such model.
+        BackendError, FeatureMismatch: as `verify_file`.
+    """
+    from bentoml_ext.export.application_proof import judge_application_graph
+
+    start = time.perf_counter()
+    bundle = framework.load_bundle(stored := framework.get(tag))
+    booster = importer.read_booster(bundle.path / BOOSTER)
+    seed, model = how.get("seed", 0), _loaded(graph)
+    if {"margin", "decision"} <= {one.name for one in model.graph.output}:
+        told = bundle.encoder, bundle.policy
+        parts = judge_application_graph(model, booster, *told, seed=seed)
+        facts = {"objective": bundle.manifest.objective, "oracle": f"the service of {stored.tag}"}
+    else:
+        parts, facts = _parts(graph, booster, how)
+        facts["oracle"] += f" of {stored.tag}"
+    files = {graph.name: graph.read_bytes(), BOOSTER: bundle.file(BOOSTER)}
+    proof = Proof.of(start, files, parts=parts, seed=seed, tag=str(stored.tag), **facts)
+    return proof, bundle.manifest.features
+
+
+def by_pipeline(
+    graph: Path, file: Path, data: Path | None, *, allow_pickle: bool, **how: Unpack[How]
+) -> Judgement:
+    """Judge a file by the scikit-learn pipeline that it was made of.
+
+    Raises:
+        ConfigError, ImportRefused: the pipeline's file is not read.
+        UnreadableInput: the rows are neither Parquet nor CSV.
+        BackendError, FeatureMismatch: as `verify_file`.
+    """
+    from bentoml_ext.export.pipeline_files import read_pipeline
+    from bentoml_ext.export.pipeline_judging import judge_by_pipeline
+
+    start = time.perf_counter()
+    pipeline = read_pipeline(file, allow_pickle=allow_pickle)
+    seed = how.get("seed", 0)
+    parts = judge_by_pipeline(
+        graph.read_bytes(),
+        pipeline,
+        None if data is None else _frame(data),
+        random_rows=how.get("random_rows", RANDOM_ROWS),
+        seed=seed,
+    )
+    paths = [graph, file, *([data] if data else [])]
+    proof = Proof.of(
+        start,
+        {path.name: path.read_bytes() for path in paths},
+        objective=type(pipeline).__name__,
+        oracle=f"the pipeline in {file.name}",
+        parts=parts,
+        seed=seed,
+    )
+    return proof, [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
+
+
+def model_of(graph: Path) -> str | None:
+    """The tag that a file of `bentoml ext export` says it was made of."""
+    told = {one.key: one.value for one in _loaded(graph).metadata_props}
+    return told.get("bentoml_ext.model")
+
+
+def _parts(graph: Path, booster: xgboost.Booster, how: How) -> tuple[list[Part], dict[str, str]]:
+    """Every output on one thread; the margin on more, too, where the file says that it may be."""
+    from bentoml_ext.export.file_proof import parts_on_threads
+    from bentoml_ext.export.judging import judge
+
+    found = judge(graph.read_bytes(), booster, **({"random_rows": RANDOM_ROWS} | how))
+    model = _loaded(graph)
+    told = {one.key: one.value for one in model.metadata_props}
+    parts = list(found.parts)
+    outputs = {one.name for one in model.graph.output}
+    if told.get("bentoml_ext.thread_proof") == "true" and "margin" in outputs:
+        parts += parts_on_threads(model, booster, seed=how.get("seed", 0))
+    return parts, {"objective": found.oracle.objective, "oracle": found.oracle.name}
+
+
+def _loaded(graph: Path) -> onnx.ModelProto:
+    """The file's model; an empty one of a file that is no ONNX file."""
+    import onnx
+
+    try:
+        return onnx.load_from_string(graph.read_bytes())
+    except Exception:
+        # ONNX Runtime says what is wrong with it.
+        return onnx.ModelProto()
+
+
+def _counting(booster: xgboost.Booster, rounds: str | None, place: Path) -> xgboost.Booster:
+    """The booster with the rounds that count."""
+    best, there = booster.attr("best_iteration"), booster.num_boosted_rounds()
+    if best is None or int(best) + 1 >= there:
+        return booster
+    if rounds is None and booster.attr("scikit_learn") is not None:
+        rounds = "best"
+    if rounds is None:
+        raise ConfigError(
+            f"Expected --rounds best or --rounds all, got neither - at {place}. Training stopped "
+            f"early: the first {int(best) + 1} of {there} rounds are the best. Booster.predict "
+            "uses all, a scikit-learn estimator the best."
+        )
+    return booster[: int(best) + 1] if rounds == "best" else booster
+
+
+def _frame(path: Path) -> Any:
+    """Rows of a Parquet or CSV file as a DataFrame."""
+    import pandas as pd
+
+    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+    if path.suffix not in readers:
+        raise UnreadableInput(f"Expected a .parquet or .csv file, got '{path.name}' - at --data.")
+    try:
+        return readers[path.suffix](path)
+    except (ValueError, OSError) as error:
+        raise UnreadableInput(f"Expected rows, got {error} - at {path}.") from error
