@@ -40,6 +40,9 @@ def _rows(kind: str = "numbers") -> Rows:
     if kind == "bits":
         rows[:, :2] = rows[:, :2] > 0
         rows[:, 2] = np.round(rows[:, 2] * 3)
+    if kind == "many codes":
+        rows[:, 0] = generator.integers(0, 300, _N)
+        rows[:, 3] = generator.integers(0, 100, _N)
     if kind == "codes":
         rows[:, 0] = generator.integers(0, 60, _N)
         rows[:, 3] = generator.integers(0, 4, _N)

@@ -218,6 +218,17 @@ def _features() -> Made:
         yield f"categorical, {text} splits, three classes", partial(train, **_CLASSES, **how)
         yield f"categorical, {text} splits, deep", partial(train, **_SCORE, **how, max_depth=7)
         yield f"categorical, {text} splits, dart", partial(train, **_SCORE, **how, **_DROP)
+    many: dict[str, Any] = {
+        "rows": "many codes",
+        "how": CODES,
+        "max_cat_to_onehot": 1,
+        "max_cat_threshold": 300,
+        "min_child_weight": 0,
+        "rounds": 40,
+    }
+    yield "categorical, 300 codes", partial(train, **_BINARY, **many, max_depth=5)
+    yield "categorical, 300 codes, three classes", partial(train, **_CLASSES, **many, max_depth=5)
+    yield "categorical, 300 codes, dart", partial(train, **_SCORE, **many, **_DROP)
 
 
 def _targets() -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,7 @@ _EXTREMES: Final = 64
 _APPLICATIONS: Final = 64
 # Leaves of as many rows and trees are looked up as take a second.
 _LOOKUPS: Final = 1_500_000
+_CELLS: Final = 10_000_000
 
 
 def proof_rows(
@@ -59,9 +61,14 @@ def _covering(sampler: Sampler, ensemble: Ensemble, certain: Rows) -> Rows:
     trees = ensemble.model
     if not isinstance(trees, Trees) or not len(sampler.splits):
         return sampler.sensible(room)
-    candidates = np.concatenate(list(sampler.boundary()))
+    wanted = max(min(_LOOKUPS // len(trees), _CELLS // sampler.n_features), room)
+    share = wanted / (4 * len(sampler.splits))
+    parts = []
+    for block in sampler.boundary():
+        some = sampler.random.permutation(len(block))[: math.ceil(share * len(block))]
+        parts.append(block[some])
+    candidates = np.concatenate(parts)
     candidates = candidates[sampler.random.permutation(len(candidates))]
-    candidates = candidates[: max(_LOOKUPS // len(trees), room)]
     seen = np.zeros(len(trees.left), np.bool_)
     seen[reference.leaves(trees, certain)] = True
     kept: list[int] = []

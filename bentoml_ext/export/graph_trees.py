@@ -6,18 +6,21 @@ the ONNX standard defines them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export.ensemble import Bools, Floats, Ints
 
-__all__ = ["GraphTrees", "read_graph_trees", "tree_nodes"]
+__all__ = ["GraphTrees", "read_graph_trees", "read_sets", "tree_nodes"]
+
+_TABLE: Final = re.compile(r"codes_of_feature_(\d+)_(\d+)")
 
 OPERATORS: Final = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
 
@@ -100,6 +103,41 @@ def read_graph_trees(model: onnx.ModelProto) -> list[GraphTrees]:
         ValueError: attributes that contradict the standard, with the place.
     """
     return [_read(node) for node in tree_nodes(model.graph)]
+
+
+def read_sets(model: onnx.ModelProto) -> dict[int, tuple[int, Floats]]:
+    """Columns that tables look up, behind those of a row: by number, their feature and its codes.
+
+    Raises:
+        ValueError: a table that is none: not of 0 and 1, with missing for what is missing.
+    """
+    sets: dict[int, tuple[int, Floats]] = {}
+    for constant in _constants(model.graph):
+        if not (told := _TABLE.search(constant.name)):
+            continue
+        table, (feature, first) = numpy_helper.to_array(constant), map(int, told.groups())
+        if (
+            not np.isnan(table[-1]).all()
+            or not np.isin(table[:-1], (0, 1)).all()
+            or table[-2].any()
+        ):
+            raise ValueError(f"another table for feature {feature}")
+        for column in range(table.shape[1]):
+            codes = np.flatnonzero(table[:-2, column]).astype(np.float32)
+            if sets.setdefault(first + column, (feature, codes))[0] != feature:
+                raise ValueError(f"two features for column {first + column}")
+            if not np.array_equal(sets[first + column][1], codes):
+                raise ValueError(f"two tables for column {first + column}")
+    return sets
+
+
+def _constants(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """The constants of a graph, and of graphs inside it."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _constants(attribute.g)
 
 
 def tree_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

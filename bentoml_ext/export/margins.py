@@ -8,6 +8,7 @@ import numpy as np
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.blocks import in_blocks
+from bentoml_ext.export.code_sets import CodeSets, add_columns, spread
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.tree_nodes import add_trees
@@ -40,15 +41,23 @@ def add_margins(
         return _linear(ops, ensemble, model, rows, output)
     if not len(model):
         return _constant(ops, ensemble, rows, output)
-    rows = _whole_codes(ops, ensemble, model, rows)
+    _check_codes(ensemble, model)
     may_be_zero = _may_be_negative_zero(ensemble, model)
     name = None if may_be_zero.any() else output
-    if thread_proof:
-        margins = _one_column_a_tree(ops, ensemble, model, rows, name)
+    sets = spread(model, ensemble.n_features)
+    if sets is None:
+        rows = _whole_codes(ops, ensemble, model, rows)
     else:
+        model = sets.trees
+    if thread_proof:
+        margins = _one_column_a_tree(ops, ensemble, model, rows, name, sets=sets)
+    else:
+        rows = rows if sets is None else add_columns(ops, rows, sets)
         # ONNX Runtime adds its own `base_values` last: so the base is a first tree of one leaf.
         margins = add_trees(ops, rows, model, model.target, ensemble.base, output=name)
     if may_be_zero.any():
+        if thread_proof and sets is not None:
+            rows = add_columns(ops, rows, sets)
         counts = _non_zero_leaves(ops, ensemble, model, rows)
         none = ops.add("Equal", counts, ops.constant(0, np.float32))
         here = ops.add("And", none, ops.constant(may_be_zero[None, :]))
@@ -86,8 +95,8 @@ def _linear(
     return ops.running_total(steps, output)
 
 
-def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
-    """Columns of codes cut down to whole numbers, as XGBoost does before it looks a code up."""
+def _check_codes(ensemble: Ensemble, trees: Trees) -> None:
+    """Refuse a feature that some splits take for a code and others for a number."""
     inner = ~trees.is_leaf
     codes = np.zeros(ensemble.n_features, np.bool_)
     codes[trees.feature[trees.categorical]] = True
@@ -98,13 +107,25 @@ def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) ->
             "Expected a feature to be split by codes or by a threshold, got both - "
             f"at feature {np.flatnonzero(codes & numbers)[0]}."
         )
+
+
+def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
+    """Columns of codes cut down to whole numbers, as XGBoost does before it looks a code up."""
+    codes = np.zeros(ensemble.n_features, np.bool_)
+    codes[trees.feature[trees.categorical]] = True
     if not codes.any():
         return rows
     return ops.add("Where", ops.constant(codes[None, :]), ops.add("Floor", rows), rows)
 
 
 def _one_column_a_tree(
-    ops: Operators, ensemble: Ensemble, trees: Trees, rows: str, output: str | None
+    ops: Operators,
+    ensemble: Ensemble,
+    trees: Trees,
+    rows: str,
+    output: str | None,
+    *,
+    sets: CodeSets | None,
 ) -> str:
     """Each tree in a column of its own, then added column by column: no two threads ever add."""
     k = ensemble.n_targets
@@ -114,6 +135,7 @@ def _one_column_a_tree(
     column = slot * k + np.maximum(trees.target, 0)
 
     def score(block: Operators, some: str) -> str:
+        some = some if sets is None else add_columns(block, some, sets)
         leaves = add_trees(block, some, trees, column, ensemble.base, n_columns=slots * k)
         shape = block.constant([0, slots, k], np.int64)
         return block.running_total(block.add("Reshape", leaves, shape))

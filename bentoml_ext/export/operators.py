@@ -49,9 +49,9 @@ class Operators:
         """The nodes of a graph inside this one, with names of their own."""
         return Operators(f"{self.name('inner')}_", self.opset)
 
-    def constant(self, value: Any, dtype: Any = None) -> str:
-        """The name of a constant."""
-        name = self.name("constant")
+    def constant(self, value: Any, dtype: Any = None, *, name: str = "constant") -> str:
+        """The name of a constant; `name` is a part of it."""
+        name = self.name(name)
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 

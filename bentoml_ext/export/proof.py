@@ -22,7 +22,7 @@ from bentoml_ext.export.choice import proof_rows
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, on_one_thread
-from bentoml_ext.export.rows import CHUNK, Sampler
+from bentoml_ext.export.rows import Sampler, block_rows
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.policy import Policy
@@ -94,7 +94,7 @@ def prove(
         encoder: application to row.
         policy: bands, for decisions; of no use where the margin is no log-odds.
         applications: real ones, besides those that are made up. None of them is stored.
-        random_rows: how many.
+        random_rows: how many; of more than 100 columns there are fewer.
         seed: of what is random.
         on_progress: called now and then.
 
@@ -114,7 +114,12 @@ def prove(
     invented = made_up(encoder, sampler, MADE_UP)
     with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
-        run.expect(4 * len(sampler.splits) + random_rows + MADE_UP + len(applications))
+        run.expect(
+            4 * len(sampler.splits)
+            + sampler.count_random(random_rows)
+            + MADE_UP
+            + len(applications)
+        )
         run.structure()
         run.numbers("boundary", sampler.boundary())
         run.numbers("extremes", sampler.extremes())
@@ -244,4 +249,5 @@ class _Run:
 
 
 def _chunks(rows: Rows) -> Iterable[Rows]:
-    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    block = block_rows(rows.shape[1])
+    return (rows[start : start + block] for start in range(0, len(rows), block))

@@ -16,9 +16,16 @@ BATCHES: Final = (1, 2, 7, 50, 51, 64, 127, 128, 129, 1000)
 """First sizes of the batches of random rows: ONNX Runtime's kernel changes its ways among them."""
 
 CHUNK: Final = 8192
+"""Rows that are asked at once, at most; wide ones by `block_rows`."""
 
 MAX_SPLITS: Final = 20_000
 """Splits that get boundary rows of their own; of more, a fair choice in which all features are."""
+
+_BLOCK_CELLS: Final = 2_000_000
+# What each part of a proof may take: that of a model of 100 columns. Wider ones are asked fewer
+# rows, so that a proof takes a minute and not hours; their structure is compared node by node.
+_PART_CELLS: Final = 10_000_000
+_FEWEST: Final = 1_000
 
 _MAX: Final = float(np.finfo(np.float32).max)
 
@@ -26,6 +33,11 @@ EXTREMES: Final = np.array(
     [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, _MAX, -_MAX], np.float32
 )
 """Missing, infinities, both zeros, denormals, the smallest normal and the largest numbers."""
+
+
+def block_rows(n_features: int) -> int:
+    """As many rows of this width as are asked at once, in bounded memory."""
+    return max(1, min(CHUNK, _BLOCK_CELLS // n_features))
 
 
 class Sampler:
@@ -40,67 +52,89 @@ class Sampler:
         self.n_features = ensemble.n_features
         self.trees = ensemble.model if isinstance(ensemble.model, Trees) else None
         self.random = np.random.default_rng(seed)
-        self.known = [self._known(feature) for feature in range(self.n_features)]
+        self.known = _known(ensemble)
         inner = np.zeros(0, np.int64)
         if self.trees is not None:
             inner = np.flatnonzero(~self.trees.is_leaf)
         self.n_splits = len(inner)
-        if len(inner) > MAX_SPLITS:
-            inner = np.sort(self.random.choice(inner, MAX_SPLITS, replace=False))
+        most = min(MAX_SPLITS, max(_FEWEST, _PART_CELLS // (4 * self.n_features)))
+        if len(inner) > most:
+            inner = np.sort(self.random.choice(inner, most, replace=False))
         self.splits: Ints = inner
         """int64: the nodes that get boundary rows, as index into the trees' arrays."""
 
-    def _known(self, feature: int) -> Floats:
-        """float32, rising: thresholds of a feature, or its codes; without any, 0 and 1."""
-        found = np.zeros(0, np.float32)
-        if (trees := self.trees) is not None:
-            mine = ~trees.is_leaf & (trees.feature == feature)
-            found = np.unique(trees.threshold[mine & ~trees.categorical])
-            if (coded := np.flatnonzero(mine & trees.categorical)).size:
-                parts = [trees.codes[trees.first_code[i] : trees.first_code[i + 1]] for i in coded]
-                found = np.unique(np.concatenate(parts)).astype(np.float32)
-        found = found[np.isfinite(found)]
-        return found if len(found) else np.array([0, 1], np.float32)
+        low, high, count = (
+            np.array([pick(one) for one in self.known], np.float64)
+            for pick in (lambda one: one[0], lambda one: one[-1], len)
+        )
+        # Beyond the outermost thresholds too; a single one is mostly that of a 0 or 1.
+        room = np.where(high > low, (high - low) / 4, np.maximum(np.abs(low), 1.0))
+        self._low, self._high = np.maximum(low - room, -_MAX), np.minimum(high + room, _MAX)
+        self._count = count.astype(np.int64)
+        self._first = np.cumsum(self._count) - self._count
+        self._all = np.concatenate(self.known)
 
     def column(self, feature: int, n: int) -> Floats:
         """float32, (n,): values over the feature's training range, some on a threshold."""
-        known = self.known[feature].astype(np.float64)
-        low, high = known[0], known[-1]
-        # Beyond the outermost thresholds too; a single one is mostly that of a 0 or 1.
-        room = (high - low) / 4 if high > low else max(abs(low), 1.0)
-        wide = self.random.uniform(max(low - room, -_MAX), min(high + room, _MAX), n)
+        return self._drawn(np.array([feature]), n)[:, 0]
+
+    def sensible(self, n: int) -> Rows:
+        """Rows of finite values over the training ranges: float32, (n, n_features)."""
+        rows = np.empty((n, self.n_features), np.float32)
+        # Some columns at once: each intermediate array has as many cells as a block.
+        step = max(1, _BLOCK_CELLS // max(n, 1))
+        for start in range(0, self.n_features, step):
+            features = np.arange(start, min(start + step, self.n_features))
+            rows[:, features] = self._drawn(features, n)
+        return rows
+
+    def _drawn(self, features: Ints, n: int) -> Floats:
+        """float32, (n, len(features))."""
+        shape = (n, len(features))
+        wide = self.random.uniform(self._low[features], self._high[features], shape)
         values = wide.astype(np.float32)
-        on = self.random.random(n)
-        picked = self.random.choice(self.known[feature], n)
+        on = self.random.random(shape, np.float32)
+        count = self._count[features]
+        at = (self.random.random(shape, np.float32) * count).astype(np.int64)
+        picked = self._all[self._first[features] + np.minimum(at, count - 1)]
         values = np.where(on < 0.25, picked, values)
         with np.errstate(over="ignore", under="ignore"):
             values = np.where(on < 0.1, np.nextafter(picked, np.float32(-np.inf)), values)
         # Zero and one are what a category's column holds, and whole numbers what most others do.
         values = np.where((on > 0.6) & (on < 0.8), np.rint(values), values)
-        return np.where(on > 0.8, on > 0.9, values) if len(known) <= 2 else values
+        return np.where((count <= 2) & (on > 0.8), (on > 0.9).astype(np.float32), values)
 
-    def sensible(self, n: int) -> Rows:
-        """Rows of finite values over the training ranges: float32, (n, n_features)."""
-        rows = np.empty((n, self.n_features), np.float32)
-        for feature in range(self.n_features):
-            rows[:, feature] = self.column(feature, n)
-        return rows
+    def count_random(self, n: int) -> int:
+        """How many random rows there are where `n` are wanted: fewer of very wide ones."""
+        return min(n, max(_FEWEST, _PART_CELLS // self.n_features))
 
     def random_rows(self, n: int) -> Iterator[Rows]:
-        """`n` rows in batches of many sizes; every twentieth value is missing."""
-        sizes = iter(BATCHES)
+        """`count_random(n)` rows in batches of many sizes; every twentieth value is missing."""
+        sizes, block = iter(BATCHES), block_rows(self.n_features)
+        n = self.count_random(n)
         while n > 0:
-            size = min(next(sizes, CHUNK), n)
+            size = min(next(sizes, block), n)
             rows = self.sensible(size)
-            rows[self.random.random(rows.shape) < 0.05] = np.nan
+            rows[self.random.random(rows.shape, np.float32) < 0.05] = np.nan
             yield rows
             n -= size
 
     def extremes(self) -> Iterator[Rows]:
-        """Each extreme in each column alone, and in all of them at once."""
+        """Each extreme in each column alone, and in all of them at once.
+
+        Of very many columns, a choice of those that trees split on, another for each extreme.
+        """
+        columns = np.arange(self.n_features)
+        most = max(_FEWEST // 2, _BLOCK_CELLS // self.n_features)
+        if self.n_features > most and self.trees is not None:
+            columns = np.unique(self.trees.feature[~self.trees.is_leaf])
         for value in EXTREMES:
-            rows = self.sensible(self.n_features + 1)
-            np.fill_diagonal(rows, value)
+            if len(columns) > most:
+                some = np.sort(self.random.choice(columns, most, replace=False))
+            else:
+                some = columns
+            rows = self.sensible(len(some) + 1)
+            rows[np.arange(len(some)), some] = value
             rows[-1] = value
             yield rows
 
@@ -111,8 +145,9 @@ class Sampler:
         threshold, the float32 numbers below and above it, and missing. For a node that asks for
         codes: one that is listed, one that is not, one beyond all, and missing.
         """
-        for start in range(0, len(self.splits), CHUNK // 4):
-            yield self._on_splits(self.splits[start : start + CHUNK // 4])
+        block = max(1, block_rows(self.n_features) // 4)
+        for start in range(0, len(self.splits), block):
+            yield self._on_splits(self.splits[start : start + block])
 
     def _on_splits(self, node: Ints) -> Rows:
         trees = self.trees
@@ -157,6 +192,34 @@ class Sampler:
             below = above
         rows = np.clip(self.sensible(len(node)), low, high)
         return np.where(np.isnan(fixed), rows, fixed)
+
+
+def _known(ensemble: Ensemble) -> list[Floats]:
+    """By feature, float32, rising: its thresholds or its codes; without any, 0 and 1."""
+    values = [np.array([0, 1], np.float32)] * ensemble.n_features
+    trees = ensemble.model
+    if not isinstance(trees, Trees):
+        return values
+    numeric = np.flatnonzero(~trees.is_leaf & ~trees.categorical & np.isfinite(trees.threshold))
+    coded = np.repeat(trees.categorical, np.diff(trees.first_code))
+    feature_of_code = np.repeat(trees.feature, np.diff(trees.first_code))
+    pairs = np.unique(
+        np.stack(
+            [
+                np.concatenate([trees.feature[numeric], feature_of_code[coded]]).astype(np.float64),
+                np.concatenate([trees.threshold[numeric], trees.codes[coded].astype(np.float32)]),
+            ],
+            axis=1,
+        ),
+        axis=0,
+    )
+    if not len(pairs):
+        return values
+    feature = pairs[:, 0].astype(np.int64)
+    start = np.flatnonzero(np.diff(feature, prepend=-1))
+    for first, part in zip(start, np.split(pairs[:, 1].astype(np.float32), start[1:]), strict=True):
+        values[feature[first]] = part
+    return values
 
 
 def _offset(trees: Trees, node: Ints) -> Ints:

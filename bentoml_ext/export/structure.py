@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from onnx import numpy_helper
 from bentoml_ext.comparing import word_of, words_of
 from bentoml_ext.evidence import STRUCTURE, Difference, Part
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
-from bentoml_ext.export.graph_trees import GraphTrees, read_graph_trees
+from bentoml_ext.export.graph_trees import GraphTrees, read_graph_trees, read_sets
 
 __all__ = ["compare_structure"]
 
@@ -34,14 +35,14 @@ def compare_structure(ensemble: Ensemble, model: onnx.ModelProto, subject: str =
         elif not operators:
             check.count("tree operators", "1 or more", "0")
         else:
-            trees = ensemble.model
-            nodes = _compare_trees(check, ensemble, trees, operators[0])
+            trees, sets = ensemble.model, read_sets(model)
+            nodes = _compare_trees(check, ensemble, trees, operators[0], sets)
             # A second one counts the leaves that are not -0.0.
             counted = _is_something(trees.leaf) & trees.is_leaf[:, None]
             other = replace(trees, leaf=counted.astype(np.float32))
             zeros = replace(ensemble, base=np.zeros_like(ensemble.base))
             for operator in operators[1:]:
-                nodes += _compare_trees(check, zeros, other, operator)
+                nodes += _compare_trees(check, zeros, other, operator, sets)
     except (ValueError, KeyError, IndexError) as error:
         check.count("a tree ensemble", "one by the standard", str(error))
     note = "trees, split modes, features, thresholds, directions, leaves, base margin"
@@ -114,7 +115,13 @@ class _Place:
         return tree, int(node - self.trees.first[tree])
 
 
-def _compare_trees(check: _Check, ensemble: Ensemble, trees: Trees, graph: GraphTrees) -> int:
+def _compare_trees(
+    check: _Check,
+    ensemble: Ensemble,
+    trees: Trees,
+    graph: GraphTrees,
+    sets: Mapping[int, tuple[int, Floats]],
+) -> int:
     """Walk down both side by side; returns how many of the booster's nodes were come to."""
     check.count("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
     check.count("values added last", "0", str(len(graph.base_values)))
@@ -122,7 +129,7 @@ def _compare_trees(check: _Check, ensemble: Ensemble, trees: Trees, graph: Graph
     check.count("base margin", words_of(ensemble.base), words_of(base))
     count = min(len(trees), graph.n_trees - 1)
     ours, theirs = trees.first[:count], graph.root[1 : count + 1]
-    walk = _Walk(check, trees, graph, ensemble.n_targets)
+    walk = _Walk(check, trees, graph, ensemble.n_targets, sets)
     nodes = 0
     while len(ours):
         nodes += len(ours)
@@ -139,12 +146,14 @@ class _Walk:
         trees: the booster's.
         graph: the operator's.
         k: margins of a row.
+        sets: by column behind those of a row, the feature that it is looked up by, and its codes.
     """
 
     check: _Check
     trees: Trees
     graph: GraphTrees
     k: int
+    sets: Mapping[int, tuple[int, Floats]]
 
     def down(self, ours: Ints, theirs: Ints) -> tuple[Ints, Ints]:
         """Compare a level of nodes; the next level."""
@@ -167,23 +176,40 @@ class _Walk:
         check, trees, graph = self.check, self.trees, self.graph
         codes = trees.categorical[ours]
         place = _Place(trees, ours)
-        mode = np.where(codes, "BRANCH_EQ", "BRANCH_LT")
+        # A split by codes is a chain of equalities, or asks a column that a table looks up.
+        looked_up = codes & np.isin(graph.feature[theirs], list(self.sets))
+        chain = codes & ~looked_up
+        mode = np.where(chain, "BRANCH_EQ", "BRANCH_LT")
         same = check.arrays("split mode", mode, graph.mode[theirs], place)
-        check.arrays("feature", trees.feature[ours], graph.feature[theirs], place)
-        number = np.flatnonzero(~codes)
+        feature = graph.feature[theirs].copy()
+        feature[looked_up] = [self.sets[int(column)][0] for column in feature[looked_up]]
+        check.arrays("feature", trees.feature[ours], feature, place)
+        number = np.flatnonzero(~chain)
         at = _Place(trees, ours[number])
-        check.arrays("threshold", trees.threshold[ours[number]], graph.value[theirs[number]], at)
+        threshold = np.where(codes, np.float32(0.5), trees.threshold[ours])
+        check.arrays("threshold", threshold[number], graph.value[theirs[number]], at)
         # True is left for a threshold and right for a code.
-        missing = np.where(graph.missing_is_true[theirs] ^ codes, "left", "right")
+        missing = np.where(graph.missing_is_true[theirs] ^ chain, "left", "right")
         default = np.where(trees.default_left[ours], "left", "right")
         check.arrays("way of a missing value", default, missing, place)
         left, right = graph.true[theirs].copy(), graph.false[theirs].copy()
         for at_code in np.flatnonzero(codes):
+            node, start = int(ours[at_code]), int(theirs[at_code])
+            if looked_up[at_code]:
+                self._codes(node, self.sets[int(graph.feature[start])][1], place.of(int(at_code)))
+                continue
             left[at_code], right[at_code] = -1, -1
             if same[at_code]:
-                node, start = int(ours[at_code]), int(theirs[at_code])
                 left[at_code], right[at_code] = self._chain(node, start, place.of(int(at_code)))
         return left, right
+
+    def _codes(self, node: int, found: Floats, place: tuple[int, int]) -> None:
+        """Compare the codes of a node with those that were found."""
+        trees = self.trees
+        listed = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
+        tree, local = place
+        words = words_of(listed.astype(np.float32)), words_of(found)
+        self.check.count("codes", *words, tree=tree, node=local)
 
     def _chain(self, node: int, start: int, place: tuple[int, int]) -> tuple[int, int]:
         """The end of a chain of codes that share one true child: the nodes left and right."""
