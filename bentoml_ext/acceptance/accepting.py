@@ -8,18 +8,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from bentoml_ext.acceptance.blocks import encoded_blocks
 from bentoml_ext.acceptance.check import Check
 from bentoml_ext.acceptance.column import find_column
 from bentoml_ext.acceptance.equivalence import fingerprint, probes
 from bentoml_ext.acceptance.measures import Measure, measures
 from bentoml_ext.acceptance.predictions import Predictions, read_predictions
 from bentoml_ext.acceptance.refusal import Refusal
-from bentoml_ext.acceptance.scoring import BLOCK_ROWS, Progress, Readable
+from bentoml_ext.acceptance.scoring import Progress, Readable
 from bentoml_ext.acceptance.search import Agreeing, Search
 from bentoml_ext.arrays import Margins
 from bentoml_ext.decision import Decider
-from bentoml_ext.encoder import Application
-from bentoml_ext.errors import BentoMLExtError, InvalidApplication, NotAccepted
+from bentoml_ext.errors import BentoMLExtError, NotAccepted
 from bentoml_ext.evidence import Acceptance
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Reading
@@ -126,11 +126,7 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
     )
     found = read_predictions(check.given, columns, note)
     asked = measures(found, scorer.decider)
-    margins = np.empty(len(check), np.float32)
-    for start in range(0, len(check), BLOCK_ROWS):
-        rows = np.arange(start, min(start + BLOCK_ROWS, len(check)))
-        applications = check.given.applications(rows, scorer.encoder.fields, columns)
-        margins[rows] = _margins(scorer, applications, check, start)
+    margins = _margins(scorer, check, columns)
     every = np.arange(len(check))
     same = [measure.same(margins, every) for measure in asked]
     agreed = [measure for measure, mask in zip(asked, same, strict=True) if mask.all()]
@@ -146,22 +142,30 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
     return _acceptance(check, found, agreed[0], reading or Reading(), [])
 
 
-def _margins(
-    scorer: Scorer, applications: Sequence[Application], check: Check, start: int
-) -> Margins:
-    """Margins of the answers to applications, at once, and of the first one by one, too."""
-    try:
-        answers = scorer.classify_batch(applications)
-        singly = [scorer.classify(application) for application in applications[:SINGLY]]
-    except InvalidApplication as error:
-        place = check.given.place(start + (error.index or 0))
-        raise NotAccepted(f"{error.reason}, {place} of {check.name}.") from error
-    for index, (one, other) in enumerate(zip(singly, answers, strict=False)):
-        if one != other:
-            raise NotAccepted(
-                f"Expected {other}, got {one} by itself - at {check.given.place(start + index)}."
-            )
-    return np.array([answer.margin for answer in answers], np.float32)
+def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Margins:
+    """Margins of the answers to all applications: in blocks, and the first of each singly, too.
+
+    Raises:
+        NotAccepted: a refused application, or one that is answered otherwise by itself.
+    """
+    margins = np.empty(len(check), np.float32)
+    for start, encoded, count in encoded_blocks(scorer.encoder, check.given, columns):
+        if encoded.refused:
+            error = encoded.refused[0]
+            place = check.given.place(start + (error.index or 0))
+            raise NotAccepted(f"{error.reason}, {place} of {check.name}.")
+        answers = scorer.answers(encoded.rows)
+        margins[start : start + count] = [answer.margin for answer in answers]
+        first = np.arange(start, start + min(count, SINGLY))
+        for row, application in enumerate(
+            check.given.applications(first, scorer.encoder.fields, columns)
+        ):
+            if (alone := scorer.classify(application)) != answers[row]:
+                raise NotAccepted(
+                    f"Expected {answers[row]}, got {alone} by itself - at "
+                    f"{check.given.place(start + row)} of {check.name}."
+                )
+    return margins
 
 
 def _predictions(

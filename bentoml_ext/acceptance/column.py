@@ -37,7 +37,9 @@ def find_column(
     others = [name for name in names if name not in fields and not INDEX.fullmatch(name)]
     if asked is not None:
         return _asked(names, fields, asked), ""
-    known = [name for name in others if KNOWN.fullmatch(_plain(name)) or name == key]
+    known = [name for name in others if KNOWN.fullmatch(_plain(name))]
+    # What stands under the policy's key may be the outcome as well: it counts if nothing else does.
+    known = known or [name for name in others if name == key]
     if pair := _pair(others):
         known = [name for name in known if name not in pair] + pair
         if known == pair:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from bentoml_ext.acceptance.blocks import encode, encoded_blocks
 from bentoml_ext.acceptance.given import Given
 from bentoml_ext.acceptance.measures import Mask
 from bentoml_ext.arrays import Ints, Margins, Rows
-from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.encoder import Encoded, Encoder
 from bentoml_ext.errors import ImportRefused, InvalidApplication
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, on_one_thread
 
-__all__ = ["BLOCK_ROWS", "Candidate", "Oracles", "Progress", "Readable", "Scored"]
-
-BLOCK_ROWS: Final = 16_384
-SPOT_ROWS: Final = 16
-"""Rows of a block that the one-application encoder writes, too, where the columns' own did."""
+__all__ = ["Candidate", "Oracles", "Progress", "Readable", "Scored"]
 
 Progress = Callable[[int, int], None]
 """Called with the rows that are done and all that there will be."""
@@ -121,13 +117,13 @@ class Candidate:
     def some(self, rows: Ints) -> Scored:
         """Score some rows, one application after the other; their features are kept."""
         applications = self._given.applications(rows, self.encoder.fields, self._without)
-        return self._scored(_encode(self.encoder, applications), len(rows))
+        return self._scored(encode(self.encoder, applications), len(rows))
 
     def all(self, on_progress: Progress | None = None) -> Scored:
         """Score all rows, in blocks; features are not kept."""
         count, none = len(self._given), np.empty((0, self.encoder.n_features), np.float32)
         whole = Scored(np.empty(count, np.float32), np.zeros(count, np.bool_), none)
-        for start, encoded, length in self._blocks():
+        for start, encoded, length in encoded_blocks(self.encoder, self._given, self._without):
             part = self._scored(encoded, length)
             whole.margins[start : start + length] = part.margins
             whole.refused[start : start + length] = part.refused
@@ -148,49 +144,3 @@ class Candidate:
         rows = np.full((count, encoded.rows.shape[1]), np.nan, np.float32)
         rows[good] = encoded.rows
         return Scored(margins, ~good, rows, errors)
-
-    def _blocks(self) -> Iterator[tuple[int, Encoded, int]]:
-        columns = ColumnEncoder(self.encoder, text_numbers=self._given.text_numbers)
-        names = [*(field.name for field in self.encoder.fields), *self.encoder.one_hot]
-        for start in range(0, len(self._given), BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, len(self._given))
-            encoded = self._by_columns(columns, start, stop, names)
-            if encoded is None:
-                wanted = np.arange(start, stop)
-                applications = self._given.applications(wanted, self.encoder.fields, self._without)
-                encoded = _encode(self.encoder, applications)
-            yield start, encoded, stop - start
-
-    def _by_columns(
-        self, columns: ColumnEncoder, start: int, stop: int, names: Sequence[str]
-    ) -> Encoded | None:
-        """A block by its columns; None where the one-application encoder has the word."""
-        batch = self._given.batch(start, stop, names)
-        if batch is None:
-            return None
-        try:
-            encoded = columns.encode(batch)
-        except InvalidApplication:
-            return None
-        if encoded.refused:
-            return None
-        spots = np.linspace(0, stop - start - 1, SPOT_ROWS).astype(np.int64)
-        applications = self._given.applications(start + spots, self.encoder.fields, self._without)
-        singly = _encode(self.encoder, applications)
-        same = not singly.refused and np.array_equal(
-            singly.rows.view(np.uint32), encoded.rows[spots].view(np.uint32)
-        )
-        return encoded if same else None
-
-
-def _encode(encoder: Encoder, applications: Sequence[Any]) -> Encoded:
-    """Rows and refusals, one application after the other."""
-    refused: list[InvalidApplication] = []
-    good = []
-    for index, application in enumerate(applications):
-        error = next(encoder.wrong(application), None)
-        if error is None:
-            good.append(application)
-        else:
-            refused.append(error.at(index))
-    return Encoded(encoder.rows(good), refused)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import xgboost
 
-from bentoml_ext.acceptance import Accepted, Check, accept, scoring, search
+from bentoml_ext.acceptance import Accepted, Check, accept, blocks, search
 from bentoml_ext.errors import ImportRefused, NotAccepted, UnreadableInput
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Reading
@@ -259,7 +259,7 @@ def test_rows_in_several_blocks_are_all_compared(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # A block of the product has thousands of rows, whose test would take half a minute.
-    monkeypatch.setattr(scoring, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(blocks, "MOST_ROWS", 64)
     monkeypatch.setattr(search, "SAMPLE_ROWS", 16)
     model, path = trained(), tmp_path / "check.parquet"
     frame = with_prediction(model)
