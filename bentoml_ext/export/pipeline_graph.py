@@ -13,6 +13,7 @@ import onnx
 import sklearn
 import xgboost as xgb
 from onnx import TensorProto, helper
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from bentoml_ext.comparing import word_of
@@ -64,6 +65,13 @@ def pipeline_to_onnx(pipeline: Pipeline, example: Any, *, seed: int = 0) -> onnx
             f"{type(estimator or pipeline).__name__} - at the pipeline."
         )
     given = PipelineRows.of(example)
+    try:
+        pipeline.predict(given.part(0, 1).rows)
+    except (NotFittedError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExportRefused(
+            f"Expected a fitted pipeline and rows that it takes, got {reason} - at the example."
+        ) from error
     model = _build(pipeline, estimator, given)
     _prove(model, pipeline, given, seed)
     return model

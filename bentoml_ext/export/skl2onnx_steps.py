@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 from skl2onnx import update_registered_converter
+from skl2onnx.common._registration import get_converter, get_shape_calculator
 from skl2onnx.common.data_types import (
     BooleanTensorType,
     DoubleTensorType,
     FloatTensorType,
     Int64TensorType,
+    StringTensorType,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
@@ -26,6 +28,7 @@ __all__ = ["check_steps_ahead", "hand_over", "operators_for", "register_steps"]
 
 _STEPS: Final = (StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, SimpleImputer)
 _PREFIX: Final = "BentoMLExt"
+_STOCK_IMPUTER: Final = "SklearnImputer"
 # They move columns and round nothing that XGBoost would not round.
 _MOVERS: Final = ("SklearnConcat", "SklearnArrayFeatureExtractor", "SklearnFunctionTransformer")
 _KINDS: Final[dict[type, np.dtype[Any]]] = {
@@ -117,8 +120,17 @@ def _kind(operator: Any) -> np.dtype[Any]:
     return kind if kind == np.float32 else np.dtype(np.float64)
 
 
+def _fills_texts(operator: Any) -> bool:
+    """Whether it is an imputer of texts, which is left to skl2onnx: no estimator reads texts."""
+    is_imputer = isinstance(operator.raw_operator, SimpleImputer)
+    return is_imputer and isinstance(operator.inputs[0].type, StringTensorType)
+
+
 def _shapes(operator: Any) -> None:
     step = operator.raw_operator
+    if _fills_texts(operator):
+        get_shape_calculator(_STOCK_IMPUTER)(operator)
+        return
     width = int(step.n_features_in_)
     if isinstance(step, SimpleImputer):
         width = int(np.isfinite(np.asarray(step.statistics_, np.float64)).sum())
@@ -128,6 +140,9 @@ def _shapes(operator: Any) -> None:
 
 def _converter(how: Callable[[Operators, Block, Any, str], Block]) -> Callable[..., None]:
     def convert(scope: Any, operator: Any, container: Any) -> None:
+        if _fills_texts(operator):
+            get_converter(_STOCK_IMPUTER)(scope, operator, container)
+            return
         step, ops = operator.raw_operator, operators_for(scope, container, "step")
         place = f"step {type(step).__name__}"
         block = _table(operator).numbers(ops, place)

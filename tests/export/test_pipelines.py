@@ -160,6 +160,20 @@ def test_is_refused_by_name(what: str) -> None:
         pipeline_to_onnx(make().fit(rows, TARGET[:50]), rows)
 
 
+def test_a_pipeline_that_is_not_fitted_is_refused() -> None:
+    pipeline = make_pipeline(StandardScaler(), xgb.XGBRegressor())
+
+    with pytest.raises(ExportRefused, match="Expected a fitted pipeline"):
+        pipeline_to_onnx(pipeline, np.ones((9, 2)))
+
+
+def test_rows_of_other_columns_are_refused() -> None:
+    pipeline = model([("numbers", StandardScaler(), NUMBERS)])
+
+    with pytest.raises(ExportRefused, match=r"rows that it takes, got .*missing"):
+        pipeline_to_onnx(pipeline, FRAME[["age", "debt"]])
+
+
 def test_rare_categories_in_one_column_are_refused() -> None:
     pipeline = model([("texts", OneHotEncoder(min_frequency=300), TEXTS)])
 

@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 import skl2onnx
 import xgboost as xgb
+from skl2onnx.common.data_types import StringTensorType
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -161,6 +162,16 @@ def test_a_step_in_float32_is_said_to_be_one() -> None:
 
     with pytest.warns(UserWarning, match="StandardScaler computes in float32"):
         skl2onnx.to_onnx(model, ROWS[:1])
+
+
+def test_imputers_of_texts_ahead_of_other_estimators_are_left_to_skl2onnx() -> None:
+    texts = np.array([["a"], ["b"], [""], ["a"]], object)
+    imputer = SimpleImputer(missing_values="", strategy="constant", fill_value="b")
+    model = make_pipeline(imputer, OneHotEncoder(sparse_output=False)).fit(texts)
+    kinds = [("X", StringTensorType([None, 1]))]
+    (found,) = run(skl2onnx.convert_sklearn(model, initial_types=kinds), texts)
+
+    np.testing.assert_array_equal(found, model.transform(texts))
 
 
 @pytest.mark.parametrize("step", [PCA(2), OneHotEncoder(), PowerTransformer()], ids=str)
