@@ -51,6 +51,38 @@ class FileEntry(msgspec.Struct, frozen=True):
         return cls(hashlib.sha256(data).hexdigest(), len(data))
 
 
+class Assumption(msgspec.Struct, frozen=True):
+    """One thing that a source was read by.
+
+    Args:
+        part: what of the model it is about.
+        read_as: how it was read.
+        why: whose word that is.
+    """
+
+    part: str
+    read_as: str
+    why: str
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an imported model comes from.
+
+    Args:
+        source: file or tag, as it was named.
+        sha256: checksum of the booster's file.
+        trees: that were in it; the manifest's `n_trees` of them count.
+        reading: how it was read, as options of `bentoml ext import`.
+        assumptions: the same part by part, and whose word each is.
+    """
+
+    source: str
+    sha256: str
+    trees: int
+    reading: str
+    assumptions: list[Assumption]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """manifest.json: what the bundle holds and what made it.
 
@@ -63,6 +95,7 @@ class Manifest(msgspec.Struct, frozen=True):
         files: every other file of the bundle by name.
         versions: libraries that made it.
         sha256: checksum of this manifest, taken with an empty text here: no other file holds it.
+        origin: of an imported model; None of one that was handed over by its training.
     """
 
     format: int
@@ -73,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, FileEntry]
     versions: dict[str, str]
     sha256: str = ""
+    origin: Origin | None = None
 
     @property
     def facts(self) -> dict[str, Any]:

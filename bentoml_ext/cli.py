@@ -21,6 +21,8 @@ __all__ = ["ext"]
 CHOICE_FILL = click.Choice(["zero", "missing"])
 
 
+EXISTING_FILE: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
 
 EXTRAS = dict.fromkeys(
@@ -69,35 +71,86 @@ ext.add_command(verify_command)
 @click.option("--name", required=True, help="Name of the new model; NAME:VERSION sets both.")
 @click.option(
     "--features",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For a booster file: its feature names, a JSON list or a name a line.",
+    type=EXISTING_FILE,
+    help="For a booster's file: its feature names, a JSON list or a name a line.  "
+    "[default: the booster's own]",
 )
-@click.option("--null", type=CHOICE_FILL, help="What a number that is null becomes in a row.")
+@click.option(
+    "--check",
+    type=EXISTING_FILE,
+    help="Your applications with your own model's predictions (Parquet, CSV, NDJSON, Arrow): the "
+    "import gives the same, or says which option cures it.",
+)
+@click.option("--prediction", metavar="COLUMN", help="For --check: the column of predictions.")
 @click.option(
     "--absent",
     type=CHOICE_FILL,
-    default="zero",
-    show_default=True,
-    help="For a booster file: what a column becomes that an application has no entry for.",
+    help="What a column of a category holds for another category: 0 in dense rows, missing in "
+    "sparse ones.",
 )
-def import_command(source: str, name: str, features: Path | None, null: Any, absent: Any) -> None:
+@click.option(
+    "--null",
+    type=CHOICE_FILL,
+    help="What a number that is null becomes.  [default: null is refused]",
+)
+@click.option(
+    "--unknown",
+    type=click.Choice(["refuse", "zero"]),
+    help="What becomes of a category that the model has no column for.  [default: refuse]",
+)
+@click.option(
+    "--rounds",
+    type=click.Choice(["best", "all"]),
+    help="Of a Booster whose training stopped early: the rounds that count.",
+)
+@click.option(
+    "--missing",
+    type=float,
+    help="A number that means missing, as an estimator's missing=.  [default: NaN alone]",
+)
+@click.option(
+    "--separator",
+    help="What stands between field and category in a feature name.  "
+    "[default: the DictVectorizer's, or =]",
+)
+@click.option(
+    "--fields",
+    type=EXISTING_FILE,
+    help="Rules of fields as JSON: unit, minimum, maximum, nullable, sentinels, ...",
+)
+@click.option(
+    "--policy",
+    type=EXISTING_FILE,
+    help="Bands over the probability as JSON.  [default: DECLINED above 0.5, MAYBE above 0.3]",
+)
+def import_command(
+    source: str,
+    *,
+    name: str,
+    features: Path | None,
+    check: Path | None,
+    prediction: str | None,
+    fields: Path | None,
+    policy: Path | None,
+    **reading: Any,
+) -> None:
     """Make a bundle of SOURCE and store it.
 
-    SOURCE is the tag of a model that bentoml.xgboost saved with its DictVectorizer among the
-    custom objects, under any key; or a .json or .ubj booster file, with --features.
+    SOURCE is the tag of a model that bentoml.xgboost saved, with its DictVectorizer among the
+    custom objects or with feature names of its own; or a booster's file, JSON or UBJSON, under
+    whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
     from bentoml_ext import framework, importer, report
+    from bentoml_ext.reading import Reading
 
-    imported = importer.find(source, features, null=null, absent=absent)
+    if prediction is not None and check is None:
+        raise click.UsageError("--prediction is for --check.")
+    request = importer.Request(
+        source, features, Reading(**reading), fields, policy, check, prediction
+    )
     with report.progress("Proving") as on_progress:
-        stored = framework.save_model(
-            name,
-            imported.model,
-            encoder=imported.encoder,
-            labels=imported.origin,
-            on_progress=on_progress,
-        )
-    click.echo(report.imported(stored, framework.load_bundle(stored), source))
+        stored = importer.import_model(request, name, on_progress)
+    report.show(report.imported(stored, framework.load_bundle(stored), source))
 
 
 @ext.command("inspect")

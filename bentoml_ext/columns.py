@@ -7,35 +7,37 @@ decides and words it: the rows, and the refusals, are those of the one-applicati
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.arrow_values import (
+    EXACT,
+    as_numbers,
+    doubts,
+    is_null,
+    is_text,
+    is_text_codes,
+    refusals,
+    sentinels_in,
+    undictionaried,
+    without_nulls,
+)
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX, words
 from bentoml_ext.names import some_of
 from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["ColumnEncoder"]
 
-Mask: TypeAlias = npt.NDArray[np.bool_]
-
-EXACT: Final = 2.0**53
-"""Beyond it float64 has no place for every whole number."""
-
 REFUSED: Final = -1
 NO_TRACE: Final = -2
 """What stands for a column where a text has none."""
-
-NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 
 class ColumnEncoder:
@@ -110,9 +112,9 @@ class ColumnEncoder:
             return self._write_number(field, step, column, rows)
         if isinstance(step, Codes) and step.numbers:
             return self._write_codes(field, step, column, rows)
-        if _is_text(column.type):
+        if is_text(column.type):
             column = column.dictionary_encode()
-        if _is_text_codes(column.type):
+        if is_text_codes(column.type):
             return self._write_texts(field, step, column, rows)
         return self._write_singly(field, step, column, rows)
 
@@ -120,16 +122,16 @@ class ColumnEncoder:
         self, field: Field, step: Number, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         where, (low, high) = step.column, field.plain
-        decoded = _decoded(column)
+        decoded = undictionaried(column)
         numbers = self._numbers(field, decoded)
         if numbers is None:
             # Nulls have no type: where they may be, they are all that is right here.
-            rows[_is_null(decoded), where] = self._null
-            return _refused(field, column, column, np.ones(len(column), np.bool_))
+            rows[is_null(decoded), where] = self._null
+            return refusals(field, column, column, np.ones(len(column), np.bool_))
         whole = pa.types.is_integer(numbers.type)
         # What a null becomes, if it is plain; else anything plain, to be replaced.
         filler = self._null if low <= self._null <= high else low
-        values = _filled(numbers, filler)
+        values = without_nulls(numbers, filler)
         codes = sentinels_in(field, numbers.type)
         # A code that was rounded down lies below the range that `plain` leaves out.
         high = min([high, *(math.nextafter(code, -math.inf) for code in codes if code >= low)])
@@ -144,13 +146,13 @@ class ColumnEncoder:
             with np.errstate(over="ignore", invalid="ignore"):
                 np.add(values, self._start, out=rows[:, where], casting="same_kind")
         if numbers.null_count and filler != self._null:
-            rows[_is_null(numbers), where] = self._null
+            rows[is_null(numbers), where] = self._null
         if plain and numbers.null_count == (column.null_count if field.nullable else 0):
             return iter(())
         # A null may be text that is no number.
-        nulls = _is_null(numbers) & (not field.nullable or ~_is_null(column))
-        doubtful = nulls | _doubtful(field, values, codes, whole=whole)
-        return _refused(field, column, numbers, doubtful, codes)
+        nulls = is_null(numbers) & (not field.nullable or ~is_null(column))
+        doubtful = nulls | doubts(field, values, codes, whole=whole)
+        return refusals(field, column, numbers, doubtful, codes)
 
     def _numbers(self, field: Field, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a type that is no number's."""
@@ -160,8 +162,8 @@ class ColumnEncoder:
         if pa.types.is_decimal(kind):
             # By way of text, because Arrow's own cast may miss the nearest float64.
             return pc.cast(pc.cast(column, pa.string()), pa.float64())
-        if self._text_numbers and _is_text(kind):
-            return _parsed(column)
+        if self._text_numbers and is_text(kind):
+            return as_numbers(column)
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
             return column
         return None
@@ -185,47 +187,38 @@ class ColumnEncoder:
             rows[found, step.column] = found_at[found]
         gap = step.gap if isinstance(step, OneHot) else step.column
         if field.nullable and gap is not None:
-            rows[_is_null(_decoded(column)), gap] = self._start + self._null
-        return _refused(field, column, column, found_at == REFUSED)
+            rows[is_null(undictionaried(column)), gap] = self._start + self._null
+        return refusals(field, column, column, found_at == REFUSED)
 
     def _write_codes(
         self, field: Field, step: Codes, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Numbers that are codes, each of which has its place."""
-        decoded = _decoded(column)
+        decoded = undictionaried(column)
         numbers = self._numbers(field, decoded)
         if numbers is None:
             numbers = pa.nulls(len(decoded), pa.float64())
-        values = _filled(numbers, np.nan).astype(np.float64)
+        values = without_nulls(numbers, np.nan).astype(np.float64)
         order = np.argsort(step.numbers)
         known = np.array(step.numbers, np.float64)[order]
         at = np.searchsorted(known, values).clip(max=len(known) - 1)
         found = known[at] == values
         rows[found, step.column] = order[at[found]]
-        rows[_is_null(decoded), step.column] = self._null
-        return _refused(field, column, numbers, ~found)
+        rows[is_null(decoded), step.column] = self._null
+        return refusals(field, column, numbers, ~found)
 
     def _write_singly(
         self, field: Field, step: OneHot | Codes, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Values of another type, such as lists, one by one."""
         write = self._encoder.write
-        for index, value in enumerate(_decoded(column).to_pylist()):
+        for index, value in enumerate(undictionaried(column).to_pylist()):
             try:
                 field.check(value)
             except InvalidApplication as error:
                 yield error.at(index)
             else:
                 write(step, rows[index], value)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(check(kind) for check in checks)
-
-
-def _is_text_codes(kind: pa.DataType) -> bool:
-    return pa.types.is_dictionary(kind) and _is_text(kind.value_type)
 
 
 def _place(field: Field, step: OneHot | Codes, text: str | None) -> int:
@@ -238,82 +231,3 @@ def _place(field: Field, step: OneHot | Codes, text: str | None) -> int:
     if known is not None:
         return known
     return NO_TRACE if text in field.baseline or field.unknown == "zero" else REFUSED
-
-
-def _parsed(column: pa.Array) -> pa.Array:
-    """Text as float64; null where it is no number."""
-    try:
-        return pc.cast(column, pa.float64())
-    except pa.ArrowInvalid:
-        is_number = pc.match_substring_regex(column, NUMBER)
-        return pc.cast(pc.if_else(is_number, column, None), pa.float64())
-
-
-def _decoded(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _is_null(column: pa.Array) -> Mask:
-    mask: Mask = column.is_null().to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _filled(numbers: pa.Array, filler: float) -> npt.NDArray[Any]:
-    """Integers as they are, all else as float64, with no nulls."""
-    if pa.types.is_integer(numbers.type) and not numbers.null_count:
-        whole: npt.NDArray[np.int64] = numbers.to_numpy()
-        return whole
-    if numbers.null_count:
-        numbers = pc.fill_null(pc.cast(numbers, pa.float64(), safe=False), filler)
-    wide: npt.NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
-    return wide.astype(np.float64, copy=False)
-
-
-def sentinels_in(field: Field, kind: pa.DataType) -> dict[float, float]:
-    """The field's sentinels as a column of a type holds them, each with its sentinel.
-
-    float32 has no 99999999: such a column holds 100000000 in its place, and no reader can tell
-    which of the two was meant.
-    """
-    codes = {sentinel: sentinel for sentinel in field.sentinels}
-    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
-        with np.errstate(over="ignore"):
-            narrow = np.array(field.sentinels, kind.to_pandas_dtype())
-        codes |= dict(zip(narrow.astype(np.float64).tolist(), field.sentinels, strict=True))
-    return codes
-
-
-def _doubtful(
-    field: Field, values: npt.NDArray[Any], codes: Iterable[float], *, whole: bool
-) -> Mask:
-    """Where a number is wrong, or may be: whole numbers may be rounded as float64."""
-    limit = EXACT if whole else FLOAT32_MAX
-    wide: npt.NDArray[np.float64] = values.astype(np.float64, copy=False)
-    # Not `abs > limit`: NaN must not pass.
-    doubtful: Mask = ~(np.abs(wide) <= limit) | np.isin(wide, list(codes))
-    if field.minimum is not None:
-        doubtful |= wide < field.minimum
-    if field.maximum is not None:
-        doubtful |= wide > field.maximum
-    return doubtful
-
-
-def _refused(
-    field: Field,
-    column: pa.Array,
-    numbers: pa.Array,
-    doubtful: Mask,
-    codes: Mapping[float, float] = MappingProxyType({}),
-) -> Iterator[InvalidApplication]:
-    """What `Field.check` says of the doubtful values: of the number, where there is one."""
-    for index in np.flatnonzero(doubtful).tolist():
-        value: Any = numbers[index].as_py()
-        try:
-            field.check(column[index].as_py() if value is None else value)
-            if value in codes:
-                got = (
-                    f"{words(value)}, what {codes[value]:.17g}, a code for a missing value, becomes"
-                )
-                raise InvalidApplication(field.expected, f"{got} in {numbers.type}", field.name)
-        except InvalidApplication as error:
-            yield error.at(index)

@@ -7,24 +7,21 @@ scikit-learn is needed to read or to use one.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
+from bentoml_ext.errors import BundleError, InvalidApplication
 from bentoml_ext.field import Application, Field, Unknown, words
-from bentoml_ext.steps import Codes, Number, OneHot, Step, steps_of_names
+from bentoml_ext.field_rules import check_columns, check_names, field_of, with_rules
+from bentoml_ext.filling import FILL, Filler, start_of, write
+from bentoml_ext.steps import OneHot, Step, steps_of_names
 
 __all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler", "Unknown"]
-
-Filler: TypeAlias = Literal["zero", "missing"]
-
-FILL: Final[Mapping[Filler, float]] = {"zero": 0.0, "missing": math.nan}
-"""What a filler writes into a row."""
 
 
 class Encoded(NamedTuple):
@@ -86,15 +83,15 @@ class Encoder:
         self.absent: Filler = absent
         self.null: Filler = null
         self.missing = None if missing is None or math.isnan(missing) else float(missing)
-        _check_names(self.features, separator)
+        check_names(self.features, separator)
         if steps is None:
             names = () if fields is None else [field.name for field in fields]
             steps = steps_of_names(self.features, separator, names)
         by_field = {step.field: step for step in steps}
-        known = {step.field: _field_of(step) for step in steps}
-        self.fields = tuple(_with_rules(known, fields) if fields is not None else known.values())
+        known = {step.field: field_of(step) for step in steps}
+        self.fields = tuple(with_rules(known, fields) if fields is not None else known.values())
         self.steps: tuple[Step, ...] = tuple(by_field[field.name] for field in self.fields)
-        _check_columns(self.steps, len(self.features))
+        check_columns(self.steps, len(self.features))
         one_hot = [self.features[c] for step in self.steps for c in step.columns_filled]
         self.one_hot = frozenset(one_hot).difference(by_field)
         # All that has a meaning in an application: its fields, and what must not be there.
@@ -114,7 +111,7 @@ class Encoder:
 
         In float64; -0.0 leaves every number as it is.
         """
-        return 0.0 if self.absent == "zero" else -0.0
+        return start_of(self.absent)
 
     def with_rules(self, rules: Sequence[Field]) -> Encoder:
         """The same encoder under other rules (unit, minimum, nullable, sentinels).
@@ -216,7 +213,7 @@ class Encoder:
             row: floats, (n_features,), as blank as nothing else was written.
             value: of the field.
         """
-        _WRITERS[type(step)](self, step, row, value)
+        write(step, row, value, absent=self.absent, null=self.null)
 
     def mark(self, rows: Rows) -> None:
         """Turn cells that hold the marker for missing into NaN, in place; nothing without one.
@@ -259,82 +256,3 @@ class Encoder:
             missing=file.missing,
             steps=file.steps,
         )
-
-
-def _number(encoder: Encoder, step: Number, row: npt.NDArray[np.float64], value: Any) -> None:
-    if value is None:
-        row[step.column] = encoder.start + FILL[encoder.null]
-    elif not isinstance(value, str):
-        row[step.column] = encoder.start + value
-
-
-def _one_hot(encoder: Encoder, step: OneHot, row: npt.NDArray[np.float64], value: Any) -> None:
-    if value is None or isinstance(value, int | float):
-        if step.gap is not None:
-            row[step.gap] = encoder.start + (FILL[encoder.null] if value is None else value)
-        return
-    for text in (value,) if isinstance(value, str) else value:
-        if (column := step.columns.get(text)) is not None:
-            row[column] = 1.0
-
-
-def _codes(encoder: Encoder, step: Codes, row: npt.NDArray[np.float64], value: Any) -> None:
-    if value is None:
-        row[step.column] = FILL[encoder.null]
-    elif isinstance(value, str):
-        row[step.column] = step.texts.index(value)
-    else:
-        row[step.column] = step.numbers.index(value)
-
-
-_WRITERS: Final[Mapping[type[Step], Any]] = {Number: _number, OneHot: _one_hot, Codes: _codes}
-
-
-def _field_of(step: Step) -> Field:
-    """The field of a step, with no rule but what it can be."""
-    if isinstance(step, OneHot):
-        return Field(step.field, tuple(step.columns), nullable=step.gap is not None)
-    if isinstance(step, Codes):
-        return Field(step.field, step.texts, codes=step.numbers)
-    return Field(step.field)
-
-
-def _check_names(features: Sequence[str], separator: str) -> None:
-    if not separator:
-        raise FeatureMismatch("Expected a separator, got an empty text - at the encoder.")
-    if odd := [name for name in features if not isinstance(name, str)]:
-        raise FeatureMismatch(f"Expected feature names, got {words(odd[0])} - at features.")
-    if len(set(features)) != len(features):
-        raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
-
-
-def _check_columns(steps: Sequence[Step], n_features: int) -> None:
-    """Every column belongs to one step."""
-    filled = sorted(column for step in steps for column in step.columns_filled)
-    if filled != list(range(n_features)):
-        raise FeatureMismatch(
-            f"Expected steps that fill each of {n_features} columns once, got {filled[:20]} "
-            "- at the encoder."
-        )
-
-
-def _with_rules(known: Mapping[str, Field], rules: Collection[Field]) -> list[Field]:
-    """Rules for the fields that the steps know; which categories exist is the model's word."""
-    names = {rule.name for rule in rules}
-    if names != set(known) or len(names) != len(rules):
-        odd = sorted(names ^ set(known)) or sorted(names)
-        raise FeatureMismatch(
-            f"Expected rules for the fields {sorted(known)}, got {sorted(names)} - at '{odd[0]}'."
-        )
-    for rule in rules:
-        if bool(rule.categories) != bool(known[rule.name].categories):
-            raise FeatureMismatch(
-                f"Expected {known[rule.name].expected}, got a rule for {rule.expected} "
-                f"- at field '{rule.name}'."
-            )
-    return [
-        msgspec.structs.replace(
-            rule, categories=known[rule.name].categories, codes=known[rule.name].codes
-        )
-        for rule in rules
-    ]

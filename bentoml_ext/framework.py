@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-import numpy as np
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import environment, internals
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
+from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest, Origin
 from bentoml_ext.encoder import Application, Encoder
-from bentoml_ext.errors import FeatureMismatch
+from bentoml_ext.features import check_features
+from bentoml_ext.handed_over import booster_of, check_types, with_marker
 from bentoml_ext.policy import Policy
+from bentoml_ext.reading import Rounds
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.settings import Settings
 from bentoml_ext.tags import tag_of
@@ -51,6 +52,8 @@ def save_model(
     encoder: Encoder,
     policy: Policy | None = None,
     applications: Sequence[Application] = (),
+    rounds: Rounds | None = None,
+    origin: Origin | None = None,
     labels: dict[str, str] | None = None,
     metadata: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
@@ -60,11 +63,13 @@ def save_model(
     Args:
         name: the model's name; a version is made, unless a whole tag is given.
         model: Booster or scikit-learn estimator of XGBoost. Of an estimator that stopped early,
-            the trees that it would use are stored.
+            the trees that it would use are stored, and its marker for missing is the encoder's.
         encoder: application to row; its features are the booster's columns.
         policy: bands over the probability; by default DECLINED, MAYBE, APPROVED.
         applications: real ones, for the part of the proof that goes from application to decision.
             None of them is stored.
+        rounds: of a Booster that stopped early, whether "best" or "all" rounds count.
+        origin: of a model that was imported.
         labels: BentoML's labels of the version.
         metadata: BentoML's metadata of the version.
         on_progress: called now and then with the rows that are proven and all that will be.
@@ -73,8 +78,9 @@ def save_model(
         The stored model, module `bentoml_ext`.
 
     Raises:
-        FeatureMismatch: the encoder's features are not the booster's.
-        ExportRefused: no exact graph covers the booster. Nothing is stored.
+        FeatureMismatch: the encoder's features are not the booster's, or it is no encoder.
+        ExportRefused: no exact graph covers the booster, or it is none, or nobody says which of its
+            rounds count. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
         ConfigError: the name is none that BentoML allows.
         BentoMLException: the version exists.
@@ -82,8 +88,10 @@ def save_model(
     from bentoml_ext import export
 
     tag = tag_of(name)
-    booster = _booster_of(model)
-    _check_features(booster, encoder)
+    check_types(encoder, policy)
+    booster = booster_of(model, rounds)
+    encoder = with_marker(encoder, model)
+    check_features(booster, encoder.features, "the encoder")
     policy = policy or Policy()
     files = _files(booster, encoder, policy)
     proven = export.prove(
@@ -94,19 +102,9 @@ def save_model(
         applications=applications,
         on_progress=on_progress,
     )
-    manifest = _manifest(booster, encoder)
+    manifest = _manifest(booster, encoder, origin)
     files |= proven.files(manifest.facts)
-    with internals.create_model(
-        tag,
-        framework_versions=environment.libraries(),
-        module=MODULE,
-        api_version=API_VERSION,
-        signatures=SIGNATURES,
-        labels=labels,
-        metadata=metadata,
-    ) as stored:
-        Bundle.write(Path(stored.path), files, manifest)
-    return bentoml.models.get(stored.tag)
+    return _stored(tag, files, manifest, labels=labels, metadata=metadata)
 
 
 def get(tag: bentoml.Tag | str) -> bentoml.Model:
@@ -182,21 +180,20 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
     return service_for(model_name, **config)
 
 
-def _booster_of(model: xgboost.Booster | xgboost.XGBModel) -> xgboost.Booster:
-    """The trees that the model itself would use: the booster is the only truth from here on."""
-    import xgboost
-
-    if isinstance(model, xgboost.Booster):
-        return model
-    # A marker for missing values lives in the estimator, not in the booster.
-    if not np.isnan(model.missing):
-        raise FeatureMismatch(
-            f"Expected an estimator with missing=nan, got missing={model.missing} - at the model. "
-            "Train with NaN where a value is missing."
-        )
-    booster = model.get_booster()
-    best = booster.attr("best_iteration")
-    return booster if best is None else booster[: int(best) + 1]
+def _stored(
+    tag: bentoml.Tag, files: Mapping[str, bytes], manifest: Manifest, **told: Any
+) -> bentoml.Model:
+    """A new version in the store, whole or not at all."""
+    with internals.create_model(
+        tag,
+        framework_versions=environment.libraries(),
+        module=MODULE,
+        api_version=API_VERSION,
+        signatures=SIGNATURES,
+        **told,
+    ) as stored:
+        Bundle.write(Path(stored.path), files, manifest)
+    return bentoml.models.get(stored.tag)
 
 
 def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[str, bytes]:
@@ -214,26 +211,7 @@ def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[s
     }
 
 
-def _check_features(booster: xgboost.Booster, encoder: Encoder) -> None:
-    if booster.num_features() != encoder.n_features:
-        raise FeatureMismatch(
-            f"Expected {booster.num_features()} features for this booster, got "
-            f"{encoder.n_features} - at the encoder."
-        )
-    named = booster.feature_names
-    if named is not None and tuple(named) != encoder.features:
-        column = next(
-            i
-            for i, pair in enumerate(zip(named, encoder.features, strict=True))
-            if pair[0] != pair[1]
-        )
-        raise FeatureMismatch(
-            f"Expected feature '{named[column]}', got '{encoder.features[column]}' "
-            f"- at column {column} of the encoder."
-        )
-
-
-def _manifest(booster: xgboost.Booster, encoder: Encoder) -> Manifest:
+def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None) -> Manifest:
     learner = json.loads(booster.save_config())["learner"]
     return Manifest(
         format=0,
@@ -243,4 +221,5 @@ def _manifest(booster: xgboost.Booster, encoder: Encoder) -> Manifest:
         features=list(encoder.features),
         files={},
         versions=environment.libraries(),
+        origin=origin,
     )

@@ -1,195 +1,155 @@
-"""Importer: models saved in other ways become bundles.
+"""Importer: a model saved in another way becomes a bundle, and nothing about it is guessed.
 
-A model of the course is a booster with a pickled DictVectorizer beside it.
+What a source does not say is decided by the user's switches, or by a check against the user's own
+predictions; where neither speaks and it matters, the import asks. What has a default all the same
+is told as an assumption.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bentoml
-import msgspec
 
-from bentoml_ext.encoder import Encoder, Filler
-from bentoml_ext.errors import ExportRefused, FeatureMismatch, ImportRefused
-from bentoml_ext.pickled import CUSTOM_OBJECTS, encoder_of_pickle
-from bentoml_ext.tags import tag_of
+from bentoml_ext import framework
+from bentoml_ext.bundle import Assumption, Origin
+from bentoml_ext.fields_file import read_fields
+from bentoml_ext.policy import Policy
+from bentoml_ext.reading import Reading
+from bentoml_ext.source import Source
+from bentoml_ext.sources import find
 
 if TYPE_CHECKING:
-    import xgboost
+    from bentoml_ext.export.proof import Progress
 
-__all__ = [
-    "Imported",
-    "find",
-    "from_file",
-    "from_store",
-    "read_booster",
-    "read_features",
-]
-
-COURSE_MODULES = ("bentoml.xgboost", "_bentoml_impl.frameworks.xgboost")
-BOOSTER_FILES = ("saved_model.ubj", "saved_model.json")
-BOOSTER_SUFFIXES = (".json", ".ubj")
+__all__ = ["Request", "import_model"]
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What was found, ready for `bentoml_ext.save_model`.
+class Request:
+    """What a user says of the model to import.
 
     Args:
-        model: Booster or scikit-learn estimator of XGBoost.
-        encoder: application to row.
-        origin: where it came from, for the new version's labels.
-    """
-
-    model: xgboost.Booster | xgboost.XGBModel
-    encoder: Encoder
-    origin: dict[str, str] = field(default_factory=dict)
-
-
-def find(
-    source: str, features: Path | None, *, null: Filler | None = None, absent: Filler = "zero"
-) -> Imported:
-    """What `source` names: a booster file, or a tag in the model store.
-
-    Args:
-        source: a path that ends in .json or .ubj, else a tag.
+        source: path of a booster's file, or a tag.
         features: for a file, that of its feature names.
-        null, absent: as `from_store` and `from_file`.
-
-    Raises:
-        ImportRefused, NotFound, FeatureMismatch, ConfigError: as those.
+        reading: what the source does not say of itself.
+        fields: file with rules of the fields.
+        policy: file with the bands.
+        check: file of applications with the user's own predictions.
+        prediction: its column of predictions.
     """
-    path = Path(source)
-    if path.suffix not in BOOSTER_SUFFIXES:
-        if features is not None:
-            raise ImportRefused("Expected --features for a booster file alone, got it for a tag.")
-        return from_store(source, null)
-    if not path.is_file():
-        raise ImportRefused(f"Expected a booster file, got none - at {path}.")
-    if features is None:
-        raise ImportRefused(
-            f"Expected the feature names of {path.name}, got none - at --features. "
-            "Give a JSON list, or a text file with a name a line, in column order."
-        )
-    return from_file(path, read_features(features), null=null or "missing", absent=absent)
+
+    source: str
+    features: Path | None = None
+    reading: Reading = field(default_factory=Reading)
+    fields: Path | None = None
+    policy: Path | None = None
+    check: Path | None = None
+    prediction: str | None = None
 
 
-def from_store(tag: bentoml.Tag | str, null: Filler | None = None) -> Imported:
-    """A model that `bentoml.xgboost.save_model(..., custom_objects={...: dv})` stored.
+def import_model(
+    request: Request, name: bentoml.Tag | str, on_progress: Progress | None = None
+) -> bentoml.Model:
+    """Make a bundle of what a request names, prove it and store it.
 
     Args:
-        tag: its tag.
-        null: what a number that is null becomes; by default what the DictVectorizer makes of one
-            that is left out: zero if it is dense, as after `fillna(0)`, missing if it is sparse.
+        request: what to import, and how.
+        name: of the new model; NAME:VERSION sets both.
+        on_progress: as `framework.save_model`.
 
     Raises:
-        NotFound: no such model.
-        ConfigError: not a tag.
-        ImportRefused: another framework's model, no DictVectorizer in it, or anything else in
-            the pickle. The message names it.
+        ImportRefused, NotFound, FeatureMismatch, ConfigError: as `find`, `Source.ask` and
+            `read_fields`; ProofFailed, ExportRefused: as `framework.save_model`.
+        NotAccepted: the model, as it was read, does not give the user's own predictions.
     """
-    stored = bentoml.models.get(tag_of(tag))
-    if stored.info.module not in COURSE_MODULES:
-        raise ImportRefused(
-            f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "
-            f"- at {stored.tag}."
+    rules = () if request.fields is None else read_fields(request.fields)
+    source = find(request.source, request.features, rules=rules)
+    policy, policy_says = _policy(source, request.policy)
+    reading = request.reading
+    source.ask(reading)
+    found = source.read(reading)
+    origin = Origin(
+        source=source.name,
+        sha256=source.sha256,
+        trees=source.file.n_trees,
+        reading=reading.over(source.said).switches(),
+        assumptions=[*_assumptions(source, request, reading), policy_says],
+    )
+    return framework.save_model(
+        name,
+        found.model,
+        encoder=found.encoder,
+        policy=policy,
+        rounds="all",
+        origin=origin,
+        labels={"imported-from": source.name},
+        on_progress=on_progress,
+    )
+
+
+def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
+    """The bands, and whose word they are."""
+    if path is not None:
+        return (policy := Policy.from_file(path)), _said(policy, f"--policy {path.name}")
+    if source.threshold is not None:
+        policy = Policy.of_threshold(source.threshold)
+        return policy, _said(policy, "the threshold among the custom objects")
+    return (policy := Policy()), _said(policy, "assumed: the default (--policy FILE)")
+
+
+def _said(policy: Policy, why: str) -> Assumption:
+    bands = [f"{band.answer} above {band.above:g}" for band in policy.bands]
+    return Assumption(policy.key, ", ".join([*bands, f"else {policy.otherwise}"]), why)
+
+
+def _assumptions(source: Source, request: Request, reading: Reading) -> list[Assumption]:
+    """How the source was read, part by part, and whose word each is."""
+    file = source.file
+    told = dict(request.reading.decided())
+    own = dict(source.said.decided())
+
+    def why(part: str, otherwise: str, said: str = "the source says so") -> str:
+        if part in told:
+            return f"--{part}"
+        if part in own:
+            return said
+        found_out = request.check is not None and getattr(reading, part) is not None
+        return "found by --check" if found_out else otherwise
+
+    reading = reading.over(source.said)
+    names = "the booster's own names" if file.features else "as given, in this order"
+    if source.vectorizer:
+        names = "the DictVectorizer's names"
+    used = file.best if reading.rounds == "best" and source.stopped_early else file.n_rounds
+    rounds = f"{used} of {file.n_rounds}"
+    marked = reading.missing is not None and not math.isnan(reading.missing)
+    marker = f"NaN and {reading.missing:g}" if marked else "NaN alone"
+    estimator = "an estimator predicts by its best round"
+    found = [
+        Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request)),
+        Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
+        Assumption("missing", marker, why("missing", "assumed (--missing NUMBER)")),
+        Assumption("null", reading.null or "refused", why("null", "assumed (--null missing|zero)")),
+    ]
+    if "absent" in source.choices and reading.absent:
+        dense = "the DictVectorizer is dense"
+        found.append(Assumption("no entry", reading.absent, why("absent", "assumed", dense)))
+        unknown = reading.unknown or "refuse"
+        found.append(
+            Assumption(
+                "unknown category", unknown, why("unknown", "assumed (--unknown zero|refuse)")
+            )
         )
-    folder = Path(stored.path)
-    if not (folder / CUSTOM_OBJECTS).is_file():
-        raise ImportRefused(
-            f"Expected a DictVectorizer among the custom objects, got none - at {stored.tag}. "
-            "Save it with custom_objects={'DictVectorizer': dv}, or import the booster's file "
-            "with --features."
-        )
-    encoder = encoder_of_pickle((folder / CUSTOM_OBJECTS).read_bytes(), null)
-    found = [folder / name for name in BOOSTER_FILES if (folder / name).is_file()]
-    if not found:
-        raise ImportRefused(f"Expected {BOOSTER_FILES[0]}, got no booster - at {stored.tag}.")
-    model_class = getattr(stored.info.options, "model_class", None) or "Booster"
-    return Imported(_load(found[0], model_class), encoder, {"imported-from": str(stored.tag)})
+    return found
 
 
-def from_file(
-    path: Path, features: Sequence[str], *, null: Filler = "missing", absent: Filler = "zero"
-) -> Imported:
-    """A booster's own file, `.json` or `.ubj`, with the names of its features.
-
-    Args:
-        path: the file; its suffix tells XGBoost which of the two it is.
-        features: names in column order; `field=category` makes a category.
-        null: what a number that is null becomes in the row.
-        absent: what a column becomes for which the application has no entry.
-
-    Raises:
-        ImportRefused: not a booster.
-        FeatureMismatch: a name twice, or a field that is both a number and a category.
-    """
-    encoder = Encoder(features, null=null, absent=absent)
-    return Imported(_load(path, "Booster"), encoder, {"imported-from": path.name})
-
-
-def read_booster(path: Path) -> xgboost.Booster:
-    """A booster of its own file, `.json` or `.ubj`.
-
-    Raises:
-        ImportRefused: not a booster.
-    """
-    booster: xgboost.Booster = _load(path, "Booster")
-    return booster
-
-
-def read_features(path: Path) -> list[str]:
-    """Feature names from a file: a JSON list, or a name a line.
-
-    Raises:
-        FeatureMismatch: neither, or empty.
-    """
-    try:
-        # Editors of some systems begin a file with a mark.
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FeatureMismatch(f"Expected feature names, got {error} - at {path}.") from error
-    if text.lstrip().startswith("["):
-        try:
-            names = msgspec.json.decode(text, type=list[str])
-        except msgspec.DecodeError as error:
-            raise FeatureMismatch(f"Expected a list of names, got {error} - at {path}.") from error
-    else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    if not names:
-        raise FeatureMismatch(f"Expected feature names, got none - at {path}.")
-    return names
-
-
-def _load(path: Path, model_class: str) -> Any:
-    import xgboost
-
-    estimators = [name for name in xgboost.__all__ if name.startswith("XGB")]
-    if model_class not in ("Booster", *estimators):
-        raise ImportRefused(f"Expected Booster or an XGB estimator, got '{model_class}'.")
-    _check_document(path)
-    model = getattr(xgboost, model_class)()
-    try:
-        model.load_model(path)
-    except (xgboost.core.XGBoostError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise ImportRefused(f"Expected a booster, got {reason} - at {path}.") from error
-    return model
-
-
-def _check_document(path: Path) -> None:
-    """Refuse what is no whole document: XGBoost crashes the process on a .ubj file that was cut."""
-    from bentoml_ext.export import ubjson
-
-    data = path.read_bytes()
-    try:
-        document = ubjson.decode(data) if path.suffix == ".ubj" else msgspec.json.decode(data)
-        if "learner" not in document:
-            raise ValueError("no learner")
-    except (ExportRefused, ValueError, TypeError, RecursionError) as error:
-        reason = str(error).partition(" - at")[0].rpartition("got ")[2]
-        raise ImportRefused(f"Expected a booster, got {reason} - at {path}.") from error
+def _whose_order(source: Source, request: Request) -> str:
+    if source.file.features:
+        return "the booster has names"
+    if request.check is not None:
+        return "--check"
+    return "assumed: nothing has checked the order (--check FILE)"

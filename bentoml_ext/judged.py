@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
-from bentoml_ext import framework, importer
+from bentoml_ext import framework
+from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
@@ -56,7 +57,7 @@ def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Un
 def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) -> Judgement:
     """As `verify_file`."""
     start = time.perf_counter()
-    booster = _counting(importer.read_booster(file), rounds, file)
+    booster = _counting(read_booster(file), rounds, file)
     parts, facts = _parts(graph, booster, how)
     files = {path.name: path.read_bytes() for path in (graph, file)}
     proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), **facts)
@@ -74,7 +75,7 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
 
     start = time.perf_counter()
     bundle = framework.load_bundle(stored := framework.get(tag))
-    booster = importer.read_booster(bundle.path / BOOSTER)
+    booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
     if {"margin", "decision"} <= {one.name for one in model.graph.output}:
         told = bundle.encoder, bundle.policy

@@ -1,4 +1,4 @@
-"""Pickled: the encoder in a pickled DictVectorizer.
+"""Pickled: the DictVectorizer among pickled custom objects.
 
 The one place that reads a pickle. It admits a DictVectorizer and nothing else: no class of
 scikit-learn is loaded, and no code of the file runs.
@@ -8,29 +8,60 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Annotated, Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
-from bentoml_ext.encoder import Encoder, Filler
 from bentoml_ext.errors import ImportRefused
 
-__all__ = ["CUSTOM_OBJECTS", "encoder_of_pickle"]
+__all__ = ["CUSTOM_OBJECTS", "CustomObjects", "Vectorizer", "read_custom_objects"]
 
 CUSTOM_OBJECTS = "custom_objects.pkl"
+CUT_OFF: Final = re.compile(r"threshold|cut.?off")
 VECTORIZER_MODULES = (
     "sklearn.feature_extraction._dict_vectorizer",
     "sklearn.feature_extraction.dict_vectorizer",
 )
 
 
-def encoder_of_pickle(data: bytes, null: Filler | None = None) -> Encoder:
-    """The encoder of a pickled dictionary of custom objects that holds one DictVectorizer.
+@dataclass(frozen=True)
+class Vectorizer:
+    """What is used of a fitted DictVectorizer.
+
+    Args:
+        features: its feature names, one for each column.
+        separator: what stands between field and category in a name.
+        sparse: whether it writes sparse rows.
+    """
+
+    features: tuple[str, ...]
+    separator: str
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class CustomObjects:
+    """What is used of the objects that BentoML keeps beside a model.
+
+    Args:
+        vectorizer: the one DictVectorizer among them.
+        threshold: the one number between 0 and 1 whose key says that it is a cut-off, or None.
+    """
+
+    vectorizer: Vectorizer
+    threshold: float | None = None
+
+
+def read_custom_objects(data: bytes) -> CustomObjects:
+    """A pickled dictionary of custom objects that holds one DictVectorizer.
 
     Raises:
-        ImportRefused: anything else in the pickle, no or several DictVectorizers, or one whose
-            numbers are no floats.
+        ImportRefused: anything else in the pickle, no or several DictVectorizers, one whose
+            numbers are no floats, or several cut-offs.
     """
     try:
         objects = _Unpickler(data).load()
@@ -39,14 +70,30 @@ def encoder_of_pickle(data: bytes, null: Filler | None = None) -> Encoder:
     except Exception as error:
         raise ImportRefused(f"Expected a pickle, got {error!r} - at {CUSTOM_OBJECTS}.") from error
     # Whatever its key is called: the course spells it in two ways.
-    values = objects.values() if isinstance(objects, dict) else [objects]
-    found = [value for value in values if isinstance(value, _Vectorizer)]
+    named = objects if isinstance(objects, dict) else {str(type(objects)): objects}
+    found = [value for value in named.values() if isinstance(value, _Vectorizer)]
     if len(found) != 1:
-        keys = sorted(map(str, objects)) if isinstance(objects, dict) else [str(type(objects))]
         raise ImportRefused(
-            f"Expected one DictVectorizer, got {len(found)} among {keys} - at {CUSTOM_OBJECTS}."
+            f"Expected one DictVectorizer, got {len(found)} among {sorted(map(str, named))} "
+            f"- at {CUSTOM_OBJECTS}."
         )
-    return _encoder_of(found[0], null)
+    return CustomObjects(_vectorizer_of(found[0]), _threshold_of(named))
+
+
+def _threshold_of(named: Mapping[Any, Any]) -> float | None:
+    found = {
+        str(key): float(value)
+        for key, value in named.items()
+        if isinstance(value, float | np.floating)
+        and 0 < value < 1
+        and CUT_OFF.search(str(key).casefold())
+    }
+    if len(found) > 1:
+        raise ImportRefused(
+            f"Expected one threshold, got {found} - at {CUSTOM_OBJECTS}. "
+            "Say which answers there are: --policy FILE."
+        )
+    return next(iter(found.values()), None)
 
 
 class _Vectorizer:
@@ -63,7 +110,7 @@ class _State(msgspec.Struct):
     sparse: bool = True
 
 
-def _encoder_of(vectorizer: _Vectorizer, null: Filler | None) -> Encoder:
+def _vectorizer_of(vectorizer: _Vectorizer) -> Vectorizer:
     given = vars(vectorizer)
     if missing := {"feature_names_", "vocabulary_"} - set(given):
         raise ImportRefused(
@@ -86,10 +133,14 @@ def _encoder_of(vectorizer: _Vectorizer, null: Filler | None) -> Encoder:
             "Expected a DictVectorizer whose vocabulary numbers its feature names, got another "
             f"- at {CUSTOM_OBJECTS}."
         )
-    absent: Filler = "missing" if state.sparse else "zero"
-    return Encoder(
-        state.feature_names_, separator=state.separator, absent=absent, null=null or absent
-    )
+    return Vectorizer(tuple(state.feature_names_), state.separator, state.sparse)
+
+
+def _scalar(dtype: Any, data: bytes) -> Any:
+    """A numpy number, as numpy's own pickles make it."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub":
+        raise ImportRefused(f"Expected a number, got {dtype!r:.60} - at {CUSTOM_OBJECTS}.")
+    return np.frombuffer(data, dtype, 1)[0]
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
@@ -97,6 +148,8 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "float64"): np.float64,
     ("numpy", "float32"): np.float32,
     ("numpy", "dtype"): np.dtype,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy.core.multiarray", "scalar"): _scalar,
     ("builtins", "float"): float,
     # The same in the protocol that Python 2 reads.
     ("__builtin__", "float"): float,

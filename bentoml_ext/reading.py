@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from bentoml_ext.encoder import Filler
+from bentoml_ext.encoder import Filler, Unknown
 
-__all__ = ["SWITCHES", "Reading", "Rounds", "Unknown"]
+__all__ = ["SWITCHES", "Reading", "Rounds"]
 
 Rounds: TypeAlias = Literal["best", "all"]
-Unknown: TypeAlias = Literal["refuse", "zero"]
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,12 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from bentoml_ext.bundle import GRAPH, Bundle
+from bentoml_ext.bundle import GRAPH, Bundle, Manifest, Origin
 from bentoml_ext.evidence import Acceptance, Part, Proof
 from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
     from bentoml_ext.bulk.summary import Summary
-    from bentoml_ext.encoder import Field
     from bentoml_ext.export.proof import Progress
     from bentoml_ext.rows_graph import RowsGraph
     from bentoml_ext.whole_graph import WholeGraph
@@ -109,16 +108,29 @@ def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str
     )
 
 
-def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> str:
-    """After `import`: the new tag, and what to do with it."""
+def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableType:
+    """After `import`: the new tag, what was assumed, and what to do with it."""
     manifest = bundle.manifest
-    return (
+    head = (
         f"Imported {source} as {stored.tag}: {manifest.n_trees} trees, "
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
-        f"{manifest.objective}.\n{_evidence(bundle)}\n"
-        "Serve it with `bentoml serve service:svc`, where service.py holds:\n"
-        f'    import bentoml_ext\n    svc = bentoml_ext.get_service("{stored.tag}")'
+        f"{manifest.objective}."
     )
+    told: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
+    told.append("Nothing has checked this against your own model's predictions.")
+    return Group(
+        *told,
+        f"{_evidence(bundle)}\n"
+        "Serve it with `bentoml serve service:svc`, where service.py holds:\n"
+        f'    import bentoml_ext\n    svc = bentoml_ext.get_service("{stored.tag}")',
+    )
+
+
+def _read_as(origin: Origin) -> Table:
+    table = _table("Part", "Read as", "Because")
+    for assumption in origin.assumptions:
+        table.add_row(assumption.part, assumption.read_as, assumption.why)
+    return table
 
 
 def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
@@ -128,7 +140,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts.add_row("path", stored.path)
     facts.add_row("created", stored.info.creation_time.isoformat(timespec="seconds"))
     facts.add_row("objective", manifest.objective)
-    facts.add_row("trees", str(manifest.n_trees))
+    facts.add_row("trees", _trees(manifest))
     facts.add_row("features", str(manifest.n_features))
     bands = [f"{band.answer} above {band.above:g}" for band in bundle.policy.bands]
     facts.add_row(bundle.policy.key, ", ".join([*bands, f"else {bundle.policy.otherwise}"]))
@@ -145,9 +157,10 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
         files.add_row(name, f"{entry.size_bytes:,}", entry.sha256)
 
     fields = _table("Field", "Columns", "Takes")
-    for field in bundle.encoder.fields:
-        fields.add_row(field.name, str(_columns(field)), field.expected)
-    return Group(facts, files, fields)
+    for field, step in zip(bundle.encoder.fields, bundle.encoder.steps, strict=True):
+        fields.add_row(field.name, str(len(step.columns_filled)), field.expected)
+    read_as = [] if manifest.origin is None else [_read_as(manifest.origin)]
+    return Group(facts, files, fields, *read_as)
 
 
 def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
@@ -274,8 +287,11 @@ def show(what: RenderableType) -> None:
     console.print(what, highlight=False)
 
 
-def _columns(field: Field) -> int:
-    return len(field.categories) or 1
+def _trees(manifest: Manifest) -> str:
+    """How many count, and of how many."""
+    there = manifest.origin.trees if manifest.origin else manifest.n_trees
+    of = f" of {there} in {manifest.origin.source}" if manifest.origin else ""
+    return f"{manifest.n_trees}{of}"
 
 
 def _table(*names: str) -> Table:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import bentoml
 
-from bentoml_ext import importer
+from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.errors import BackendMissing
 from bentoml_ext.selftest import load_proof
@@ -58,7 +58,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> RowsGraph:
             "stored graph as it is."
         ) from error
     _, sha256 = load_proof(bundle)
-    booster = importer.read_booster(bundle.path / BOOSTER)
+    booster = read_booster(bundle.path / BOOSTER)
     model = to_onnx(booster, with_prediction=False)
     told = {one.key: one for one in model.metadata_props}
     for name, value in {

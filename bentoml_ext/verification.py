@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Unpack
 import msgspec
 import numpy as np
 
-from bentoml_ext import framework, importer, judged
+from bentoml_ext import framework, judged
 from bentoml_ext.backends import Backend, form_names
+from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.comparing import Decisions, Tally
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
@@ -129,7 +130,7 @@ def verify_bundle(
     if all(importlib.util.find_spec(name) for name in PROVERS):
         from bentoml_ext import export
 
-        booster = importer.read_booster(bundle.path / BOOSTER)
+        booster = read_booster(bundle.path / BOOSTER)
         proof = export.prove(
             booster,
             files,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import bentoml
 
-from bentoml_ext import importer
+from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.selftest import load_proof
 
@@ -51,7 +51,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
     from bentoml_ext.export.application_proof import prove_application_graph
 
     _, sha256 = load_proof(bundle)
-    booster = importer.read_booster(bundle.path / BOOSTER)
+    booster = read_booster(bundle.path / BOOSTER)
     model = to_application_onnx(
         booster,
         bundle.encoder,

@@ -15,8 +15,10 @@ from bentoml.exceptions import BentoMLException, NotFound
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
-from bentoml_ext import importer
 from bentoml_ext.errors import FeatureMismatch, ImportRefused
+from bentoml_ext.features import read_features
+from bentoml_ext.reading import Reading
+from bentoml_ext.sources import find, from_store
 from tests import small
 from tests.commands import bentoml_command
 from tests.vectorizers import Runs, fitted
@@ -40,7 +42,7 @@ def test_feature_names_are_a_list_or_a_name_a_line(
     path = tmp_path / "features"
     path.write_text(text, encoding="utf-8")
 
-    assert importer.read_features(path) == names
+    assert read_features(path) == names
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\n", b"[]", b'["a", 3]', b'["a"', b"\xff\xfea"])
@@ -49,7 +51,7 @@ def test_a_file_without_feature_names_is_refused(tmp_path: Path, data: bytes) ->
     path.write_bytes(data)
 
     with pytest.raises(FeatureMismatch, match=f"at {path}"):
-        importer.read_features(path)
+        read_features(path)
 
 
 @pytest.fixture
@@ -67,11 +69,12 @@ def test_a_booster_file_with_its_feature_names_is_imported(
     path = tmp_path / f"model.{suffix}"
     small.booster().save_model(path)
 
-    imported = importer.find(str(path), features, absent=absent)
+    source = find(str(path), features)
+    imported = source.read(Reading(absent=absent))
 
+    assert source.name == path.name
     assert imported.encoder.features == small.FEATURES
     assert (imported.encoder.absent, imported.encoder.null) == (absent, "missing")
-    assert imported.origin == {"imported-from": path.name}
     rows = small.rows(20)
     small.assert_same_bits(
         expected=small.booster().inplace_predict(rows), got=imported.model.inplace_predict(rows)
@@ -83,7 +86,7 @@ def test_a_booster_file_needs_its_feature_names(tmp_path: Path) -> None:
     small.booster().save_model(path)
 
     with pytest.raises(ImportRefused, match=r"feature names of model\.json, got none - at --feat"):
-        importer.find(str(path), None)
+        find(str(path))
 
 
 @pytest.mark.parametrize("suffix", ["json", "ubj"])
@@ -97,7 +100,7 @@ def test_a_cut_booster_file_is_refused(
     path.write_bytes(data[: int(len(data) * part)])
 
     with pytest.raises(ImportRefused, match=f"Expected a booster, got .* at {path}"):
-        importer.find(str(path), features)
+        find(str(path), features)
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[1, 2]", b"null", b"not a model", b'{"learner": 3}'])
@@ -109,42 +112,48 @@ def test_a_file_that_is_no_booster_is_refused(
     path.write_bytes(data)
 
     with pytest.raises(ImportRefused, match="Expected a booster, got"):
-        importer.find(str(path), features)
+        find(str(path), features)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path, features: Path) -> None:
+@pytest.mark.parametrize("name", ["model.ubj", "model.pkl", "model.JSON", "model"])
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path, features: Path, name: str) -> None:
     with pytest.raises(ImportRefused, match="Expected a booster file, got none"):
-        importer.find(str(tmp_path / "model.ubj"), features)
+        find(str(tmp_path / name), features)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImportRefused, match=r"got a folder .* Name the file in it"):
+        find(str(tmp_path))
 
 
 def test_feature_names_are_not_for_a_tag(features: Path) -> None:
     with pytest.raises(ImportRefused, match="--features for a booster file alone"):
-        importer.find("model:latest", features)
+        find("model:latest", features)
 
 
 def test_a_tag_that_is_not_in_the_store_is_not_found() -> None:
     with pytest.raises(NotFound, match="importer_nothing"):
-        importer.find("importer_nothing:latest", None)
+        find("importer_nothing:latest")
 
 
 @pytest.mark.parametrize("source", ["a b", "model/x", "Ümlaut", "", "m:v:w", "../x"])
 def test_what_is_neither_file_nor_tag_is_refused(source: str) -> None:
     with pytest.raises(BentoMLException):
-        importer.find(source, None)
+        find(source)
 
 
 def test_a_model_without_custom_objects_says_how_to_save_one() -> None:
     stored = bentoml.xgboost.save_model("importer_bare", small.booster())
 
     with pytest.raises(ImportRefused, match=r"custom objects, got none .* custom_objects={'DictV"):
-        importer.from_store(stored.tag)
+        from_store(stored.tag)
 
 
 def test_a_bundle_is_not_imported_again() -> None:
     stored = bentoml_ext.save_model("importer_own", small.booster(), encoder=small.encoder())
 
     with pytest.raises(ImportRefused, match=r"bentoml\.xgboost, got one saved by bentoml_ext"):
-        importer.from_store(stored.tag)
+        from_store(stored.tag)
 
 
 def test_a_vectorizer_of_other_columns_is_refused_and_nothing_stored(home: Path) -> None:
@@ -157,7 +166,7 @@ def test_a_vectorizer_of_other_columns_is_refused_and_nothing_stored(home: Path)
 
     assert ended.returncode == 1
     assert ended.stderr == (
-        "Error: Expected 4 features for this booster, got 2 - at the encoder.\n"
+        f"Error: Expected 4 features for this booster, got 2 - at {stored.tag}.\n"
     )
     with pytest.raises(NotFound):
         bentoml.models.get("importer_refused")

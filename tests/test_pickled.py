@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from bentoml_ext import pickled as module
-from bentoml_ext.errors import FeatureMismatch, ImportRefused
-from bentoml_ext.pickled import encoder_of_pickle
+from bentoml_ext.errors import ImportRefused
+from bentoml_ext.pickled import Vectorizer, read_custom_objects
 from tests import small
 from tests.vectorizers import SEEN, Runs, fitted
 
@@ -45,31 +45,39 @@ def marker(tmp_path: Path) -> Path:
 def test_a_dict_vectorizer_is_read_under_any_key_and_protocol(sparse: bool, protocol: int) -> None:
     objects = {"the Vectorizer!": fitted(sparse=sparse), "threshold": 0.5, "note": ["a", 1, None]}
 
-    encoder = encoder_of_pickle(pickle.dumps(objects, protocol))
+    found = read_custom_objects(pickle.dumps(objects, protocol))
 
-    assert encoder.features == small.FEATURES
-    assert encoder.absent == encoder.null == ("missing" if sparse else "zero")
+    assert found.vectorizer == Vectorizer(small.FEATURES, "=", sparse)
+    assert found.threshold == 0.5
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.dtype("float32"), float])
 def test_a_dict_vectorizer_of_any_float_is_read(dtype: Any) -> None:
-    encoder = encoder_of_pickle(pickled(fitted(dtype=dtype)))
+    found = read_custom_objects(pickled(fitted(dtype=dtype)))
 
-    assert encoder.features == small.FEATURES
+    assert found.vectorizer.features == small.FEATURES
 
 
 def test_a_separator_of_the_users_own_is_kept() -> None:
-    encoder = encoder_of_pickle(pickled(fitted(separator=" is ", sparse=False)))
+    vectorizer = read_custom_objects(pickled(fitted(separator=" is ", sparse=False))).vectorizer
 
-    assert encoder.features[1] == "home is owner"
-    assert encoder.rows([{"home": "rent"}]).tolist() == [[0, 0, 1, 0]]
+    assert vectorizer.features[1] == "home is owner"
+    assert vectorizer.separator == " is "
 
 
-def test_what_null_means_can_be_said() -> None:
-    data = pickled(fitted(sparse=True))
+@pytest.mark.parametrize("key", ["threshold", "THRESHOLD_best", "cutoff", "cut_off", "cut-off"])
+@pytest.mark.parametrize("number", [float, np.float32, np.float64])
+def test_a_number_that_is_called_a_cut_off_is_kept(key: str, number: Any) -> None:
+    data: bytes = cloudpickle.dumps({"dv": fitted(), key: number(0.25), "share": 0.9})
 
-    assert encoder_of_pickle(data, "zero").null == "zero"
-    assert encoder_of_pickle(data, "zero").absent == "missing"
+    assert read_custom_objects(data).threshold == 0.25
+
+
+def test_several_cut_offs_are_asked_for() -> None:
+    data: bytes = cloudpickle.dumps({"dv": fitted(), "threshold": 0.5, "cutoff_low": 0.3})
+
+    with pytest.raises(ImportRefused, match=r"Expected one threshold.*--policy FILE"):
+        read_custom_objects(data)
 
 
 def _hostile(marker: Path) -> dict[str, tuple[Any, str]]:
@@ -103,7 +111,7 @@ def test_anything_else_in_the_pickle_is_refused_by_name_and_not_run(
     data = pickled(fitted(), hostile) if beside else pickled(hostile)
 
     with pytest.raises(ImportRefused, match=rf"nothing else, got '{name}.*Nothing of it was run"):
-        encoder_of_pickle(data)
+        read_custom_objects(data)
 
     assert not marker.exists()
 
@@ -114,7 +122,7 @@ def test_what_hides_inside_a_vectorizer_is_refused_and_not_run(marker: Path, kin
     vectorizer.vocabulary_, name = _hostile(marker)[kind]
 
     with pytest.raises(ImportRefused, match=f"got '{name}"):
-        encoder_of_pickle(pickled(vectorizer))
+        read_custom_objects(pickled(vectorizer))
 
     assert not marker.exists()
 
@@ -126,7 +134,7 @@ def test_no_other_global_of_any_module_is_admitted(module: str, name: str) -> No
     data = b"\x80\x04" + _text(module) + _text(name) + b"\x93."
 
     with pytest.raises(ImportRefused, match=f"got '{module}.{name}'"):
-        encoder_of_pickle(data)
+        read_custom_objects(data)
 
 
 def _text(value: str) -> bytes:
@@ -151,7 +159,7 @@ def test_objects_without_one_fitted_vectorizer_of_floats_are_refused(
     objects: Any, message: str
 ) -> None:
     with pytest.raises(ImportRefused, match=message):
-        encoder_of_pickle(pickle.dumps(objects))
+        read_custom_objects(pickle.dumps(objects))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,7 @@ def test_a_vectorizer_whose_state_is_odd_is_refused(state: dict[str, Any]) -> No
     vars(vectorizer).update(state)
 
     with pytest.raises(ImportRefused, match="DictVectorizer"):
-        encoder_of_pickle(pickle.dumps(vectorizer))
+        read_custom_objects(pickle.dumps(vectorizer))
 
 
 @pytest.mark.parametrize("name", ["encoder", "__class__", "__dict__", "fields"])
@@ -182,15 +190,15 @@ def test_an_attribute_that_a_vectorizer_does_not_have_changes_nothing(name: str)
     vectorizer = fitted()
     vars(vectorizer)[name] = float
 
-    encoder = encoder_of_pickle(pickle.dumps({"a": vectorizer}))
+    found = read_custom_objects(pickle.dumps({"a": vectorizer}))
 
-    assert encoder.features == small.FEATURES
+    assert found.vectorizer.features == small.FEATURES
 
 
 @pytest.mark.parametrize("part", [0, 1, 10, 100, -1])
 def test_a_cut_pickle_is_refused(part: int) -> None:
     with pytest.raises(ImportRefused, match="Expected a pickle, got"):
-        encoder_of_pickle(pickled(fitted())[:part])
+        read_custom_objects(pickled(fitted())[:part])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -202,7 +210,7 @@ def test_a_changed_pickle_is_refused_or_still_a_vectorizer(seed: int) -> None:
         data[random.integers(len(data))] = random.integers(256)
 
         try:
-            encoder = encoder_of_pickle(bytes(data))
-        except (ImportRefused, FeatureMismatch):
+            found = read_custom_objects(bytes(data))
+        except ImportRefused:
             continue
-        assert encoder.n_features == 4
+        assert len(found.vectorizer.features) == 4

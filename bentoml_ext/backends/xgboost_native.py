@@ -15,6 +15,7 @@ from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.xgboost_dense import DensePredictor
 from bentoml_ext.errors import BackendError
+from bentoml_ext.native_sum import adds_in_place
 
 __all__ = ["XGBoostBackend"]
 
@@ -39,7 +40,8 @@ class XGBoostBackend(Backend):
             ) from error
         self._lock = Lock()
         config = json.loads(self._booster.save_config())
-        in_place = config["learner"]["gradient_booster"]["name"] == "gbtree"
+        is_tree = config["learner"]["gradient_booster"]["name"] == "gbtree"
+        in_place = is_tree or adds_in_place(self._booster)
         self._dense = DensePredictor(self._booster) if in_place else None
 
     def margins(self, rows: Rows) -> Margins:

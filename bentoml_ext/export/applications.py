@@ -57,7 +57,7 @@ def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[An
     values[np.isin(values, field.sentinels)] = max(field.minimum or 0.0, 0.0)
     made: list[Any] = values.tolist()
     if field.boolean:
-        flags = random.random(n)
+        flags = random.random(n).tolist()
         made = [flag < 0.05 if flag < 0.1 else one for flag, one in zip(flags, made, strict=True)]
     return made
 

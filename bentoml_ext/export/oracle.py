@@ -12,6 +12,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats
+from bentoml_ext.native_sum import adds_in_place
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import OBJECTIVES
 
@@ -47,8 +48,9 @@ class Truth:
 class Oracle:
     """Asks the booster.
 
-    gbtree is asked by `Booster.inplace_predict`, which takes infinities; gblinear and dart by
-    `Booster.predict` on a DMatrix, because the one cannot and the other sums otherwise in place.
+    gbtree, and dart of an estimator, is asked by `Booster.inplace_predict`, which takes infinities;
+    gblinear and any other dart by `Booster.predict` on a DMatrix, because the one cannot and the
+    other sums otherwise in place.
 
     Args:
         booster: the trained one.
@@ -58,7 +60,8 @@ class Oracle:
     def __init__(self, booster: xgb.Booster, ensemble: Ensemble) -> None:
         self.booster = booster
         self.objective = ensemble.objective
-        self.in_place = ensemble.kind == "gbtree"
+        self.has_one_sum = ensemble.kind == "gbtree"
+        self.in_place = self.has_one_sum or adds_in_place(booster)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.ensemble import Floats
+from bentoml_ext.native_sum import adds_in_place
 
 __all__ = ["Model", "Source"]
 
@@ -52,7 +53,7 @@ class Source:
             ExportRefused: anything else, or an estimator that is not fitted.
         """
         if isinstance(model, xgb.Booster):
-            return cls(model)
+            return cls(model, inplace=adds_in_place(model))
         if not isinstance(model, xgb.XGBModel):
             raise ExportRefused(
                 f"Expected an xgboost Booster or scikit-learn estimator, got {type(model).__name__}"

@@ -55,7 +55,7 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
     """
     subjects = []
     graph = onnx.load_from_string(files[GRAPH])
-    if oracle.in_place:
+    if oracle.has_one_sum:
         subjects.append(Subject("DMatrix", oracle.by_matrix, takes_infinities=False))
     with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
         folder = Path(name)

@@ -1,0 +1,227 @@
+"""Booster file: what XGBoost itself saves of a model, known by its content and not by its name."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bentoml_ext.errors import ExportRefused, ImportRefused
+from bentoml_ext.steps import Codes
+
+if TYPE_CHECKING:
+    import xgboost
+
+__all__ = ["BoosterFile", "read_booster"]
+
+SAVE: Final = "Load it where it was made and write it by `model.save_model('model.ubj')`."
+PYTHON: Final = (
+    "Nothing of it is read, because it could run anything. Where you trust it, load it in Python "
+    "and hand the model to `bentoml_ext.save_model(NAME, model, encoder=...)`, or write it by "
+    "`model.save_model('model.ubj')`."
+)
+
+WHOLE_TEXTS: Final = (3, 4, 0)
+"""Before it XGBoost counts letters where it stores octets, and cuts the texts of categories."""
+
+OTHERS: Final[tuple[tuple[bytes, str, str], ...]] = (
+    (b"\x80", "a pickle", PYTHON),
+    (b"x\x01", "a compressed pickle of joblib", PYTHON),
+    (b"x\x5e", "a compressed pickle of joblib", PYTHON),
+    (b"x\x9c", "a compressed pickle of joblib", PYTHON),
+    (b"x\xda", "a compressed pickle of joblib", PYTHON),
+    (b"\x1f\x8b", "a file compressed by gzip", "Unpack it first; a pickle is not read."),
+    (b"BZh", "a file compressed by bzip2", "Unpack it first; a pickle is not read."),
+    (b"\xfd7zXZ", "a file compressed by xz", "Unpack it first; a pickle is not read."),
+    (b"PK\x03\x04", "a zip archive, as skops and numpy write", PYTHON),
+    (b"binf", "XGBoost's old binary format", SAVE),
+    (b"bs64", "XGBoost's old binary format as text", SAVE),
+    (b"\x00\x00\x00\x3f", "XGBoost's old binary format", SAVE),
+    (b"booster[", "a dump of trees as text, which lacks what a score needs", SAVE),
+    (b"0:[", "a dump of trees as text, which lacks what a score needs", SAVE),
+    (b"tree\n", "a model of LightGBM", "XGBoost's boosters are imported."),
+    (b"CBM1", "a model of CatBoost", "XGBoost's boosters are imported."),
+    (b"\x89HDF", "an HDF5 file", SAVE),
+    (b"<?xml", "an XML file, as PMML is", SAVE),
+    (b"PAR1", "a Parquet file", SAVE),
+    (b"\x08", "perhaps an ONNX file", "`bentoml ext verify FILE --booster BOOSTER` judges those."),
+)
+"""How other files begin, what they are, and the way out."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoosterFile:
+    """A booster, and what its file says besides the trees.
+
+    Args:
+        booster: with all of its trees.
+        n_rounds: boosting rounds in the file.
+        n_trees: trees in the file.
+        best: rounds up to the best iteration; None where training was not stopped early.
+        estimator: whether a scikit-learn estimator wrote it.
+        kind: what XGBoost calls the booster: gbtree, dart or gblinear.
+        missing: the estimator's marker for missing, where its file tells; else None.
+        features: names of the columns; empty if it has none.
+        kinds: XGBoost's types of the columns ("float", "i", "c", ...); empty if it has none.
+        categories: of each column, by number, that holds codes: the step that makes them.
+        garbled: those of them whose texts XGBoost did not store whole.
+        objective: XGBoost's name of it.
+    """
+
+    booster: xgboost.Booster
+    n_rounds: int
+    n_trees: int
+    best: int | None
+    estimator: bool
+    kind: str
+    missing: float | None
+    features: tuple[str, ...]
+    kinds: tuple[str, ...]
+    categories: Mapping[int, Codes]
+    garbled: frozenset[int]
+    objective: str
+
+    @classmethod
+    def read(cls, data: bytes, place: str) -> BoosterFile:
+        """The booster in the bytes of a file, JSON or UBJSON.
+
+        Args:
+            data: the whole file.
+            place: its name, for errors.
+
+        Raises:
+            ImportRefused: anything else; the message says what it is and the way out.
+        """
+        from bentoml_ext.export.loading import load_booster
+
+        document = _document(data, place)
+        try:
+            booster = load_booster(data)
+        except ExportRefused as error:
+            raise ImportRefused(f"{error} File: {place}.") from error
+        attributes = booster.attributes()
+        best = attributes.get("best_iteration")
+        features = tuple(booster.feature_names or ())
+        encodings = _gradient(document)["model"].get("cats", {}).get("enc", [])
+        cut = tuple(document["version"]) < WHOLE_TEXTS
+        return cls(
+            booster=booster,
+            n_rounds=booster.num_boosted_rounds(),
+            n_trees=len(_gradient(document)["model"].get("trees", ())),
+            best=None if best is None else int(best) + 1,
+            estimator="scikit_learn" in attributes,
+            kind=str(document["learner"]["gradient_booster"]["name"]),
+            missing=_marker(attributes.get("scikit_learn") or "{}"),
+            features=features,
+            kinds=tuple(booster.feature_types or ()),
+            categories=_categories(encodings, booster, features),
+            garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
+            objective=str(document["learner"]["objective"]["name"]),
+        )
+
+
+def read_booster(path: Path) -> xgboost.Booster:
+    """A booster of its own file, JSON or UBJSON, with all of its trees.
+
+    Raises:
+        ImportRefused: not a booster.
+    """
+    return BoosterFile.read(path.read_bytes(), str(path)).booster
+
+
+def _document(data: bytes, place: str) -> dict[str, Any]:
+    """The decoded file, if it is one of a whole booster."""
+    from bentoml_ext.export.loading import decode
+
+    for start, what, remedy in OTHERS:
+        if data.startswith(start):
+            raise ImportRefused(f"Expected a booster, got {what} - at {place}. {remedy}")
+    try:
+        document = decode(data)
+        if not isinstance(document, dict) or "learner" not in document:
+            raise ValueError(_what_else(document))
+        if "model" not in _gradient(document):
+            raise ValueError("a configuration without trees")
+    except (ExportRefused, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error).partition(" - at")[0].rpartition("got ")[2]
+        raise ImportRefused(f"Expected a booster, got {reason} - at {place}.") from error
+    return document
+
+
+def _gradient(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    gradient: Mapping[str, Any] = document["learner"]["gradient_booster"]
+    inner: Mapping[str, Any] = gradient.get("gbtree", gradient)
+    return inner
+
+
+def _what_else(document: Any) -> str:
+    if isinstance(document, list) and document and "nodeid" in str(document[0])[:200]:
+        return "a dump of trees, which lacks what a score needs"
+    return "no learner"
+
+
+def _marker(told: str) -> float | None:
+    """The marker for missing in an estimator's attributes; up to 1.7 they hold its parameters."""
+    try:
+        missing = json.loads(told).get("missing")
+    except (ValueError, AttributeError):
+        return None
+    return float(missing) if isinstance(missing, int | float) and not math.isnan(missing) else None
+
+
+def _is_foreign(entry: Mapping[str, Any]) -> bool:
+    """Whether the texts of a column have letters beyond ASCII."""
+    return "offsets" in entry and any(not 0 <= int(octet) < 128 for octet in entry["values"])
+
+
+def _categories(
+    stored: Sequence[Mapping[str, Any]], booster: xgboost.Booster, features: tuple[str, ...]
+) -> dict[int, Codes]:
+    """XGBoost's own categories: their texts since 3.1, else the codes that its trees ask for."""
+    kinds = booster.feature_types or []
+    codes = [column for column, kind in enumerate(kinds) if kind == "c"]
+    if not codes:
+        return {}
+    seen = _codes_in_trees(booster, codes)
+    found = {}
+    for column in codes:
+        name = features[column] if features else f"f{column}"
+        texts, numbers = _told(stored[column]) if column < len(stored) else ((), ())
+        if not texts and not numbers:
+            numbers = tuple(range(seen.get(column, -1) + 1))
+        found[column] = Codes(name, column, texts, numbers)
+    return found
+
+
+def _told(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Texts or numbers of the categories of one column."""
+    values = [int(value) for value in entry.get("values", ())]
+    if odd := [value for value in entry.get("values", ()) if value != int(value)]:
+        raise ImportRefused(f"Expected categories of texts or whole numbers, got {odd[0]}.")
+    if "offsets" not in entry:
+        return (), tuple(values)
+    offsets = [int(offset) for offset in entry["offsets"]]
+    # Bytes of UTF-8, which XGBoost keeps as signed numbers.
+    octets = bytes(value % 256 for value in values)
+    ends = pairwise(offsets)
+    return tuple(octets[start:end].decode("utf-8", "replace") for start, end in ends), ()
+
+
+def _codes_in_trees(booster: xgboost.Booster, columns: list[int]) -> dict[int, int]:
+    """The largest code of each column that a split asks for."""
+    from bentoml_ext.export.ensemble import Trees
+    from bentoml_ext.export.reading import read_ensemble
+
+    trees = read_ensemble(booster).model
+    largest: dict[int, int] = {}
+    if isinstance(trees, Trees):
+        for node in range(len(trees.feature)):
+            asked = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
+            if len(asked) and int(trees.feature[node]) in columns:
+                column = int(trees.feature[node])
+                largest[column] = max(largest.get(column, -1), int(asked.max()))
+    return largest

@@ -1,0 +1,76 @@
+"""Field rules: the fields of an encoder, as its steps know them and as rules narrow them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from bentoml_ext.errors import FeatureMismatch
+from bentoml_ext.field import Field, words
+from bentoml_ext.steps import Codes, OneHot, Step
+
+__all__ = ["check_columns", "check_names", "field_of", "with_rules"]
+
+
+def field_of(step: Step) -> Field:
+    """The field of a step, with no rule but what it can be."""
+    if isinstance(step, OneHot):
+        return Field(step.field, tuple(step.columns), nullable=step.gap is not None)
+    if isinstance(step, Codes):
+        return Field(step.field, step.texts, codes=step.numbers)
+    return Field(step.field)
+
+
+def check_names(features: Sequence[str], separator: str) -> None:
+    """Refuse an empty separator, and names that are no texts or stand twice.
+
+    Raises:
+        FeatureMismatch: says which.
+    """
+    if not separator:
+        raise FeatureMismatch("Expected a separator, got an empty text - at the encoder.")
+    if odd := [name for name in features if not isinstance(name, str)]:
+        raise FeatureMismatch(f"Expected feature names, got {words(odd[0])} - at features.")
+    if len(set(features)) != len(features):
+        raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
+
+
+def check_columns(steps: Sequence[Step], n_features: int) -> None:
+    """Refuse steps that do not fill every column once.
+
+    Raises:
+        FeatureMismatch: says which columns they fill.
+    """
+    filled = sorted(column for step in steps for column in step.columns_filled)
+    if filled != list(range(n_features)):
+        raise FeatureMismatch(
+            f"Expected steps that fill each of {n_features} columns once, got {filled[:20]} "
+            "- at the encoder."
+        )
+
+
+def with_rules(known: Mapping[str, Field], rules: Collection[Field]) -> list[Field]:
+    """Rules for the fields that the steps know; which categories exist is the model's word.
+
+    Raises:
+        FeatureMismatch: a rule for another field, or of another kind.
+    """
+    names = {rule.name for rule in rules}
+    if names != set(known) or len(names) != len(rules):
+        odd = sorted(names ^ set(known)) or sorted(names)
+        raise FeatureMismatch(
+            f"Expected rules for the fields {sorted(known)}, got {sorted(names)} - at '{odd[0]}'."
+        )
+    for rule in rules:
+        if bool(rule.categories) != bool(known[rule.name].categories):
+            raise FeatureMismatch(
+                f"Expected {known[rule.name].expected}, got a rule for {rule.expected} "
+                f"- at field '{rule.name}'."
+            )
+    return [
+        msgspec.structs.replace(
+            rule, categories=known[rule.name].categories, codes=known[rule.name].codes
+        )
+        for rule in rules
+    ]

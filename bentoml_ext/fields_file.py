@@ -1,0 +1,60 @@
+"""Fields file: the rules of an application's fields, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bentoml_ext.errors import ConfigError
+from bentoml_ext.field import Field
+
+__all__ = ["read_fields"]
+
+
+def read_fields(path: Path) -> tuple[Field, ...]:
+    """Rules of fields from a file: a JSON list of them, or an object with a rule for each name.
+
+    `GET /model` and `bentoml_ext.Field` name the keys; "expected" is left aside, as it follows
+    from the others. Fields without a rule keep what the model tells of them.
+
+    Raises:
+        ConfigError: another form, an unknown key, a value of another type, or a field twice.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Expected rules of fields as JSON, got {error} - at {path}.") from error
+    if isinstance(found, Mapping) and isinstance(found.get("fields"), list):
+        found = found["fields"]
+    if isinstance(found, Mapping):
+        found = [{"name": name, **_rule(name, rule, path)} for name, rule in found.items()]
+    if not isinstance(found, list) or not found:
+        raise ConfigError(f"Expected a list of fields, got {type(found).__name__} - at {path}.")
+    fields = tuple(_field(index, rule, path) for index, rule in enumerate(found))
+    names = [field.name for field in fields]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"Expected each field once, got '{twice[0]}' twice - at {path}.")
+    return fields
+
+
+def _rule(name: str, rule: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(rule, Mapping):
+        raise ConfigError(f"Expected a rule, got {rule!r} - at field '{name}' of {path}.")
+    return rule
+
+
+def _field(index: int, rule: Any, path: Path) -> Field:
+    given = dict(_rule(str(index), rule, path))
+    given.pop("expected", None)
+    known = Field.__struct_fields__
+    if odd := sorted(set(given) - set(known)):
+        raise ConfigError(
+            f"Expected {', '.join(known)}, got '{odd[0]}' - at field {index} of {path}."
+        )
+    try:
+        return msgspec.convert(given, Field)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"Expected a rule, got {error} - at field {index} of {path}.") from error

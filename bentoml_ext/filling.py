@@ -1,0 +1,75 @@
+"""Filling: one value of an application goes into its columns of a row.
+
+A mapping is encoded so, value by value; JSON, Arrow columns and ONNX have faster ways to the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bentoml_ext.steps import Codes, Number, OneHot, Step
+
+__all__ = ["FILL", "Filler", "Floats", "start_of", "write"]
+
+Filler: TypeAlias = Literal["zero", "missing"]
+
+FILL: Final[Mapping[Filler, float]] = {"zero": 0.0, "missing": math.nan}
+"""What a filler writes into a row."""
+
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+
+
+def start_of(absent: Filler) -> float:
+    """What a number is added to, in float64.
+
+    A dense array's 0 turns -0.0 into 0.0; a sparse one has none, and -0.0 changes no number.
+    """
+    return 0.0 if absent == "zero" else -0.0
+
+
+def write(step: Step, row: Floats, value: Any, *, absent: Filler, null: Filler) -> None:
+    """Write one value, which its field takes, where its step says.
+
+    Args:
+        step: of the value's field.
+        row: (n_features,), as blank as nothing else was written.
+        value: of the field.
+        absent, null: as the encoder's.
+    """
+    if isinstance(step, Number):
+        _number(step, row, value, start_of(absent), FILL[null])
+    elif isinstance(step, OneHot):
+        _one_hot(step, row, value, start_of(absent), FILL[null])
+    else:
+        _code(step, row, value, FILL[null])
+
+
+def _number(step: Number, row: Floats, value: Any, start: float, null: float) -> None:
+    if value is None:
+        row[step.column] = start + null
+    elif not isinstance(value, str):
+        row[step.column] = start + value
+
+
+def _one_hot(step: OneHot, row: Floats, value: Any, start: float, null: float) -> None:
+    if value is None or isinstance(value, int | float):
+        if step.gap is not None:
+            row[step.gap] = start + (null if value is None else value)
+        return
+    for text in (value,) if isinstance(value, str) else value:
+        if (column := step.columns.get(text)) is not None:
+            row[column] = 1.0
+
+
+def _code(step: Codes, row: Floats, value: Any, null: float) -> None:
+    if value is None:
+        row[step.column] = null
+    elif isinstance(value, str):
+        row[step.column] = step.texts.index(value)
+    else:
+        row[step.column] = step.numbers.index(value)

@@ -1,0 +1,90 @@
+"""Handed over: a model that its training gives to `save_model`, and what it predicts with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
+from bentoml_ext.native_sum import as_its_estimator
+from bentoml_ext.policy import Policy
+from bentoml_ext.reading import Rounds
+
+if TYPE_CHECKING:
+    import xgboost
+
+__all__ = ["booster_of", "check_types", "with_marker"]
+
+
+def check_types(encoder: Any, policy: Any) -> None:
+    """Refuse a wrong type as such, before it fails somewhere as another error.
+
+    Raises:
+        FeatureMismatch: no encoder.
+        ConfigError: no policy.
+    """
+    if not isinstance(encoder, Encoder):
+        remedy = "Make one of the DictVectorizer's names: Encoder(vectorizer.feature_names_)."
+        raise FeatureMismatch(
+            f"Expected a bentoml_ext.Encoder, got {type(encoder).__name__} - at encoder. {remedy}"
+        )
+    if policy is not None and not isinstance(policy, Policy):
+        raise ConfigError(
+            f"Expected a bentoml_ext.Policy, got {type(policy).__name__} - at policy."
+        )
+
+
+def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
+    """The trees that the model itself would use: the booster is the only truth from here on.
+
+    Args:
+        model: Booster or scikit-learn estimator.
+        rounds: which count of those that it has; of a Booster that stopped early it must be said.
+
+    Raises:
+        ExportRefused: another type, an estimator that is not fitted, or nobody says which rounds.
+    """
+    import xgboost
+
+    if isinstance(model, xgboost.Booster):
+        best = model.attr("best_iteration")
+        if best is None or int(best) + 1 >= model.num_boosted_rounds() or rounds == "all":
+            return model
+        if rounds is None:
+            raise ExportRefused(
+                f"Expected rounds='best' or rounds='all', got none - at a booster of "
+                f"{model.num_boosted_rounds()} rounds whose best is {int(best) + 1}. "
+                "Booster.predict uses all; an estimator, and iteration_range, its best."
+            )
+        return model[: int(best) + 1]
+    if not isinstance(model, xgboost.XGBModel):
+        raise ExportRefused(
+            f"Expected an xgboost Booster or scikit-learn estimator, got {type(model).__name__} "
+            "- at the model."
+        )
+    try:
+        booster = model.get_booster()
+    # scikit-learn's NotFittedError is one.
+    except ValueError as error:
+        raise ExportRefused(f"Expected a fitted estimator, got {error} - at the model.") from error
+    best = booster.attr("best_iteration")
+    used = booster if best is None or rounds == "all" else booster[: int(best) + 1]
+    return as_its_estimator(used, model.booster)
+
+
+def with_marker(encoder: Encoder, model: Any) -> Encoder:
+    """The encoder with an estimator's marker for missing, which lives in no booster.
+
+    Raises:
+        FeatureMismatch: the encoder has another one.
+    """
+    marker = getattr(model, "missing", None)
+    if marker is None or np.isnan(marker):
+        return encoder
+    if encoder.missing not in (None, float(marker)):
+        raise FeatureMismatch(
+            f"Expected the estimator's missing={marker}, got {encoder.missing} - at the encoder."
+        )
+    return encoder.marking(float(marker))

@@ -1,0 +1,234 @@
+"""Source: a model that was saved in another way, and what it says of itself.
+
+A model of the course is a booster with a pickled DictVectorizer beside it; others are a file of
+XGBoost's own, with or without the names of its features. What such a source does not say of itself
+is a `Reading`: told by the user, or found by a check against the user's own predictions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from bentoml_ext.booster_file import BoosterFile
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import FeatureMismatch, ImportRefused
+from bentoml_ext.field import Field
+from bentoml_ext.native_sum import as_its_estimator
+from bentoml_ext.reading import Reading
+from bentoml_ext.steps import Number, OneHot, Step, steps_of_names
+
+if TYPE_CHECKING:
+    import xgboost
+
+__all__ = ["Imported", "Source"]
+
+MARKERS: Final = (math.nan, -1.0, 0.0, -999.0, -9999.0, 999.0, 99999999.0)
+"""Numbers that people write for missing, to be tried."""
+
+SEPARATORS: Final = ("=", "_", "__", ": ", ":", "-", ".", " ", "|", "/")
+
+REMEDIES: Final = {
+    "absent": "--absent zero where training saw dense rows, such as DictVectorizer(sparse=False), "
+    ".toarray() or pandas; --absent missing where XGBoost was given sparse rows",
+    "rounds": "--rounds best where the model predicts by its best iteration, as early stopping "
+    "suggests; --rounds all where Booster.predict was called as it is",
+}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a source is under one reading, ready for `bentoml_ext.save_model`.
+
+    Args:
+        model: Booster with the trees that count.
+        encoder: application to row.
+    """
+
+    model: xgboost.Booster
+    encoder: Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A model that was found, and what it says of itself.
+
+    Args:
+        name: as the user called it.
+        file: its booster.
+        features: names of its columns, in order.
+        said: what the source itself says of how it is read.
+        vectorizer: whether a DictVectorizer made its rows.
+        rules: the fields' rules, for some or all of them.
+        columns: names that fields have, where they are known: they part names of features.
+        threshold: a cut-off that was kept with the model, or None.
+        sha256: of the booster's file.
+    """
+
+    name: str
+    file: BoosterFile
+    features: tuple[str, ...]
+    said: Reading
+    vectorizer: bool = False
+    rules: tuple[Field, ...] = ()
+    columns: frozenset[str] = frozenset()
+    threshold: float | None = None
+    sha256: str = ""
+
+    def read(self, reading: Reading) -> Imported:
+        """The model under a reading; what neither it nor the source decides has its default.
+
+        Raises:
+            FeatureMismatch: the features do not give fields, or rules are for others.
+        """
+        reading = reading.over(self.said).over(Reading(separator="=", unknown="refuse"))
+        steps = self._steps(str(reading.separator))
+        encoder = Encoder(
+            self.features,
+            [self._ruled(step, reading) for step in steps],
+            absent=reading.absent or "zero",
+            null=reading.null or "missing",
+            missing=reading.missing,
+            steps=steps,
+        )
+        booster = self.file.booster
+        if reading.rounds == "best" and self.stopped_early:
+            booster = booster[: self.file.best]
+        if self.file.estimator:
+            booster = as_its_estimator(booster, self.file.kind)
+        return Imported(booster, encoder)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether rounds lie behind the best iteration."""
+        return self.file.best is not None and self.file.best < self.file.n_rounds
+
+    @property
+    def choices(self) -> Mapping[str, tuple[Any, ...]]:
+        """What could be decided of this source, and between what; the assumed value first."""
+        found: dict[str, tuple[Any, ...]] = {}
+        if self._may_be_one_hot:
+            found["absent"] = ("zero", "missing")
+            found["unknown"] = ("refuse", "zero")
+        found["null"] = (None, "missing", "zero")
+        if self.stopped_early:
+            found["rounds"] = ("best", "all")
+        found["missing"] = MARKERS
+        used = [one for one in SEPARATORS if any(one in name for name in self.features)]
+        if used:
+            found["separator"] = tuple(dict.fromkeys(["=", *used]))
+        first = dict(self.said.decided())
+        return {
+            name: tuple(dict.fromkeys([first.get(name, values[0]), *values]))
+            for name, values in found.items()
+        }
+
+    @property
+    def _may_be_one_hot(self) -> bool:
+        """Whether under some separator a column is one of a category."""
+        plain = [n for c, n in enumerate(self.features) if c not in self.file.categories]
+        separators = [self.said.separator] if self.said.separator else SEPARATORS
+        return any(separator in name for name in plain for separator in separators)
+
+    def undecided(self, reading: Reading) -> list[str]:
+        """Parts of a reading that matter here, that nobody decided, and that have no safe default.
+
+        Without null or an unknown category decided, those values are refused, so they are safe.
+        """
+        reading = reading.over(self.said)
+        matters = {
+            "absent": any(isinstance(s, OneHot) for s in self._steps(reading.separator or "=")),
+            "rounds": self.stopped_early,
+        }
+        return [name for name in matters if matters[name] and getattr(reading, name) is None]
+
+    def ask(self, reading: Reading) -> None:
+        """Refuse a reading that leaves something open.
+
+        Raises:
+            ImportRefused: says which options decide it.
+        """
+        if missing := self.undecided(reading):
+            raise ImportRefused(
+                f"Expected --{' and --'.join(missing)}, got none - at {self.name}, which does not "
+                f"say it. Give {'; and '.join(REMEDIES[name] for name in missing)}. Or give "
+                "--check FILE with your applications and your model's own predictions of them."
+            )
+
+    def with_columns(self, columns: Collection[str]) -> Source:
+        """The same, knowing the columns of a file of applications: fields have such names."""
+        return replace(self, columns=self.columns.union(columns))
+
+    def _steps(self, separator: str) -> tuple[Step, ...]:
+        codes = self.file.categories
+        names = [name for column, name in enumerate(self.features) if column not in codes]
+        known = self.columns.union(rule.name for rule in self.rules)
+        places = {name: column for column, name in enumerate(self.features)}
+        parted = (_moved(s, names, places) for s in steps_of_names(names, separator, known))
+        steps = [*parted, *(self._coded(column) for column in codes)]
+        return tuple(sorted(steps, key=lambda step: min(step.columns_filled)))
+
+    def _coded(self, column: int) -> Step:
+        """The step of XGBoost's own categories; without texts in the file, rules may tell them."""
+        step = msgspec.structs.replace(self.file.categories[column], field=self.features[column])
+        rule = next((rule for rule in self.rules if rule.name == step.field), None)
+        told = () if rule is None else rule.categories
+        count = len(step.texts)
+        if column in self.file.garbled and len(told) != count:
+            raise ImportRefused(
+                f"Expected the {count} categories of '{step.field}', got texts that XGBoost did "
+                f"not store whole - at {self.name}. Give them in the order of their codes, as "
+                f'pandas sorts them: --fields FILE with {{"{step.field}": {{"categories": '
+                "[...]}}."
+            )
+        if told and (column in self.file.garbled or not step.texts):
+            return msgspec.structs.replace(step, texts=told, numbers=())
+        if rule is not None and rule.codes and not step.texts:
+            return msgspec.structs.replace(step, numbers=rule.codes)
+        return step
+
+    def _ruled(self, step: Step, reading: Reading) -> Field:
+        """The field of a step: by its rule, or with what training would have taken."""
+        rule = next((rule for rule in self.rules if rule.name == step.field), None)
+        texts = tuple(step.columns) if isinstance(step, OneHot) else getattr(step, "texts", ())
+        codes = getattr(step, "numbers", ())
+        if rule is not None:
+            if rule.categories and not texts:
+                raise FeatureMismatch(
+                    f"Expected a rule for a number, got categories - at field '{rule.name}'."
+                )
+            return msgspec.structs.replace(rule, categories=texts, codes=codes)
+        is_flag = isinstance(step, Number) and self._kind(step.column) == "i"
+        return Field(
+            step.field,
+            texts,
+            codes=codes,
+            # Null among the texts had a meaning in training; of a number somebody has to say it.
+            nullable=_has_gap(step) or (not isinstance(step, OneHot) and reading.null is not None),
+            # To training, true is 1: DictVectorizer and XGBoost both read it so.
+            boolean=isinstance(step, Number),
+            minimum=0 if is_flag else None,
+            maximum=1 if is_flag else None,
+            unknown=(reading.unknown or "refuse") if isinstance(step, OneHot) else "refuse",
+            multiple=isinstance(step, OneHot) and self.vectorizer,
+        )
+
+    def _kind(self, column: int) -> str:
+        return self.file.kinds[column] if self.file.kinds else ""
+
+
+def _has_gap(step: Step) -> bool:
+    return isinstance(step, OneHot) and step.gap is not None
+
+
+def _moved(step: Step, names: Sequence[str], places: Mapping[str, int]) -> Step:
+    """A step over some of the columns, as one over all of them."""
+    if isinstance(step, OneHot):
+        columns = {text: places[names[column]] for text, column in step.columns.items()}
+        gap = None if step.gap is None else places[names[step.gap]]
+        return msgspec.structs.replace(step, columns=columns, gap=gap)
+    return msgspec.structs.replace(step, column=places[names[step.column]])

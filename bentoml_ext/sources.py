@@ -1,0 +1,166 @@
+"""Sources: models saved in other ways, found by a path or a tag."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import bentoml
+
+from bentoml_ext.booster_file import BoosterFile
+from bentoml_ext.encoder import Filler
+from bentoml_ext.errors import ImportRefused
+from bentoml_ext.features import check_features, read_features
+from bentoml_ext.field import Field
+from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
+from bentoml_ext.reading import Reading
+from bentoml_ext.scorer import OBJECTIVES
+from bentoml_ext.source import Source
+from bentoml_ext.tags import tag_of
+
+__all__ = ["find", "from_file", "from_store"]
+
+COURSE_MODULES: Final = ("bentoml.xgboost", "_bentoml_impl.frameworks.xgboost")
+BOOSTER_FILES: Final = ("saved_model.ubj", "saved_model.json")
+SUFFIXES: Final = (".json", ".ubj", ".bst", ".model", ".xgb", ".pkl", ".joblib")
+"""What looks like a file's name, and not like a tag."""
+
+
+def find(source: str, features: Path | None = None, *, rules: Sequence[Field] = ()) -> Source:
+    """What `source` names: a booster's file, whatever its suffix, or a tag in the model store.
+
+    Args:
+        source: path or tag.
+        features: for a file, that of its feature names; the booster's own by default.
+        rules: of the fields.
+
+    Raises:
+        ImportRefused, NotFound, FeatureMismatch, ConfigError: as `from_store` and `from_file`.
+    """
+    path = Path(source)
+    if path.is_file():
+        names = None if features is None else read_features(features)
+        return from_file(path, names, rules=rules)
+    if path.is_dir():
+        raise ImportRefused(
+            f"Expected a booster's file or a tag, got a folder - at {source}. Name the file in it."
+        )
+    if path.suffix.lower() in SUFFIXES or "/" in source:
+        raise ImportRefused(f"Expected a booster file, got none - at {path}.")
+    if features is not None:
+        raise ImportRefused("Expected --features for a booster file alone, got it for a tag.")
+    return from_store(source, rules=rules)
+
+
+def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Field] = ()) -> Source:
+    """A model that `bentoml.xgboost.save_model(..., custom_objects={...: dv})` stored.
+
+    Args:
+        tag: its tag.
+        rules: of the fields.
+
+    Raises:
+        NotFound: no such model.
+        ConfigError: not a tag.
+        ImportRefused: another framework's model, or anything but a DictVectorizer and numbers in
+            the pickle. The message names it.
+    """
+    stored = bentoml.models.get(tag_of(tag))
+    if stored.info.module not in COURSE_MODULES:
+        raise ImportRefused(
+            f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "
+            f"- at {stored.tag}."
+        )
+    folder = Path(stored.path)
+    found = [folder / name for name in BOOSTER_FILES if (folder / name).is_file()]
+    if not found:
+        raise ImportRefused(f"Expected {BOOSTER_FILES[0]}, got no booster - at {stored.tag}.")
+    file, sha256 = _read(found[0])
+    model_class = getattr(stored.info.options, "model_class", None) or "Booster"
+    file = replace(file, estimator=file.estimator or model_class != "Booster")
+    if (folder / CUSTOM_OBJECTS).is_file():
+        objects = read_custom_objects((folder / CUSTOM_OBJECTS).read_bytes())
+        return _of_vectorizer(str(stored.tag), file, objects, sha256, rules)
+    if not file.features:
+        raise ImportRefused(
+            f"Expected a DictVectorizer among the custom objects, got none - at {stored.tag}. "
+            "Save it with custom_objects={'DictVectorizer': dv}, or import the booster's file "
+            "with --features."
+        )
+    return _checked(Source(str(stored.tag), file, file.features, _said(file), sha256=sha256), rules)
+
+
+def _of_vectorizer(
+    name: str,
+    file: BoosterFile,
+    objects: CustomObjects,
+    sha256: str,
+    rules: Sequence[Field],
+) -> Source:
+    vectorizer = objects.vectorizer
+    # Dense rows have zeros. Sparse ones may have been made dense before training: no file tells.
+    absent: Filler | None = None if vectorizer.sparse else "zero"
+    said = replace(_said(file), absent=absent, separator=vectorizer.separator)
+    source = Source(
+        name,
+        file,
+        vectorizer.features,
+        said,
+        vectorizer=True,
+        threshold=objects.threshold,
+        sha256=sha256,
+    )
+    return _checked(source, rules)
+
+
+def from_file(
+    path: Path, features: Sequence[str] | None = None, *, rules: Sequence[Field] = ()
+) -> Source:
+    """A booster's own file, JSON or UBJSON, with the names of its features.
+
+    Args:
+        path: the file; its content says what it is.
+        features: names in column order; by default those that the booster has.
+        rules: of the fields.
+
+    Raises:
+        ImportRefused: not a booster, or one without names.
+        FeatureMismatch: other names than the booster's, or a name twice.
+    """
+    file, sha256 = _read(path)
+    if features is None and not file.features:
+        raise ImportRefused(
+            f"Expected the feature names of {path.name}, got none - at --features. "
+            "Give a JSON list, or a text file with a name a line, in column order."
+        )
+    names = tuple(features or file.features)
+    return _checked(Source(path.name, file, names, _said(file), sha256=sha256), rules)
+
+
+def _read(path: Path) -> tuple[BoosterFile, str]:
+    data = path.read_bytes()
+    return BoosterFile.read(data, str(path)), hashlib.sha256(data).hexdigest()
+
+
+def _said(file: BoosterFile) -> Reading:
+    """An estimator predicts by its best iteration, and marks missing values by its own number."""
+    stopped_early = file.best is not None
+    return Reading(
+        rounds="best" if file.estimator and stopped_early else None, missing=file.missing
+    )
+
+
+def _checked(source: Source, rules: Sequence[Field]) -> Source:
+    """The source with rules, if it is one that can be served and fits its features."""
+    file = source.file
+    if file.objective not in OBJECTIVES:
+        raise ImportRefused(
+            f"Expected an objective of {', '.join(OBJECTIVES)}, got '{file.objective}' - at "
+            f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
+            "XGBoost's own bits."
+        )
+    check_features(file.booster, source.features, source.name)
+    return replace(source, rules=tuple(rules))
