@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+import msgspec
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import environment, internals
@@ -24,6 +25,7 @@ from bentoml_ext.tags import tag_of
 if TYPE_CHECKING:
     import xgboost
 
+    from bentoml_ext.acceptance import Check
     from bentoml_ext.export.proof import Progress
 
 __all__ = [
@@ -53,6 +55,8 @@ def save_model(
     policy: Policy | None = None,
     applications: Sequence[Application] = (),
     rounds: Rounds | None = None,
+    check: Check | Path | str | None = None,
+    prediction: str | None = None,
     origin: Origin | None = None,
     labels: dict[str, str] | None = None,
     metadata: dict[str, Any] | None = None,
@@ -69,6 +73,9 @@ def save_model(
         applications: real ones, for the part of the proof that goes from application to decision.
             None of them is stored.
         rounds: of a Booster that stopped early, whether "best" or "all" rounds count.
+        check: applications with the trainer's own predictions, or the file that holds them; the
+            stored model gives the same answers, or nothing is stored.
+        prediction: column of the predictions in that file.
         origin: of a model that was imported.
         labels: BentoML's labels of the version.
         metadata: BentoML's metadata of the version.
@@ -81,6 +88,7 @@ def save_model(
         FeatureMismatch: the encoder's features are not the booster's, or it is no encoder.
         ExportRefused: no exact graph covers the booster, or it is none, or nobody says which of its
             rounds count. Nothing is stored.
+        NotAccepted: an answer is not the trainer's own. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
         ConfigError: the name is none that BentoML allows.
         BentoMLException: the version exists.
@@ -102,6 +110,12 @@ def save_model(
         applications=applications,
         on_progress=on_progress,
     )
+    if check is not None:
+        from bentoml_ext.acceptance_of_files import accepted
+
+        reading = origin.reading if origin else ""
+        found = accepted(check, prediction, files, encoder, policy)
+        proven = proven.accepted(msgspec.structs.replace(found, reading=reading))
     manifest = _manifest(booster, encoder, origin)
     files |= proven.files(manifest.facts)
     return _stored(tag, files, manifest, labels=labels, metadata=metadata)

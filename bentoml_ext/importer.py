@@ -69,8 +69,15 @@ def import_model(
     rules = () if request.fields is None else read_fields(request.fields)
     source = find(request.source, request.features, rules=rules)
     policy, policy_says = _policy(source, request.policy)
-    reading = request.reading
-    source.ask(reading)
+    reading, check = request.reading.over(source.said), None
+    if request.check is not None:
+        from bentoml_ext.acceptance import Check, accept
+
+        check = Check.read(request.check, request.prediction)
+        source = source.with_columns(check.given.names)
+        reading = accept(check, source.read, reading, source.choices, policy).reading
+    else:
+        source.ask(reading)
     found = source.read(reading)
     origin = Origin(
         source=source.name,
@@ -85,6 +92,7 @@ def import_model(
         encoder=found.encoder,
         policy=policy,
         rounds="all",
+        check=check,
         origin=origin,
         labels={"imported-from": source.name},
         on_progress=on_progress,

@@ -117,7 +117,7 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
         f"{manifest.objective}."
     )
     told: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
-    told.append("Nothing has checked this against your own model's predictions.")
+    told.append(accepted(bundle.proof.acceptance))
     return Group(
         *told,
         f"{_evidence(bundle)}\n"

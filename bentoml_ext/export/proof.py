@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.evidence import PROOF, Difference, Part, Proof
+from bentoml_ext.evidence import PROOF, Acceptance, Difference, Part, Proof
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader
 from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
@@ -59,6 +59,10 @@ class Proven:
 
     proof: Proof
     rows: ProofRows
+
+    def accepted(self, acceptance: Acceptance) -> Proven:
+        """The same with what the trainer's own predictions said."""
+        return replace(self, proof=msgspec.structs.replace(self.proof, acceptance=acceptance))
 
     def files(self, facts: dict[str, Any]) -> dict[str, bytes]:
         """proof.json and proof.npy.

@@ -1,0 +1,51 @@
+"""Acceptance of files: what serves is compared with the trainer's own predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bentoml_ext.acceptance import Check, confirm
+from bentoml_ext.backends import form_names, get_backend
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import BackendMissing
+from bentoml_ext.evidence import Acceptance
+from bentoml_ext.policy import Policy
+from bentoml_ext.scorer import Scorer
+
+__all__ = ["accepted"]
+
+
+def accepted(
+    check: Check | Path | str,
+    prediction: str | None,
+    files: Mapping[str, bytes],
+    encoder: Encoder,
+    policy: Policy,
+) -> Acceptance:
+    """Compare every backend that is installed, opened from a bundle's files, with a check.
+
+    Args:
+        check: applications with predictions, or the file that holds them.
+        prediction: column of the predictions in that file.
+        files: of a bundle, by name.
+        encoder, policy: the bundle's.
+
+    Raises:
+        NotAccepted: an answer differs, or an application is refused.
+    """
+    if not isinstance(check, Check):
+        check = Check.read(Path(check), prediction)
+    found = []
+    with TemporaryDirectory(prefix="bentoml_ext-check-") as folder:
+        for name, data in files.items():
+            (Path(folder) / name).write_bytes(data)
+        for name in form_names():
+            try:
+                backend = get_backend(name)
+            except BackendMissing:
+                continue
+            if (path := Path(folder) / backend.filename).is_file():
+                found.append(confirm(check, Scorer(encoder, backend(path), policy)))
+    return found[0]

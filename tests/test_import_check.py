@@ -1,0 +1,129 @@
+"""`bentoml ext import --check`: the trainer's own predictions decide, refuse and name the cure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.feature_extraction import DictVectorizer
+
+import bentoml_ext
+from bentoml_ext.errors import NotAccepted
+from tests import small
+from tests.commands import bentoml_command
+from tests.kept import applications, kept, outcomes, probabilities, trained
+
+MADE = applications()
+LABEL = outcomes(MADE)
+
+
+def model_of(made: list[dict[str, Any]], *, dense: bool, **options: Any) -> tuple[Any, Any, Any]:
+    """A booster, its vectorizer, and its own answers."""
+    vectorizer = DictVectorizer(**options)
+    rows = vectorizer.fit_transform(made)
+    rows = rows.toarray() if dense else rows
+    booster = trained(rows, LABEL)
+    return booster, vectorizer, probabilities(booster, rows)
+
+
+def written(folder: Path, made: list[dict[str, Any]], said: Any) -> Path:
+    path = folder / "said.parquet"
+    pd.DataFrame(made).assign(probability=said).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_check_finds_out_what_training_saw(home: Path, tmp_path: Path, dense: bool) -> None:
+    booster, vectorizer, said = model_of(MADE, dense=dense)
+    tag = kept("check_found", booster, vectorizer)
+
+    ended = bentoml_command(
+        home,
+        "ext",
+        "import",
+        tag,
+        "--name",
+        "check_in",
+        "--check",
+        str(written(tmp_path, MADE, said)),
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "Accepted on 400 of the trainer's predictions, every bit equal" in ended.stdout
+    assert "found by --check" in ended.stdout
+    scorer = bentoml_ext.load_model("check_in:latest", "onnx")
+    got = [answer.probability for answer in scorer.classify_batch(MADE)]
+    small.assert_same_bits(expected=said, got=np.array(got, np.float32))
+
+
+def test_a_switch_that_is_wrong_is_refused_with_its_cure(home: Path, tmp_path: Path) -> None:
+    booster, vectorizer, said = model_of(MADE, dense=True)
+    tag = kept("check_wrong", booster, vectorizer)
+    path = written(tmp_path, MADE, said)
+
+    ended = bentoml_command(
+        home,
+        "ext",
+        "import",
+        tag,
+        "--name",
+        "check_no",
+        "--absent",
+        "missing",
+        "--check",
+        str(path),
+    )
+
+    assert ended.returncode == 1
+    assert "`--absent zero` cures it" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_names_in_another_order_are_found_out(home: Path, tmp_path: Path) -> None:
+    frame = pd.DataFrame(MADE)[["age", "income"]]
+    booster = trained(frame.to_numpy(), LABEL)
+    booster.save_model(tmp_path / "model.ubj")
+    said = probabilities(booster, frame.to_numpy())
+    path = written(tmp_path, frame.to_dict("records"), said)
+    (tmp_path / "names.json").write_text(json.dumps(["income", "age"]))
+
+    ended = bentoml_command(
+        home, "ext", "import", str(tmp_path / "model.ubj"), "--name", "check_order",
+        "--features", str(tmp_path / "names.json"), "--check", str(path),
+    )  # fmt: skip
+
+    assert ended.returncode == 1
+    assert "order" in ended.stderr
+
+
+def test_a_model_at_training_time_is_checked_too(tmp_path: Path) -> None:
+    booster, vectorizer, said = model_of(MADE, dense=False)
+    path = written(tmp_path, MADE, said)
+    names = vectorizer.feature_names_
+
+    with pytest.raises(NotAccepted):
+        bentoml_ext.save_model(
+            "check_saved", booster, encoder=bentoml_ext.Encoder(names), check=path
+        )
+    stored = bentoml_ext.save_model(
+        "check_saved", booster, encoder=bentoml_ext.Encoder(names, absent="missing"), check=path
+    )
+
+    acceptance = bentoml_ext.load_bundle(stored).proof.acceptance
+    assert acceptance is not None
+    assert (acceptance.rows, acceptance.tolerance) == (400, 0)
+
+
+def test_an_import_without_a_check_says_what_it_assumed(home: Path) -> None:
+    booster, vectorizer, _ = model_of(MADE, dense=False, sparse=False)
+    tag = kept("check_none", booster, vectorizer)
+
+    ended = bentoml_command(home, "ext", "import", tag, "--name", "check_without")
+
+    assert ended.returncode == 0, ended.stderr
+    for said in ("the DictVectorizer is dense", "assumed: the default (--policy FILE)", "--check"):
+        assert said in ended.stdout
