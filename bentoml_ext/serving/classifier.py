@@ -144,6 +144,7 @@ class Classifier:
             "fastpath": self.fastpath,
             "objective": manifest.objective,
             "trees": manifest.n_trees,
+            "origin": msgspec.to_builtins(manifest.origin),
             "features": manifest.features,
             "fields": [
                 msgspec.to_builtins(field) | {"expected": field.expected}
