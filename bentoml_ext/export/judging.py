@@ -121,7 +121,7 @@ def _judge(
     oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
     file = _File(data, ensemble.n_features)
     outputs = _outputs(file, oracle, sampler.sensible(64))
-    total = 4 * len(sampler.splits) + sampler.count_random(random_rows)
+    total = sampler.count(random_rows)
     parts: list[Part] = []
     done = 0
     for name, batches in (

@@ -118,12 +118,7 @@ def prove(
     invented = made_up(encoder, sampler, MADE_UP)
     with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
-        run.expect(
-            4 * len(sampler.splits)
-            + sampler.count_random(random_rows)
-            + MADE_UP
-            + len(applications)
-        )
+        run.expect(sampler.count(random_rows) + MADE_UP + len(applications))
         run.structure()
         run.numbers("boundary", sampler.boundary())
         run.numbers("extremes", sampler.extremes())

@@ -108,6 +108,10 @@ class Sampler:
         """How many random rows there are where `n` are wanted: fewer of very wide ones."""
         return min(n, max(_FEWEST, _PART_CELLS // self.n_features))
 
+    def count(self, n: int) -> int:
+        """Boundary rows, and random ones where `n` are wanted."""
+        return 4 * len(self.splits) + self.count_random(n)
+
     def random_rows(self, n: int) -> Iterator[Rows]:
         """`count_random(n)` rows in batches of many sizes; every twentieth value is missing."""
         sizes, block = iter(BATCHES), block_rows(self.n_features)
