@@ -14,7 +14,15 @@ from pathlib import Path
 HOME = Path(tempfile.mkdtemp(prefix="bentoml_ext-tests-"))
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-for name in ("BACKEND", "CROSSOVER", "ACCESS_LOG", "FASTPATH", "MAX_BULK_ROWS", "MAX_BULK_BYTES"):
+for name in (
+    "ACCESS_LOG",
+    "BACKEND",
+    "CROSSOVER",
+    "FASTPATH",
+    "MAX_BULK_BYTES",
+    "MAX_BULK_ROWS",
+    "MODEL",
+):
     os.environ.pop(name, None)
 
 import bentoml

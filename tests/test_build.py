@@ -11,9 +11,12 @@ import bentoml
 import msgspec
 import pytest
 
+import bentoml_ext
 from bentoml_ext.encoder import Application
 from models.fields import EXAMPLE
+from models.training import Trained
 from tests.commands import ROOT, bentoml_command
+from tests.homes import store_of
 from tests.servers import START_S, Server, serve
 
 pytestmark = pytest.mark.slow
@@ -191,3 +194,28 @@ def test_a_bento_for_auto_requires_the_libraries_of_all_and_carries_its_crossove
     assert told["backend"] == "auto"
     assert told["crossover"]["found"] == "set"
     assert [step["from_rows"] for step in told["crossover"]["steps"]] == [1, 80]
+
+
+def test_an_argument_that_nobody_declares_stops_a_build(
+    credit_model: bentoml.Model, tmp_path: Path
+) -> None:
+    shutil.copytree(Path(credit_model.path).parent, tmp_path / "models" / "credit_risk_model")
+
+    built = bentoml_command(tmp_path, "build", "--arg", "colour=red")
+
+    assert built.returncode == 1
+    assert "got 'colour' - at --arg colour=red" in built.stdout + built.stderr
+
+
+def test_a_version_that_is_named_at_the_build_is_packed_and_served(
+    credit_model: bentoml.Model, trained: Trained, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(Path(credit_model.path).parent, home / "models" / "credit_risk_model")
+    with store_of(home):
+        bentoml_ext.save_model("credit_risk_model", trained.booster, encoder=trained.encoder)
+    built = bentoml_command(home, "build", "--arg", f"model={credit_model.tag}")
+    assert built.returncode == 0, built.stdout + built.stderr
+
+    with serve(home, BENTO, cwd=tmp_path) as server:
+        assert server.client.get("/model").json()["tag"] == str(credit_model.tag)

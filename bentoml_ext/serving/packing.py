@@ -125,8 +125,11 @@ class PackedImage(Image):
     """An image whose bento holds these models in its source folder."""
 
     models: list[PackedModel] = attrs.field(factory=list, kw_only=True)
+    service: type = attrs.field(default=object, kw_only=True)
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> Any:
+        # They travel with the bento, and would stop it wherever it is served.
+        check_arguments(self.service)
         for model in self.models:
             stored = model.resolve()
             target = bento_fs / "src" / STORE / stored.tag.path()
@@ -135,13 +138,13 @@ class PackedImage(Image):
         return super().freeze(bento_fs, envs, platform_)
 
 
-def image_for(settings: Settings, models: list[PackedModel]) -> PackedImage:
-    """The image of a service: its models, and the libraries of its backend at their versions here.
+def image_for(settings: Settings, service: type[Any]) -> PackedImage:
+    """The image of a service: its model, and the libraries of its backend at their versions here.
 
     A backend of another package brings what it needs by its own requirements: add its package
     under `python: packages` in bentofile.yaml.
     """
-    image = PackedImage(models=models)
+    image = PackedImage(models=[service.model], service=service)
     # They are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
     needed = [library for name in settings.needed for library in libraries(name)]

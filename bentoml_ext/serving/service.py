@@ -153,7 +153,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         # Called once, before the workers start: they could say the same only one after the other.
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
-        config.setdefault("image", image_for(settings, [inner.model]))
+        config.setdefault("image", image_for(settings, inner))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)
