@@ -1,18 +1,18 @@
-"""Comparing: counts equal bits, the gap of those that are not, and decisions that flip."""
+"""Comparing: counts equal bits and texts, the gap of unequal numbers, and decisions that flip."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.evidence import Difference, Part
-from bentoml_ext.policy import Policy
-from bentoml_ext.probability import first_margin_above
 
-__all__ = ["Decisions", "Tally", "gaps", "word_of", "words_of"]
+__all__ = ["Tally", "gaps", "word_of", "words_of"]
 
 
 def gaps(expected: Floats, got: Floats) -> Ints:
@@ -37,29 +37,6 @@ def words_of(values: Floats) -> str:
     return " ".join(float(value).hex() for value in values)
 
 
-class Decisions:
-    """The answers of a policy, as numbers from 0 for the lowest band.
-
-    Args:
-        policy: its bands.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        above = [band.above for band in reversed(policy.bands)]
-        self._bounds = np.array(above, np.float32)
-        self._crossings = np.array([first_margin_above(bound) for bound in above], np.float32)
-
-    def by_probability(self, probabilities: Floats) -> Ints:
-        """Compared as the policy reads: each probability in float32 with each bound."""
-        counted: Ints = (probabilities[:, None] > self._bounds).sum(axis=1)
-        return counted
-
-    def by_margin(self, margins: Floats) -> Ints:
-        """As the service decides: on the margin, at the crossing of each band."""
-        counted: Ints = (margins[:, None] >= self._crossings).sum(axis=1)
-        return counted
-
-
 @dataclass
 class Tally:
     """Grows into a `Part`.
@@ -68,11 +45,13 @@ class Tally:
         name: of the part.
         subject: what is judged.
         note: what is compared, in words.
+        bound_ulp: of a fact of the machine, as `Part.bound_ulp`.
     """
 
     name: str
     subject: str
     note: str = ""
+    bound_ulp: int | None = None
     rows: int = 0
     compared: int = 0
     equal: int = 0
@@ -82,10 +61,14 @@ class Tally:
     row: Rows | None = field(default=None, repr=False)
     """The first row that differs, float32, (n_features,)."""
 
-    def compare(self, what: str, expected: Floats, got: Floats, rows: Rows) -> None:
-        """Compare float32 values of any equal shape (n, ...), by their bits.
+    def compare(self, what: str, expected: Floats, got: Floats, rows: Rows | None = None) -> None:
+        """Compare float32 values by their bits.
 
-        Values of the rows that `seen` was last told of.
+        Args:
+            what: the values are, in words.
+            expected: (n, ...).
+            got: the same shape.
+            rows: (n, n_features), that they are of; None where they are of no rows.
         """
         same = expected.view(np.uint32) == got.view(np.uint32)
         self.compared += same.size
@@ -96,22 +79,40 @@ class Tally:
             self._keep(what, word_of(expected[at]), word_of(got[at]), int(at[0]), rows)
         self.gap = self.gap or 0
 
-    def decide(self, expected: Ints, got: Ints, answers: tuple[str, ...], rows: Rows) -> None:
+    def texts(
+        self, what: str, expected: Sequence[str], got: Sequence[str], rows: Rows | None = None
+    ) -> None:
+        """Compare texts, one a row; `what` and `rows` as in `compare`."""
+        pairs = list(zip_longest(expected, got, fillvalue="nothing"))
+        differ = [at for at, (wanted, found) in enumerate(pairs) if wanted != found]
+        self.compared += len(pairs)
+        self.equal += len(pairs) - len(differ)
+        if differ:
+            self._keep(what, *pairs[differ[0]], differ[0], rows)
+
+    def decide(
+        self, expected: Ints, got: Ints, answers: Sequence[str], rows: Rows | None = None
+    ) -> None:
         """Compare decisions, (n,); `answers` names them from the lowest band on."""
         flipped = np.flatnonzero(expected != got)
         self.flips = (self.flips or 0) + len(flipped)
         if len(flipped):
             at = int(flipped[0])
-            self._keep("decision", answers[expected[at]], answers[got[at]], at, rows)
+            wanted, found = (
+                answers[band] if band < len(answers) else f"band {band}"
+                for band in (int(expected[at]), int(got[at]))
+            )
+            self._keep("decision", wanted, found, at, rows)
 
-    def seen(self, rows: Rows) -> None:
+    def seen(self, count: int) -> None:
         """Count rows when all about them has been compared."""
-        self.rows += len(rows)
+        self.rows += count
 
-    def _keep(self, what: str, expected: str, got: str, at: int, rows: Rows) -> None:
+    def _keep(self, what: str, expected: str, got: str, at: int, rows: Rows | None) -> None:
         if self.difference is None:
-            self.row = rows[at]
-            values = ["nan" if np.isnan(x) else float(x).hex() for x in rows[at]]
+            row = np.empty(0, np.float32) if rows is None or at >= len(rows) else rows[at]
+            self.row = row if len(row) else None
+            values = ["nan" if np.isnan(x) else float(x).hex() for x in row]
             self.difference = Difference(
                 self.name, self.subject, what, expected, got, row=self.rows + at, values=values
             )
@@ -127,5 +128,6 @@ class Tally:
             largest_gap_ulp=self.gap,
             decision_flips=self.flips,
             note=self.note,
+            bound_ulp=self.bound_ulp,
             difference=self.difference,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +49,8 @@ class Decider:
         # Each band is one float32 margin, because the probability never falls as the margin rises.
         # Rising order, so that a search counts the bands that a margin is in.
         self._crossings = [first_margin_above(band.above) for band in reversed(policy.bands)]
+        # Searched from the left, which finds NaN above none of them, as its probability is.
+        self._below = [math.nextafter(crossing, -math.inf) for crossing in self._crossings]
         self.statuses = policy.answers[::-1]
         key = msgspec.json.encode(policy.key).decode()
         self._openings = [
@@ -61,7 +64,7 @@ class Decider:
 
     def answer(self, margin: float) -> Answer:
         """The answer to one margin, a float32 value."""
-        status = self.statuses[bisect_right(self._crossings, margin)]
+        status = self.statuses[bisect_left(self._below, margin)]
         return Answer(status, probability(margin), margin)
 
     def answers(self, margins: Margins) -> list[Answer]:
@@ -78,7 +81,7 @@ class Decider:
 
     def body(self, margin: float) -> bytes:
         """The answer to one margin as JSON."""
-        opening = self._openings[bisect_right(self._crossings, margin)]
+        opening = self._openings[bisect_left(self._below, margin)]
         return f"{opening}{shortest(probability(margin))}}}".encode()
 
     def body_of_batch(self, margins: Margins) -> bytes:
@@ -112,4 +115,8 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
-        return np.searchsorted(np.array(self._crossings, np.float32), margins, side="right")
+        bands = np.zeros(len(margins), np.int64)
+        # For a few crossings sooner than a search; and NaN is above none of them.
+        for crossing in self._crossings:
+            bands += margins >= np.float32(crossing)
+        return bands

@@ -15,6 +15,7 @@ from bentoml_ext.errors import BundleError
 
 __all__ = [
     "PROOF",
+    "SERVICE",
     "STRUCTURE",
     "Acceptance",
     "Difference",
@@ -25,6 +26,8 @@ __all__ = [
 
 PROOF = "proof.json"
 STRUCTURE = "structure"
+SERVICE = "service"
+"""Subject of the parts that judge what comes before and after the margin."""
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,7 +71,7 @@ class Part(msgspec.Struct, frozen=True):
     """What one part of the proof found of one subject.
 
     Args:
-        name: structure, boundary, random, single or applications.
+        name: structure, boundary, random, ...; docs/proof.md lists them.
         subject: what was judged, as "onnx".
         checked: rows, or nodes of trees.
         compared: values that were compared by their bits.
@@ -77,6 +80,8 @@ class Part(msgspec.Struct, frozen=True):
             there are no numbers.
         decision_flips: rows that get another answer; None where the objective has no answers.
         note: what was compared, in words.
+        bound_ulp: of a fact of the machine, which is told and which nothing served rests on: how
+            far values may lie apart; None where every bit must be equal.
         difference: the first one.
     """
 
@@ -88,11 +93,14 @@ class Part(msgspec.Struct, frozen=True):
     largest_gap_ulp: int | None = None
     decision_flips: int | None = None
     note: str = ""
+    bound_ulp: int | None = None
     difference: Difference | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether everything is equal, and there was something to compare."""
+        """Whether everything is equal, or near enough, and there was something to compare."""
+        if self.bound_ulp is not None:
+            return self.compared > 0 and (self.largest_gap_ulp or 0) <= self.bound_ulp
         return self.equal == self.compared > 0 and not self.decision_flips
 
     @property
@@ -228,7 +236,7 @@ class Proof(msgspec.Struct, frozen=True):
     @property
     def difference(self) -> Difference | None:
         """The first one: that of a row before that of the structure, because it names both."""
-        found = [part.difference for part in self.parts if part.difference]
+        found = [part.difference for part in self.parts if part.difference and not part.holds]
         return next((one for one in found if one.row is not None), found[0] if found else None)
 
     @property
@@ -240,19 +248,32 @@ class Proof(msgspec.Struct, frozen=True):
         built = next(filter(None, structural), None)
         return f"{first} {built}" if built and built is not first else str(first)
 
+    @property
+    def caveat(self) -> str:
+        """What differs by the machine alone, in a sentence; empty where nothing does."""
+        facts = [part for part in self.parts if part.bound_ulp is not None]
+        return " ".join(
+            f"{part.note[:1].upper()}{part.note[1:]}: {part.compared - part.equal:,} of "
+            f"{part.compared:,} differ, by up to {part.largest_gap_ulp} ulp, and "
+            f"{part.decision_flips or 0:,} decisions on them."
+            for part in facts
+            if part.equal < part.compared
+        )
+
     def summary(self, sha256: str = "") -> Summary:
-        """The verdict and the sums over all parts."""
-        numeric = [part for part in self.parts if part.name != STRUCTURE]
+        """The verdict and the sums over all parts but facts of the machine."""
+        parts = [part for part in self.parts if part.bound_ulp is None]
+        numeric = [part for part in parts if part.name != STRUCTURE and part.subject != SERVICE]
         subjects = list(dict.fromkeys(part.subject for part in numeric))
         rows = [sum(p.checked for p in numeric if p.subject == subject) for subject in subjects]
         return Summary(
             holds=self.holds,
             made=self.made,
             rows=max(rows, default=0),
-            compared=sum(part.compared for part in self.parts),
-            equal=sum(part.equal for part in self.parts),
-            largest_gap_ulp=max((part.largest_gap_ulp or 0 for part in self.parts), default=0),
-            decision_flips=sum(part.decision_flips or 0 for part in self.parts),
+            compared=sum(part.compared for part in parts),
+            equal=sum(part.equal for part in parts),
+            largest_gap_ulp=max((part.largest_gap_ulp or 0 for part in parts), default=0),
+            decision_flips=sum(part.decision_flips or 0 for part in parts),
             subjects=subjects,
             sha256=sha256,
             acceptance=self.acceptance,

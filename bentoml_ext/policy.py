@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.errors import BundleError, ConfigError
+from bentoml_ext.probability import first_margin_above
 
 __all__ = ["Band", "Policy"]
 
@@ -93,6 +95,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(
                 "Expected bands in falling order between 0 and 1 in float32, got "
                 f"{[band.above for band in self.bands]} - at the policy."
+            )
+        if above and first_margin_above(above[-1]) == -math.inf:
+            raise ConfigError(
+                f"Expected a band that a probability can be below, got {self.bands[-1].above} - at "
+                f"the policy. Every probability is above it, so that '{self.otherwise}' is never "
+                "answered."
             )
         if len(set(self.answers)) != len(self.answers):
             raise ConfigError(

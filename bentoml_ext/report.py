@@ -192,7 +192,7 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
     if proof.acceptance is not None:
         told.append(accepted(proof.acceptance))
     if proof.holds:
-        told.append("Every bit is equal.")
+        told.append(f"Every bit is equal. {proof.caveat}".rstrip())
     else:
         told.append(f"Different. {proof.reason}")
         if proof.difference and proof.difference.values:
@@ -234,7 +234,7 @@ def _evidence(bundle: Bundle) -> str:
     return (
         f"Proven on {proof.made}: {verdict}; {summary.compared:,} values compared on "
         f"{summary.rows:,} rows, {summary.decision_flips} decisions flipped, "
-        f"by {', '.join(summary.subjects)} against {proof.oracle}."
+        f"by {', '.join(summary.subjects)} against {proof.oracle}. {proof.caveat}".rstrip()
     )
 
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.arrays import Margins, Probabilities, Rows
 from bentoml_ext.backends import Backend
 from bentoml_ext.bundle import Bundle
+from bentoml_ext.comparing import Tally, word_of
+from bentoml_ext.deciding import compare_decider, margins_at_crossings
+from bentoml_ext.decision import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.probability import probabilities, probability
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+
+CROSSING_STEPS: Final = 8
+"""Margins to either side of each crossing."""
 
 __all__ = ["SelfTest", "load_proof", "load_rows", "one_by_one", "self_test"]
 
@@ -66,10 +73,8 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
         name = f"backend '{part.name}'"
         _compare("margin", expected, part.margins(rows), f"{name}, in a batch")
         _compare("margin", expected, one_by_one(part, rows), f"{name}, one by one")
-    if (chances := proven.probabilities) is not None:
-        _compare("probability", chances, probabilities(expected), "the sigmoid, in a batch")
-        singly = np.array([probability(float(margin)) for margin in expected], np.float32)
-        _compare("probability", chances, singly, "the sigmoid, one by one")
+    if proven.probabilities is not None:
+        _test_answers(Decider(bundle.policy), expected, proven.probabilities)
     return SelfTest(len(rows), time.perf_counter() - start)
 
 
@@ -84,12 +89,37 @@ def one_by_one(backend: Backend, rows: Rows) -> Margins:
     return margins
 
 
+def _test_answers(decider: Decider, margins: Margins, chances: Probabilities) -> None:
+    """What is made of a margin, in a batch and one by one: probability, status and body."""
+    singly = [probability(margin) for margin in margins.tolist()]
+    _compare("probability", chances, probabilities(margins), "the sigmoid, in a batch")
+    _compare("probability", chances, np.array(singly, np.float32), "the sigmoid, one by one")
+    crossings = margins_at_crossings(decider.policy, CROSSING_STEPS)
+    for place, some, expected in (
+        ("proof row", margins, chances),
+        ("crossing margin", crossings, probabilities(crossings)),
+    ):
+        tally = Tally("answers", "the decider")
+        compare_decider(tally, decider, some, expected, singly=True)
+        if (found := tally.difference) is not None:
+            raise _failed(
+                f"{found.what} {found.expected}, got {found.got} - at {place} {found.row}, "
+                "the decider"
+            )
+
+
 def _compare(what: str, expected: Margins, got: Margins, where: str) -> None:
     differ = np.flatnonzero(expected.view(np.uint32) != got.view(np.uint32))
     if differ.size:
         at = int(differ[0])
-        raise SelfTestFailed(
-            f"Expected {what} {float(expected[at]).hex()}, got {float(got[at]).hex()} - at proof "
-            f"row {at}, {where}; {differ.size} of {len(expected)} rows differ. This server would "
-            "give other answers than the booster that was proven: it does not become ready."
+        raise _failed(
+            f"{what} {word_of(expected[at])}, got {word_of(got[at])} - at proof row {at}, {where}; "
+            f"{differ.size} of {len(expected)} rows differ"
         )
+
+
+def _failed(difference: str) -> SelfTestFailed:
+    return SelfTestFailed(
+        f"Expected {difference}. This server would give other answers than were proven: it does "
+        "not become ready."
+    )

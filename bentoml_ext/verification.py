@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
 
 import msgspec
-import numpy as np
 
 from bentoml_ext import framework, judged
+from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends import Backend, form_names
 from bentoml_ext.booster_file import read_booster
-from bentoml_ext.bundle import BOOSTER, Bundle
-from bentoml_ext.comparing import Decisions, Tally
+from bentoml_ext.bundle import BOOSTER, GRAPH, Bundle
+from bentoml_ext.comparing import Tally
+from bentoml_ext.deciding import compare_decider
+from bentoml_ext.decision import Decider
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof
 from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
-from bentoml_ext.probability import probabilities
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.selftest import load_proof, load_rows, one_by_one
+from bentoml_ext.selftest import load_rows, one_by_one
 
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress
@@ -123,7 +125,7 @@ def verify_bundle(
         BundleError: the bundle carries no proof, or has changed.
     """
     start = time.perf_counter()
-    stored, _ = load_proof(bundle)
+    stored = bundle.proof
     parts = _stored_parts(bundle, load_rows(bundle))
     names = [name for name in bundle.manifest.files if name not in (PROOF, PROOF_ROWS)]
     files = {name: bundle.file(name) for name in names}
@@ -156,28 +158,37 @@ def verify_bundle(
 
 
 def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
-    """Each backend against the answers in the bundle, in a batch and one by one."""
+    """Each form of the model against the answers in the bundle, in a batch and one by one."""
     parts = []
-    for name in form_names():
-        try:
-            backend = bundle.backend(name)
-        except (BackendMissing, BundleError):
-            continue
-        if stored.margins.shape[1] > 1:
-            continue
+    for name, ways in _forms(bundle, stored.margins.shape[1]):
         tally = Tally("stored", name, NOTE)
-        for score in _ways(backend):
+        for score in ways:
             margins = score(stored.rows)
-            tally.compare("margin", stored.margins[:, 0], margins, stored.rows)
+            tally.compare("margin", stored.margins, margins, stored.rows)
             if (chances := stored.probabilities) is not None:
-                decisions, order = Decisions(bundle.policy), bundle.policy.answers[::-1]
-                tally.compare("probability", chances, probabilities(margins), stored.rows)
-                expected = decisions.by_probability(chances)
-                tally.decide(expected, decisions.by_margin(margins), order, stored.rows)
-        tally.seen(stored.rows)
+                decider = Decider(bundle.policy)
+                compare_decider(tally, decider, margins[:, 0], chances, stored.rows, singly=True)
+        tally.seen(len(stored.rows))
         parts.append(tally.part())
     return parts
 
 
-def _ways(backend: Backend) -> list[Callable[[np.ndarray], np.ndarray]]:
-    return [backend.margins, lambda rows: one_by_one(backend, rows)]
+def _forms(bundle: Bundle, n_targets: int) -> Iterator[tuple[str, list[Callable[[Rows], Floats]]]]:
+    """What can score here, by name, with its ways to make margins (n, n_targets) of rows."""
+    if n_targets > 1:
+        # No backend gives several margins a row: the graph is judged alone.
+        if importlib.util.find_spec("onnxruntime") and GRAPH in bundle.manifest.files:
+            from bentoml_ext.backends.onnx_runtime import all_margins
+
+            yield "onnx", [all_margins(bundle.file(GRAPH))]
+        return
+    for name in form_names():
+        with suppress(BackendMissing, BundleError):
+            yield name, _ways(bundle.backend(name))
+
+
+def _ways(backend: Backend) -> list[Callable[[Rows], Floats]]:
+    return [
+        lambda rows: backend.margins(rows)[:, None],
+        lambda rows: one_by_one(backend, rows)[:, None],
+    ]

@@ -91,6 +91,13 @@ def test_the_two_crossings_of_the_courses_policy_are_those_that_were_measured() 
     assert first_margin_above(0.5) == float.fromhex("0x1.800002p-24")
 
 
+def test_what_is_no_number_is_above_no_bound() -> None:
+    decider = Decider(Policy())
+
+    assert decider.bands(np.array([np.nan], np.float32)).tolist() == [0]
+    assert decider.answer(math.nan).status == "APPROVED"
+
+
 def test_answers_carry_the_boosters_own_probability_and_margin() -> None:
     booster, rows = small.booster(), small.rows(500, seed=3)
     margins = booster.inplace_predict(rows, predict_type="margin")

@@ -22,7 +22,7 @@ LAYERS = (
     ("arrow_values", "evidence", "field_rules", "fields_file", "filling", "policy", "proof_rows"),
     ("encoder",),
     ("backends", "columns", "comparing", "decision", "pickled", "reader", "reading"),
-    ("bundle", "lines", "settings"),
+    ("bundle", "deciding", "lines", "settings"),
     ("scorer",),
     ("export", "selftest"),
     ("acceptance", "booster_file", "bulk"),

@@ -51,6 +51,12 @@ def test_a_band_that_float32_rounds_to_nothing_is_refused(bound: float) -> None:
         Policy(bands=(Band(bound, "NO"),))
 
 
+def test_a_band_that_nothing_is_below_is_refused() -> None:
+    # No float32 margin has a probability below 2.9e-39.
+    with pytest.raises(ConfigError, match="'APPROVED' is never answered"):
+        Policy(bands=(Band(0.5, "NO"), Band(2e-39, "MAYBE")))
+
+
 def test_two_bands_that_float32_cannot_tell_apart_are_refused() -> None:
     with pytest.raises(ConfigError, match="falling order"):
         Policy(bands=(Band(0.5 + 1e-12, "NO"), Band(0.5, "MAYBE")))

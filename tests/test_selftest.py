@@ -25,6 +25,7 @@ from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_rows, self_test
 from tests import small
 from tests.commands import bentoml_command
+from tests.sabotage import FAULTS, Patch
 from tests.selftests import forged, swapped
 from tests.servers import START_S, Server, serve
 
@@ -120,6 +121,26 @@ def test_a_sigmoid_of_another_machine_is_noticed(folder: Path) -> None:
     bundle = Bundle(folder)
 
     with pytest.raises(SelfTestFailed, match=r"Expected probability 0x\S+, got .* the sigmoid"):
+        self_test(bundle, bundle.backend("onnx"))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_worker_that_answers_wrongly_does_not_become_ready(
+    fault: Callable[[Patch], None], folder: Path, monkeypatch: Patch
+) -> None:
+    bundle = Bundle(folder)
+    fault(monkeypatch)
+
+    with pytest.raises(SelfTestFailed, match="the decider"):
+        self_test(bundle, bundle.backend("onnx"))
+
+
+@pytest.mark.parametrize("name", ["probabilities", "probability"])
+def test_both_sigmoids_are_tested(name: str, folder: Path, monkeypatch: Patch) -> None:
+    bundle = Bundle(folder)
+    monkeypatch.setattr(f"bentoml_ext.selftest.{name}", lambda margin: margin * 0)
+
+    with pytest.raises(SelfTestFailed, match="the sigmoid"):
         self_test(bundle, bundle.backend("onnx"))
 
 

@@ -103,6 +103,23 @@ def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_pa
     assert {part.name for part in proof.parts if not part.holds} >= {"structure", "stored"}
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_model_of_several_margins_is_compared_with_its_stored_answers(
+    hidden: bool, home: Path
+) -> None:
+    booster = small.booster(objective="multi:softprob", num_class=3)
+    stored = bentoml_ext.save_model("verify_three", booster, encoder=small.encoder())
+
+    if hidden:
+        done = python_code(HIDDEN, home, str(stored.tag))
+    else:
+        done = bentoml_command(home, "ext", "verify", str(stored.tag), "--rows", "100")
+
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("stored ")]
+    assert line.split()[1:4] == ["onnx", "320", "960"]
+
+
 def test_our_own_file_holds_in_margin_and_prediction(tmp_path: Path) -> None:
     onnx.save(export.to_onnx(small.booster()), tmp_path / "ours.onnx")
 

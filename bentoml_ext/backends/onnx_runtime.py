@@ -9,11 +9,11 @@ from typing import cast
 import numpy as np
 import onnxruntime as ort
 
-from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.arrays import Floats, Margins, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendError
 
-__all__ = ["OnnxRuntimeBackend"]
+__all__ = ["OnnxRuntimeBackend", "all_margins"]
 
 
 class OnnxRuntimeBackend(Backend):
@@ -23,17 +23,8 @@ class OnnxRuntimeBackend(Backend):
     filename = "graph.onnx"
 
     def __init__(self, path: Path) -> None:
-        options = ort.SessionOptions()
-        # More threads would add the trees in another order: the last bits would depend on the
-        # machine. Parallelism comes from processes and from chunks of rows.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # Its warnings go to stderr unasked; errors are raised anyway.
-        options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = _session(str(path))
         except Exception as error:
             raise BackendError(
                 f"Expected an ONNX graph, got {type(error).__name__} - at {path}."
@@ -62,3 +53,31 @@ class OnnxRuntimeBackend(Backend):
             return cell[0]
 
         return call
+
+
+def all_margins(graph: bytes) -> Callable[[Rows], Floats]:
+    """What gives every margin of rows: float32 (n, n_features), n > 0, to float32 (n, n_targets).
+
+    Args:
+        graph: an ONNX graph of ours.
+    """
+    session = _session(graph)
+    name = session.get_inputs()[0].name
+
+    def margins(rows: Rows) -> Floats:
+        (found,) = session.run(["margin"], {name: rows})
+        return cast("Floats", np.asarray(found))
+
+    return margins
+
+
+def _session(graph: str | bytes) -> ort.InferenceSession:
+    """A graph ready to run: a file's name, or its bytes."""
+    options = ort.SessionOptions()
+    # More threads would add the trees in another order: the last bits would depend on the machine.
+    # Parallelism comes from processes and from chunks of rows.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Its warnings go to stderr unasked; errors are raised anyway.
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import onnx
 import xgboost as xgb
 
-from bentoml_ext.comparing import Decisions, word_of
+from bentoml_ext.comparing import word_of
+from bentoml_ext.deciding import Decisions
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.evidence import Difference, Part

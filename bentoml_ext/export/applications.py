@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.comparing import Decisions, Tally
+from bentoml_ext.comparing import Tally
+from bentoml_ext.deciding import Decisions, compare_decider
+from bentoml_ext.decision import Decider
 from bentoml_ext.encoder import Application, Encoder, Field
 from bentoml_ext.export.oracle import Truth
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.steps import Number
@@ -90,23 +91,18 @@ def through_reader(
     tally.compare("row in a batch", rows, scorer.reader.rows(plain), rows)
     part = truth.of(taken)
     tally.compare("margin", part.margins, margins[:, None], rows)
-    policy = scorer.decider.policy
-    compare_answers(tally, policy, margins, rows, part)
     if part.chances is not None:
-        order = policy.answers[::-1]
-        statuses = [scorer.decider.answer(float(margin)).status for margin in margins]
-        got = np.array([order.index(status) for status in statuses])
-        tally.decide(Decisions(policy).by_probability(part.chances), got, order, rows)
-    tally.seen(rows)
+        compare_decider(tally, scorer.decider, margins, part.chances, rows, singly=True)
+    tally.seen(len(rows))
 
 
 def compare_answers(
-    tally: Tally, policy: Policy, margins: Margins, rows: Rows, truth: Truth
+    tally: Tally, decider: Decider, margins: Margins, rows: Rows, truth: Truth
 ) -> None:
     """Compare probabilities and decisions that the service makes of margins, (n,)."""
     if truth.chances is None:
         return
-    decisions, order = Decisions(policy), policy.answers[::-1]
+    decisions = Decisions(decider.policy)
     tally.compare("probability", truth.chances, probabilities(margins), rows)
     expected = decisions.by_probability(truth.chances)
-    tally.decide(expected, decisions.by_margin(margins), order, rows)
+    tally.decide(expected, decider.bands(margins), decisions.statuses, rows)

@@ -12,7 +12,9 @@ import onnxruntime as ort
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
-from bentoml_ext.comparing import Decisions, Tally
+from bentoml_ext.comparing import Tally
+from bentoml_ext.deciding import Decisions
+from bentoml_ext.decision import Decider
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.evidence import Part
 from bentoml_ext.export.blame import first_tree
@@ -21,6 +23,7 @@ from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
+from bentoml_ext.export.sigmoid import compare_own, own_tally
 from bentoml_ext.policy import Policy
 
 __all__ = ["Judged", "judge"]
@@ -37,7 +40,12 @@ class _Output:
     compared_with: str
 
     def expected(self, truth: Truth) -> Floats:
-        return truth.margins if self.compared_with == _MARGINS else truth.predictions
+        if self.compared_with == _MARGINS:
+            return truth.margins
+        # On a machine with another expf a file is to have the probability that is served.
+        if truth.chances is None or truth.predicts_margins:
+            return truth.predictions
+        return truth.chances[:, None]
 
 
 class _File:
@@ -123,6 +131,7 @@ def _judge(
     outputs = _outputs(file, oracle, sampler.sensible(64))
     total = sampler.count(random_rows)
     parts: list[Part] = []
+    own, decisions = own_tally(), Decisions(Policy())
     done = 0
     for name, batches in (
         ("boundary", sampler.boundary()),
@@ -134,10 +143,14 @@ def _judge(
             finite = ~np.isinf(batch).any(axis=1)
             rows = batch if oracle.takes_infinities else batch[finite]
             if len(rows):
-                _compare(file, oracle.truth(rows), outputs, tallies, rows)
+                truth = oracle.truth(rows)
+                _compare(file, truth, outputs, tallies, rows)
+                if oracle.has_another_expf and truth.chances is not None:
+                    compare_own(own, decisions, truth.chances, truth.predictions[:, 0], rows)
             done += len(batch)
             report(min(done, total), total)
         parts += [_part(tally, ensemble, file) for tally in tallies if tally.compared]
+    parts += [own.part()] if own.compared else []
     return Judged(oracle, parts)
 
 
@@ -184,8 +197,8 @@ def _compare(
     file: _File, truth: Truth, outputs: list[_Output], tallies: list[Tally], rows: Rows
 ) -> None:
     found = file.run(rows)
-    policy = Policy()
-    decisions, order = Decisions(policy), policy.answers[::-1]
+    decider = Decider(Policy())
+    decisions = Decisions(decider.policy)
     for output, tally in zip(outputs, tallies, strict=True):
         expected = output.expected(truth)
         got = _fitted(expected, found[output.name])
@@ -193,10 +206,10 @@ def _compare(
         if truth.chances is not None:
             # What binary:logitraw predicts is the margin, too.
             is_margin = output.expected(truth) is truth.margins or truth.predicts_margins
-            decide = decisions.by_margin if is_margin else decisions.by_probability
+            decide = decider.bands if is_margin else decisions.by_probability
             native = decisions.by_probability(truth.chances)
-            tally.decide(native, decide(got[:, 0]), order, rows)
-        tally.seen(rows)
+            tally.decide(native, decide(got[:, 0]), decisions.statuses, rows)
+        tally.seen(len(rows))
 
 
 def _note(output: _Output) -> str:

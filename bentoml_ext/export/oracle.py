@@ -12,11 +12,14 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats
+from bentoml_ext.export.sigmoid import is_shared
 from bentoml_ext.native_sum import adds_in_place
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import OBJECTIVES
 
 __all__ = ["Oracle", "Truth", "on_one_thread"]
+
+LOGITRAW = "binary:logitraw"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +29,8 @@ class Truth:
     Args:
         margins: float32, (n, n_targets).
         predictions: float32, (n, k), what `Booster.predict` gives.
-        chances: float32, (n,), the probability that decisions are taken on; None if the margin is
-            no log-odds.
+        chances: float32, (n,), the probability that decisions are taken on: the booster's own, or
+            where this machine has another expf, ours; None if the margin is no log-odds.
     """
 
     margins: Floats
@@ -74,13 +77,18 @@ class Oracle:
         """Whether rows may hold them: a DMatrix refuses them."""
         return self.in_place
 
+    @property
+    def has_another_expf(self) -> bool:
+        """Whether XGBoost's own probabilities on this machine are not those that are served."""
+        return self.objective in OBJECTIVES and self.objective != LOGITRAW and not is_shared()
+
     def truth(self, rows: Rows) -> Truth:
         """The answers to rows: float32, (n, n_features), n > 0, NaN for missing."""
         margins, predictions = self._in_place(rows) if self.in_place else self._by_matrix(rows)
         if self.objective not in OBJECTIVES:
             return Truth(margins, predictions)
-        if self.objective == "binary:logitraw":
-            # It predicts the margin: its probability is ours alone.
+        if self.objective == LOGITRAW or self.has_another_expf:
+            # It predicts the margin, or by another expf: the probability is ours alone.
             return Truth(margins, predictions, probabilities(margins[:, 0]))
         return Truth(margins, predictions, predictions[:, 0])
 

@@ -175,7 +175,7 @@ def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
                 tally = tallies.setdefault(output, Tally(name, output, _note(output, said)))
                 found = np.ascontiguousarray(got, np.float32)
                 tally.compare("prediction", wanted, found, numbers)
-                tally.seen(numbers)
+                tally.seen(len(numbers))
             else:
                 labels[output] = _labels(name, output, wanted, got, labels.get(output))
     if not tallies and not labels:

@@ -13,19 +13,30 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
+from bentoml_ext.deciding import Decisions, compare_decider, margins_at_crossings
+from bentoml_ext.decision import Decider
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.evidence import PROOF, Acceptance, Difference, Part, Proof
+from bentoml_ext.evidence import PROOF, SERVICE, Acceptance, Difference, Part, Proof
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader
+from bentoml_ext.export.arrow_rows import compare_arrow
 from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle, on_one_thread
+from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.rows import Sampler, block_rows
+from bentoml_ext.export.sigmoid import (
+    compare_checksums,
+    compare_own,
+    is_shared,
+    native,
+    own_tally,
+)
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.policy import Policy
+from bentoml_ext.probability import probabilities
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.scorer import OBJECTIVES, Scorer
 
@@ -34,6 +45,8 @@ __all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
 RANDOM_ROWS: Final = 100_000
 MADE_UP: Final = 1_000
 """Applications that a proof makes up besides those that it is given."""
+CROSSING_STEPS: Final = 64
+"""Margins to either side of each crossing."""
 
 Progress = Callable[[int, int], None]
 """Called with the rows that are done and all that there will be."""
@@ -44,7 +57,9 @@ NOTES: Final = {
     "random": "over the training ranges, batches of many sizes",
     "single": "the stored rows, one by one",
     "applications": "Encoder, batch, probability, decision",
-    "requests": "JSON, Reader, one row, probability, decision",
+    "requests": "JSON, Reader, one row, probability, decision, body",
+    "answers": "Decider on all of these margins: bands, answers, lines, body of a batch",
+    "crossings": "Decider, one by one too, on margins around each crossing",
 }
 
 
@@ -126,6 +141,7 @@ def prove(
         stored = proof_rows(oracle, sampler, ensemble, encoder.rows(invented))
         run.single(stored)
         run.applications(encoder, [*applications, *invented])
+        run.service()
     proof = Proof.of(
         start,
         files,
@@ -151,7 +167,9 @@ class _Run:
     ) -> None:
         self.parts: list[Part] = []
         self.oracle, self.subjects, self.ensemble = oracle, subjects, ensemble
-        self.policy = policy
+        self.decider = Decider(policy)
+        self._answers = Tally("answers", SERVICE, NOTES["answers"])
+        self._own, self._decisions = own_tally(), Decisions(policy)
         self._report = on_progress or (lambda _done, _total: None)
         self._done = self._total = 0
 
@@ -172,14 +190,38 @@ class _Run:
         for batch in batches:
             for rows in self._by_infinity(batch):
                 truth = self.oracle.truth(rows)
+                self._judge_answers(truth, rows)
                 for subject, tally in tallies:
                     if subject.takes_infinities or not np.isinf(rows).any():
                         margins = subject.margins(rows)
                         tally.compare("margin", truth.margins, margins, rows)
-                        compare_answers(tally, self.policy, margins[:, 0], rows, truth)
-                        tally.seen(rows)
+                        compare_answers(tally, self.decider, margins[:, 0], rows, truth)
+                        tally.seen(len(rows))
             self._advance(len(batch))
         self._close(tallies)
+
+    def _judge_answers(self, truth: Truth, rows: Rows) -> None:
+        """What the service makes of the margins; and XGBoost itself, where it has another expf."""
+        if truth.chances is None:
+            return
+        compare_decider(self._answers, self.decider, truth.margins[:, 0], truth.chances, rows)
+        self._answers.seen(len(rows))
+        if self.oracle.has_another_expf:
+            own = truth.predictions[:, 0]
+            compare_own(self._own, self._decisions, truth.chances, own, rows)
+
+    def service(self) -> None:
+        """Parts of the service alone: what it makes of margins, whichever model they are of."""
+        if self.ensemble.objective not in OBJECTIVES:
+            return
+        margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
+        chances = native(margins) if is_shared() else probabilities(margins)
+        crossings = Tally("crossings", SERVICE, NOTES["crossings"])
+        compare_decider(crossings, self.decider, margins, chances, singly=True)
+        crossings.seen(len(margins))
+        for tally in (self._answers, crossings, compare_checksums(), self._own):
+            if (part := tally.part()).checked:
+                self.parts.append(part)
 
     def _by_infinity(self, rows: Rows) -> list[Rows]:
         """Rows without and with infinities, which some ways of the booster refuse."""
@@ -206,22 +248,24 @@ class _Run:
                 row[0] = values
                 margins[index] = call()
             tally.compare("margin", stored.margins, margins, rows)
-            tally.seen(rows)
+            tally.seen(len(rows))
             tallies.append((subject, tally))
         self._close(tallies)
 
     def applications(self, encoder: Encoder, applications: Sequence[Application]) -> None:
         """Part (d): from application to decision, on the two ways that there are."""
-        self.numbers("applications", _chunks(encoder.rows(applications)))
+        rows = encoder.rows(applications)
+        self.numbers("applications", _chunks(rows))
+        columns = compare_arrow(encoder, applications, rows).part()
+        self.parts += [columns] if columns.checked else []
         if self.ensemble.objective not in OBJECTIVES:
             return
-        rows = encoder.rows(applications)
         truth = self.oracle.truth(rows)
         tallies = []
         for subject in self.subjects:
             if subject.backend is not None:
                 tally = Tally("requests", subject.name, NOTES["requests"])
-                scorer = Scorer(encoder, subject.backend, self.policy)
+                scorer = Scorer(encoder, subject.backend, self.decider.policy)
                 through_reader(tally, scorer, applications, rows, truth)
                 tallies.append((subject, tally))
         self._close(tallies)
@@ -229,7 +273,7 @@ class _Run:
     def _close(self, tallies: Iterable[tuple[Subject, Tally]]) -> None:
         for subject, tally in tallies:
             part = tally.part()
-            if part.compared:
+            if part.checked:
                 blamed = self._blamed(part.difference, subject, tally.row)
                 self.parts.append(msgspec.structs.replace(part, difference=blamed))
 

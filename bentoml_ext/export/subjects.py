@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends import Backend, form_names, get_backend
@@ -64,7 +63,10 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
         if n_targets == 1:
             subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
         else:
-            subjects.append(Subject("onnx", _session(graph), graph=graph))
+            # ONNX Runtime is needed from here on.
+            from bentoml_ext.backends.onnx_runtime import all_margins
+
+            subjects.append(Subject("onnx", all_margins(files[GRAPH]), graph=graph))
         yield subjects
 
 
@@ -90,21 +92,3 @@ def _of_backends(
 
 def _in_a_column(backend: Backend) -> Callable[[Rows], Floats]:
     return lambda rows: np.asarray(backend.margins(rows))[:, None]
-
-
-def _session(graph: onnx.ModelProto) -> Callable[[Rows], Floats]:
-    options = ort.SessionOptions()
-    # As the backend runs it: more threads add in another order.
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    name = session.get_inputs()[0].name
-
-    def margins(rows: Rows) -> Floats:
-        (found,) = session.run(["margin"], {name: rows})
-        result: Floats = np.asarray(found)
-        return result
-
-    return margins

@@ -68,7 +68,13 @@ def test_the_course_model_is_proven_in_every_part(course: tuple[Proof, float]) -
     assert {name for name, subject in parts if subject == "onnx"} == {
         "structure", "boundary", "extremes", "random", "single", "applications", "requests",
     }  # fmt: skip
-    assert {subject for _, subject in parts} == {"onnx", "xgboost", "DMatrix"}
+    assert {subject for _, subject in parts} == {"onnx", "xgboost", "DMatrix", "service"}
+    assert {name for name, subject in parts if subject == "service"} == {
+        "answers", "columns", "crossings", "sigmoid",
+    }  # fmt: skip
+    assert parts["answers", "service"].checked == parts["random", "onnx"].checked + sum(
+        parts[name, "onnx"].checked for name in ("boundary", "extremes", "applications")
+    )
     assert parts["random", "onnx"].checked == 100_000
     assert parts["applications", "onnx"].checked == 1_891
     assert all(part.share == 1 and not part.largest_gap_ulp for part in proof.parts)

@@ -1,0 +1,66 @@
+"""Arrow rows: applications as Arrow record batches, whose rows must be those of the encoder."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.comparing import Tally
+from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.evidence import SERVICE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["compare_arrow"]
+
+
+def compare_arrow(encoder: Encoder, applications: Sequence[Application], rows: Rows) -> Tally:
+    """The rows of ColumnEncoder against those of Encoder; of none where pyarrow is not installed.
+
+    Args:
+        encoder: of both.
+        applications: valid ones.
+        rows: what `encoder.rows` makes of them.
+    """
+    tally = Tally("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
+    if not importlib.util.find_spec("pyarrow") or not applications:
+        return tally
+    from bentoml_ext.columns import ColumnEncoder
+
+    columns = ColumnEncoder(encoder)
+    for batch in _batches(encoder, applications):
+        encoded = columns.encode(batch)
+        refused = [str(error) for error in encoded.refused]
+        tally.texts("refusal", [], refused)
+        if not refused:
+            tally.compare("row", rows, encoded.rows, rows)
+        tally.seen(len(rows))
+    return tally
+
+
+def _batches(encoder: Encoder, applications: Sequence[Application]) -> Iterator[pa.RecordBatch]:
+    """All of them twice: categories as text, then as dictionary codes."""
+    import pyarrow as pa
+
+    columns = {
+        field.name: pa.array([_plain(application[field.name]) for application in applications])
+        for field in encoder.fields
+    }
+    yield pa.RecordBatch.from_pydict(columns)
+    yield pa.RecordBatch.from_pydict(
+        {
+            name: column.dictionary_encode() if pa.types.is_string(column.type) else column
+            for name, column in columns.items()
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    """An int as the float64 that an encoder makes of it: Arrow's are of 64 bits."""
+    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return float(value) if is_int else value

@@ -1,0 +1,91 @@
+"""Sigmoid: whether this machine's XGBoost computes probabilities as `bentoml_ext.probability` does.
+
+XGBoost calls the C library's expf, and C libraries differ. The probability that is served is that
+of glibc's, rebuilt, on every machine; the one of XGBoost itself is a fact of the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Final
+
+import numpy as np
+import xgboost as xgb
+
+from bentoml_ext.arrays import Floats, Margins, Probabilities, Rows
+from bentoml_ext.comparing import Tally
+from bentoml_ext.deciding import FUSED_ONLY, Decisions
+from bentoml_ext.evidence import SERVICE
+from bentoml_ext.probability import probabilities, probability
+
+__all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_tally"]
+
+EXPF_BOUND_ULP: Final = 8
+"""Two exponentials within 1.5 ulp of the truth, doubled by a change of binade, and roundings."""
+
+CHECKSUM: Final = "ba95a919186d04a6e48ecead5fc40f3f85369a2993ad4d56200e619c56ae3a91"
+"""sha256 of the probabilities of `_grid()`, little endian: glibc's, by XGBoost itself."""
+
+_STEP: Final = 104_729
+_SINGLY: Final = 16
+
+
+def native(margins: Margins) -> Probabilities:
+    """The probabilities of this machine's XGBoost: float32, (n,); margins: float32, (n,), n > 0."""
+    # Without trees the prediction is that of the margin which comes with a row.
+    empty = xgb.DMatrix(np.zeros((2, 1), np.float32), label=[0, 1])
+    booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, empty, num_boost_round=0)
+    rows = xgb.DMatrix(np.zeros((len(margins), 1), np.float32), base_margin=margins, nthread=1)
+    found: Probabilities = np.asarray(booster.predict(rows), np.float32)
+    return found
+
+
+@cache
+def is_shared() -> bool:
+    """Whether XGBoost's probabilities have the bits of ours, on margins of all sizes."""
+    margins = _grid()
+    return native(margins).tobytes() == probabilities(margins).tobytes()
+
+
+def compare_checksums() -> Tally:
+    """Our probabilities, in a batch and one by one, by the checksum of what they must be."""
+    tally = Tally("sigmoid", SERVICE, "our probabilities of margins of all sizes, by checksum")
+    margins = _grid()
+    found = probabilities(margins)
+    tally.texts("checksum of probabilities", [CHECKSUM], [checksum(found)])
+    some = margins[::_SINGLY]
+    singly = np.array([probability(margin) for margin in some.tolist()], np.float32)
+    tally.compare("probability", found[::_SINGLY], singly)
+    tally.seen(len(margins))
+    return tally
+
+
+def own_tally() -> Tally:
+    """For `compare_own`."""
+    note = "XGBoost's own probabilities on this machine, by its C library's expf"
+    return Tally("expf", "XGBoost", note, EXPF_BOUND_ULP)
+
+
+def compare_own(
+    tally: Tally, decisions: Decisions, chances: Floats, own: Floats, rows: Rows
+) -> None:
+    """Compare XGBoost's own probabilities, (n,), and the decisions on them with those served."""
+    tally.compare("probability", chances, own, rows)
+    served, found = (decisions.by_probability(one) for one in (chances, own))
+    tally.decide(served, found, decisions.statuses, rows)
+    tally.seen(len(rows))
+
+
+def checksum(found: Probabilities) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(found.astype("<f4").tobytes()).hexdigest()
+
+
+def _grid() -> Margins:
+    """float32, (n,): some of every binade, many where the probability is neither 0 nor 1."""
+    bits = np.arange(0, 2**32, _STEP, dtype=np.uint64).astype(np.uint32)
+    everywhere = bits.view(np.float32)
+    usual = (np.arange(-100_000, 100_001) / 5_000).astype(np.float32)
+    odd = np.array([np.inf, -np.inf, 0.0, -0.0, FUSED_ONLY], np.float32)
+    return np.concatenate([everywhere[~np.isnan(everywhere)], usual, odd])

@@ -1,0 +1,128 @@
+"""A machine whose C library has another expf trains, proves and serves; what differs is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import bentoml
+import pytest
+
+import bentoml_ext
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.verification import verify_bundle
+from tests import small
+from tests.commands import bentoml_command, python_code
+
+# Right to a float32 or two, as those of other systems; half of all results are moved.
+EXPF = """
+#include <math.h>
+float expf(float x) {
+    float near = (float)exp((double)x);
+    unsigned bits;
+    __builtin_memcpy(&bits, &near, 4);
+    return bits & 1 ? nextafterf(near, 0) : near;
+}
+"""
+STORE = """
+import json, sys
+import bentoml_ext
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.selftest import self_test
+from pathlib import Path
+from tests import small
+
+stored = bentoml_ext.save_model(sys.argv[1], small.booster(), encoder=small.encoder())
+bundle = Bundle(Path(stored.path))
+for backend in ("onnx", "xgboost"):
+    self_test(bundle, bundle.backend(backend))
+print(json.dumps({"tag": str(stored.tag), "caveat": bundle.proof.caveat}))
+"""
+TEST = """
+import sys
+import bentoml_ext
+from bentoml_ext.selftest import self_test
+
+bundle = bentoml_ext.load_bundle(sys.argv[1])
+for backend in ("onnx", "xgboost"):
+    print(self_test(bundle, bundle.backend(backend)).rows)
+"""
+
+
+@pytest.fixture(scope="module")
+def expf(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library that gives another expf to whatever loads after it."""
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("no C compiler to make another expf with")
+    folder = tmp_path_factory.mktemp("expf")
+    (folder / "expf.c").write_text(EXPF)
+    options = ("-O2", "-fno-builtin", "-shared", "-fPIC", "-o", folder / "expf.so")
+    subprocess.run([compiler, *options, folder / "expf.c", "-lm"], check=True)
+    return str(folder / "expf.so")
+
+
+@pytest.fixture(scope="module")
+def there(home: Path, expf: str) -> dict[str, str]:
+    """A model that was trained, proven and stored on such a machine."""
+    done = python_code(STORE, home, "expf_there", LD_PRELOAD=expf)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture(scope="module")
+def here() -> bentoml.Model:
+    """The same model, stored on this machine."""
+    return bentoml_ext.save_model("expf_here", small.booster(), encoder=small.encoder())
+
+
+def test_a_model_is_stored_there_and_the_difference_is_told(there: dict[str, str]) -> None:
+    proof = bentoml_ext.load_bundle(there["tag"]).proof
+
+    assert proof.holds
+    (fact,) = [part for part in proof.parts if part.bound_ulp is not None]
+    assert (fact.name, fact.subject) == ("expf", "XGBoost")
+    assert 0 < fact.equal < fact.compared
+    assert 1 <= (fact.largest_gap_ulp or 0) <= (fact.bound_ulp or 0)
+    assert there["caveat"].startswith("XGBoost's own probabilities on this machine")
+    assert proof.summary().largest_gap_ulp == 0
+    assert proof.summary().equal == proof.summary().compared
+
+
+def test_a_model_that_was_proven_there_holds_here(there: dict[str, str]) -> None:
+    # Its probabilities were stored as they are served, which no machine changes.
+    proof = verify_bundle(bentoml_ext.load_bundle(there["tag"]), random_rows=1000)
+
+    assert proof.holds, proof.reason
+    assert proof.caveat == ""
+    assert "stored" in {part.name for part in proof.parts}
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_verify_and_inspect_there_tell_of_the_difference_and_succeed(
+    command: str, home: Path, here: bentoml.Model, expf: str
+) -> None:
+    options = ("--rows", "1000") if command == "verify" else ()
+
+    done = bentoml_command(home, "ext", command, str(here.tag), *options, LD_PRELOAD=expf)
+
+    assert done.returncode == 0, done.stderr
+    assert ("XGBoost's own probabilities on this machine" in done.stdout) == (command == "verify")
+
+
+def test_a_model_that_was_proven_here_passes_its_self_test_there(
+    home: Path, here: bentoml.Model, expf: str
+) -> None:
+    done = python_code(TEST, home, str(here.tag), LD_PRELOAD=expf)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "320\n320\n"
+
+
+def test_here_nothing_is_told_of_the_machine(here: bentoml.Model) -> None:
+    proof = Bundle(Path(here.path)).proof
+
+    assert proof.caveat == ""
+    assert {part.bound_ulp for part in proof.parts} == {None}

@@ -1,0 +1,151 @@
+"""Faults of the service's own code, put into the real thing: nothing else can make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bentoml_ext import decision
+from bentoml_ext.columns import ColumnEncoder
+from bentoml_ext.decision import Answer, Decider
+from bentoml_ext.encoder import Encoded
+from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.probability import first_margin_above
+
+__all__ = ["COLUMNS", "FAULTS", "Patch"]
+
+Patch = pytest.MonkeyPatch
+CROSSING = first_margin_above(0.5)
+
+
+def changed(patch: Patch, where: Any, name: str, change: Callable[..., Any]) -> None:
+    """Let `change(result, *arguments)` be what a function returns."""
+    real = getattr(where, name)
+    patch.setattr(where, name, lambda *given: change(real(*given), *given))
+
+
+def bands_one_too_high(patch: Patch) -> None:
+    """Every margin one band higher."""
+    changed(patch, Decider, "bands", lambda bands, *_: bands + 1)
+
+
+def bands_above_and_not_at_a_crossing(patch: Patch) -> None:
+    """`>` for `>=`."""
+    changed(patch, Decider, "bands", lambda found, _, margins: found - (margins == CROSSING))
+
+
+def answer_wrong_at_a_crossing(patch: Patch) -> None:
+    """The answer to one margin, only where it is the crossing."""
+
+    def wrong(answer: Answer, _: Decider, margin: float) -> Answer:
+        return Answer("MAYBE", answer.probability, margin) if margin == CROSSING else answer
+
+    changed(patch, Decider, "answer", wrong)
+
+
+def body_wrong_at_a_crossing(patch: Patch) -> None:
+    """The body of one margin, only where it is the crossing."""
+
+    def wrong(body: bytes, _: Decider, margin: float) -> bytes:
+        return body.replace(b"DECLINED", b"MAYBE") if margin == CROSSING else body
+
+    changed(patch, Decider, "body", wrong)
+
+
+def crossing_one_float32_late(patch: Patch) -> None:
+    """Where the bands begin."""
+    step = np.float32(np.inf)
+    changed(
+        patch,
+        decision,
+        "first_margin_above",
+        lambda found, _: float(np.nextafter(np.float32(found), step)),
+    )
+
+
+def answers_in_another_order(patch: Patch) -> None:
+    """Those of many margins."""
+    changed(patch, Decider, "answers", lambda answers, *_: answers[::-1])
+
+
+def a_line_short(patch: Patch) -> None:
+    """The lines of many margins, less the last."""
+    changed(patch, Decider, "lines", lambda lines, *_: lines[: lines[:-1].rfind(b"\n") + 1])
+
+
+def a_batch_with_a_digit_more(patch: Patch) -> None:
+    """The body of many margins."""
+    changed(patch, Decider, "body_of_batch", lambda body, *_: body.replace(b"}", b"1}", 1))
+
+
+def a_digit_lost_in_a_batch(patch: Patch) -> None:
+    """The text of a probability, one in a hundred."""
+
+    def wrong(texts: Any, *_: Any) -> Any:
+        texts = texts.copy()
+        texts[::100] = [text[:-1] for text in texts[::100]]
+        return texts
+
+    changed(patch, decision, "shortest_each", wrong)
+
+
+def a_digit_lost_singly(patch: Patch) -> None:
+    """The text of a probability by itself."""
+    changed(patch, decision, "shortest", lambda text, *_: text[:-1])
+
+
+def sigmoid_of_many_off_by_one(patch: Patch) -> None:
+    """One probability of a batch, by one float32."""
+
+    def wrong(found: Any, *_: Any) -> Any:
+        found[-1:] = np.nextafter(found[-1:], np.float32(0))
+        return found
+
+    changed(patch, decision, "probabilities", wrong)
+
+
+def sigmoid_of_one_off_by_one(patch: Patch) -> None:
+    """Each probability by itself, by one float32."""
+    changed(
+        patch,
+        decision,
+        "probability",
+        lambda found, _: float(np.nextafter(np.float32(found), np.float32(0))),
+    )
+
+
+def a_cell_off_by_one(patch: Patch) -> None:
+    """One number of an Arrow batch, by one float32."""
+
+    def wrong(encoded: Encoded, *_: Any) -> Encoded:
+        encoded.rows[-1, 0] = np.nextafter(encoded.rows[-1, 0], np.float32(np.inf))
+        return encoded
+
+    changed(patch, ColumnEncoder, "encode", wrong)
+
+
+def a_valid_row_refused(patch: Patch) -> None:
+    """One application of an Arrow batch."""
+    refusal = InvalidApplication("a number", "1", "age", 0)
+    changed(patch, ColumnEncoder, "encode", lambda found, *_: Encoded(found.rows[1:], [refusal]))
+
+
+COLUMNS = (a_cell_off_by_one, a_valid_row_refused)
+FAULTS = (
+    bands_one_too_high,
+    bands_above_and_not_at_a_crossing,
+    answer_wrong_at_a_crossing,
+    body_wrong_at_a_crossing,
+    crossing_one_float32_late,
+    answers_in_another_order,
+    a_line_short,
+    a_batch_with_a_digit_more,
+    a_digit_lost_in_a_batch,
+    a_digit_lost_singly,
+    sigmoid_of_many_off_by_one,
+    sigmoid_of_one_off_by_one,
+)
+"""Those of what comes after the margin."""
