@@ -38,6 +38,9 @@ EXACT: Final = 2.0**53
 
 NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
+TRUE: Final = pa.array(["true", "True", "TRUE"])
+FALSE: Final = pa.array(["false", "False", "FALSE"])
+
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column holds texts, of whatever layout."""
@@ -50,17 +53,27 @@ def is_text_codes(kind: pa.DataType) -> bool:
     return pa.types.is_dictionary(kind) and is_text(kind.value_type)
 
 
-def as_numbers(column: pa.Array) -> pa.Array:
-    """Text as float64; null where it is no number."""
+def as_numbers(column: pa.Array, *, boolean: bool = False) -> pa.Array:
+    """Text as float64; null where it is no number.
+
+    Args:
+        column: texts.
+        boolean: whether true and false, as CSV has them, are 1 and 0.
+    """
     try:
         return pc.cast(column, pa.float64())
     except pa.ArrowInvalid:
+        if boolean:
+            column = pc.if_else(pc.is_in(column, TRUE), "1", column)
+            column = pc.if_else(pc.is_in(column, FALSE), "0", column)
         is_number = pc.match_substring_regex(column, NUMBER)
         return pc.cast(pc.if_else(is_number, column, None), pa.float64())
 
 
 def undictionaried(column: pa.Array) -> pa.Array:
-    """The values behind dictionary codes."""
+    """The values behind dictionary codes, or of runs."""
+    if pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 

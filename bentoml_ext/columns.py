@@ -7,7 +7,8 @@ decides and words it: the rows, and the refusals, are those of the one-applicati
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -28,12 +29,13 @@ from bentoml_ext.arrow_values import (
     undictionaried,
     without_nulls,
 )
+from bentoml_ext.column_types import as_text, is_binary, plain_type
 from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.names import some_of
+from bentoml_ext.names import like, some_of
 from bentoml_ext.steps import Codes, Number, OneHot, Step
 
-__all__ = ["ColumnEncoder"]
+__all__ = ["ColumnEncoder", "check_names"]
 
 REFUSED: Final = -1
 NO_TRACE: Final = -2
@@ -76,7 +78,7 @@ class ColumnEncoder:
         Raises:
             InvalidApplication: a field has no column, or two; a column is named as a feature is.
         """
-        self._check_names(batch.schema)
+        check_names(self._encoder, batch.schema.names)
         rows = self._blank_rows(len(batch))
         refused: list[InvalidApplication] = []
         for field, step in zip(self._encoder.fields, self._encoder.steps, strict=True):
@@ -88,14 +90,6 @@ class ColumnEncoder:
             refused.sort(key=lambda error: error.index or 0)
             rows = np.delete(rows, [error.index or 0 for error in refused], axis=0)
         return Encoded(rows, refused)
-
-    def _check_names(self, schema: pa.Schema) -> None:
-        for field in self._encoder.fields:
-            if (found := schema.names.count(field.name)) != 1:
-                got = f"{found or 'no'} columns of that name among {some_of(schema.names)}"
-                raise InvalidApplication(field.expected, got, field.name)
-        if odd := self._encoder.one_hot.intersection(schema.names):
-            raise self._encoder.is_feature(min(odd))
 
     def _blank_rows(self, n: int) -> Rows:
         if len(self._rows) < n:
@@ -112,6 +106,10 @@ class ColumnEncoder:
             return self._write_number(field, step, column, rows)
         if isinstance(step, Codes) and step.numbers:
             return self._write_codes(field, step, column, rows)
+        if is_binary(plain_type(column.type)):
+            column = as_text(undictionaried(column))
+        elif pa.types.is_run_end_encoded(column.type):
+            column = undictionaried(column)
         if is_text(column.type):
             column = column.dictionary_encode()
         if is_text_codes(column.type):
@@ -163,7 +161,7 @@ class ColumnEncoder:
             # By way of text, because Arrow's own cast may miss the nearest float64.
             return pc.cast(pc.cast(column, pa.string()), pa.float64())
         if self._text_numbers and is_text(kind):
-            return as_numbers(column)
+            return as_numbers(column, boolean=field.boolean)
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
             return column
         return None
@@ -174,7 +172,7 @@ class ColumnEncoder:
         """Texts as dictionary codes: each entry is looked up once."""
         texts = column.dictionary.to_pylist()
         # A null's code is that of the last entry; no text is not a category either.
-        places = np.array([*(_place(field, step, text) for text in texts), REFUSED], np.int64)
+        places = np.array([*_places(field, step, texts), REFUSED], np.int64)
         codes = column.indices
         if codes.null_count:
             codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
@@ -221,13 +219,30 @@ class ColumnEncoder:
                 write(step, rows[index], value)
 
 
-def _place(field: Field, step: OneHot | Codes, text: str | None) -> int:
-    """The column of a category, or its code; below 0 for a text without one."""
-    if text is None:
-        return REFUSED
-    known = step.columns.get(text) if isinstance(step, OneHot) else None
-    if isinstance(step, Codes) and text in step.texts:
-        known = step.texts.index(text)
-    if known is not None:
-        return known
-    return NO_TRACE if text in field.baseline or field.unknown == "zero" else REFUSED
+def check_names(encoder: Encoder, names: Sequence[str]) -> None:
+    """Refuse columns among which a field has none, or two, or one is named as a feature is.
+
+    Raises:
+        InvalidApplication: names the field, and the column that may be meant.
+    """
+    counts = Counter(names)
+    for field in encoder.fields:
+        if (found := counts[field.name]) != 1:
+            got = f"{found or 'no'} columns of that name among {some_of(names)}"
+            if not found and (near := like(field.name, names)) is not None:
+                got += f" (did you mean {near!r}?)"
+            raise InvalidApplication(field.expected, got, field.name)
+    if odd := encoder.one_hot.intersection(names):
+        raise encoder.is_feature(min(odd))
+
+
+def _places(field: Field, step: OneHot | Codes, texts: Sequence[str | None]) -> list[int]:
+    """The columns of categories, or their codes; below 0 for a text without one."""
+    if isinstance(step, OneHot):
+        known: Mapping[str, int] = step.columns
+    else:
+        known = {text: code for code, text in enumerate(step.texts)}
+    # A text of `baseline` has no column, and leaves no trace.
+    other = NO_TRACE if field.unknown == "zero" else REFUSED
+    known = dict.fromkeys(field.baseline, NO_TRACE) | dict(known)
+    return [REFUSED if text is None else known.get(text, other) for text in texts]

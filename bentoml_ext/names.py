@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-__all__ = ["meant", "one_of", "some_of", "words"]
+__all__ = ["like", "meant", "one_of", "some_of", "words"]
 
 SHOWN: Final = 20
 """Of so many each is shown; of more, three and how many there are."""
@@ -42,6 +42,12 @@ def one_of(texts: Sequence[str]) -> str:
     return f"one of {len(texts)} texts, such as {', '.join(map(words, texts[:3]))}"
 
 
+def like(name: str, names: Sequence[str]) -> str | None:
+    """The first of the names that is the same but for case, blanks, underscores and hyphens."""
+    wanted = _letters(name)
+    return next((other for other in names if _letters(other) == wanted), None)
+
+
 def meant(text: str, names: tuple[str, ...]) -> str | None:
     """The name of many that a text may mean, but for case, blanks or a letter; None for none.
 
@@ -71,6 +77,10 @@ def _index(names: tuple[str, ...]) -> dict[str, str]:
         _INDICES.pop(next(iter(_INDICES)), None)
     _INDICES[id(names)] = names, index
     return index
+
+
+def _letters(name: str) -> str:
+    return _plain(name).replace("_", "").replace("-", "").replace("\ufeff", "")
 
 
 def _plain(text: str) -> str:

@@ -4,23 +4,54 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
+from bentoml_ext.arrays import Ints
+from bentoml_ext.arrow_values import undictionaried
+from bentoml_ext.column_types import as_text, is_binary, plain_type
 from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.encoder import Encoded, Encoder
-from bentoml_ext.errors import ConfigError
+from bentoml_ext.errors import ConfigError, InvalidApplication
 from bentoml_ext.lines import LineEncoder, split_lines
 
-__all__ = ["BLOCK_ROWS", "Block", "Blocks", "Lines", "Tables", "TextTables", "plain_type"]
+__all__ = ["BLOCK_ROWS", "Block", "Blocks", "Broken", "CsvBlock", "CsvTables", "Lines", "Tables"]
 
 BLOCK_ROWS = 32_768
 """Rows of a block of columns that is not wide: 4 MB as rows of 30 features, and a call costs little
 beside its work."""
 
-Block: TypeAlias = "pa.RecordBatch | bytes"
+
+class Broken(NamedTuple):
+    """A line of CSV that is no record.
+
+    Args:
+        place: in its block, in which it counts.
+        text: as it came.
+        error: what is wrong with it.
+    """
+
+    place: int
+    text: str
+    error: InvalidApplication
+
+
+class CsvBlock(NamedTuple):
+    """Lines of CSV.
+
+    Args:
+        batch: the records among them.
+        broken: the others, by rising place.
+    """
+
+    batch: pa.RecordBatch
+    broken: list[Broken]
+
+
+Block: TypeAlias = "pa.RecordBatch | CsvBlock | bytes"
 Kept: TypeAlias = "list[pa.Array]"
 
 B = TypeVar("B")
@@ -65,16 +96,52 @@ class Tables(Blocks["pa.RecordBatch"]):
 
     def texts(self, block: pa.RecordBatch, indices: Sequence[int]) -> list[str]:
         shown = block.select(self._fields).take(pa.array(indices, pa.int64()))
+        for place, kind in enumerate(shown.schema.types):
+            if is_binary(plain_type(kind)):
+                text = as_text(undictionaried(shown.column(place)))
+                shown = shown.set_column(place, self._fields[place], text)
         return [
             msgspec.json.encode(application, enc_hook=str).decode()
             for application in shown.to_pylist()
         ]
 
 
-class TextTables(Tables):
-    """Arrow record batches in which numbers are text, as CSV has them."""
+class CsvTables(Blocks[CsvBlock]):
+    """Records in which numbers are text, with broken lines among them."""
 
+    def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None:
+        self._records = _TextTables(encoder, kept, first_only=first_only)
+
+    def encode(self, block: CsvBlock) -> tuple[Encoded, Kept]:
+        (rows, refused), kept = self._records.encode(block.batch)
+        if block.broken:
+            places = _places(block)
+            refused = [error.at(int(places[error.index or 0])) for error in refused]
+            refused += [line.error.at(line.place) for line in block.broken]
+            refused.sort(key=lambda error: error.index or 0)
+            # A broken line has nothing to keep.
+            order = np.full(len(places) + len(block.broken), -1)
+            order[places] = np.arange(len(places))
+            kept = [column.take(pa.array(order, mask=order < 0)) for column in kept]
+        return Encoded(rows, refused), kept
+
+    def texts(self, block: CsvBlock, indices: Sequence[int]) -> list[str]:
+        told = {line.place: line.text for line in block.broken}
+        at = {place: index for index, place in enumerate(_places(block).tolist())}
+        records = [index for index in indices if index in at]
+        texts = self._records.texts(block.batch, [at[index] for index in records])
+        told |= dict(zip(records, texts, strict=True))
+        return [told[index] for index in indices]
+
+
+class _TextTables(Tables):
     text_numbers = True
+
+
+def _places(block: CsvBlock) -> Ints:
+    """Where in a block its records stand."""
+    every = np.arange(len(block.batch) + len(block.broken))
+    return np.delete(every, [line.place for line in block.broken])
 
 
 class Lines(Blocks[bytes]):
@@ -92,11 +159,6 @@ class Lines(Blocks[bytes]):
     def texts(self, block: bytes, indices: Sequence[int]) -> list[str]:
         lines = split_lines(block)
         return [lines[index].decode(errors="replace") for index in indices]
-
-
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the values, where it is that of a dictionary's codes."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _array(field: pa.Field, values: Sequence[object]) -> pa.Array:

@@ -17,7 +17,7 @@ import msgspec
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["check_no_table", "parts"]
+__all__ = ["check_depth", "check_no_table", "parts"]
 
 FOLDER: Final = "a folder of parts"
 
@@ -133,15 +133,22 @@ def parts(source: Path) -> list[Path]:
         OSError: a folder that cannot be read.
     """
     check_no_table(source, FOLDER)
-    found = sorted(_parts(source))
-    holders = {path.parent for path in found}
+    return sorted(_parts(source))
+
+
+def check_depth(parts: Iterable[Path]) -> None:
+    """Refuse parts beside folders with parts: these may be copies, or older ones.
+
+    Raises:
+        ConfigError: names two folders.
+    """
+    holders = {path.parent for path in parts}
     for folder in sorted(holders):
         if above := holders.intersection(folder.parents):
             raise ConfigError(
                 f"Expected all parts at one depth, got some in {min(above)} too - at {folder}. "
                 "Name the folder whose parts count, or move the others away."
             )
-    return found
 
 
 def check_no_table(place: Path, expected: str, remedy: str | None = None) -> None:

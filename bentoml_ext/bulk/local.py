@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 
 from bentoml_ext.bulk.batch import ROW, BatchScorer, Scored
 from bentoml_ext.bulk.blocks import Block
+from bentoml_ext.bulk.keys import Key
 from bentoml_ext.bulk.sinks import Sink, open_sink
-from bentoml_ext.bulk.sources import Source, open_source
+from bentoml_ext.bulk.source import Source
+from bentoml_ext.bulk.sources import open_source
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.scorer import Scorer
@@ -44,6 +46,7 @@ class Job:
         keep: columns of the source to keep.
         groups: row groups to score of a Parquet file; None for all of the file.
         first: number of the first row of these in the file.
+        keys: columns that the names of the source's folders tell.
     """
 
     source: Path | None
@@ -54,6 +57,7 @@ class Job:
     keep: tuple[str, ...] = ()
     groups: range | None = None
     first: int = 0
+    keys: tuple[Key, ...] = ()
 
 
 def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None = None) -> None:
@@ -85,7 +89,9 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
 def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:
     with ExitStack() as stack, summary.timed("seconds"):
         source = stack.enter_context(
-            open_source(job.source, job.source_form, scorer.encoder, job.keep, job.groups)
+            open_source(
+                job.source, job.source_form, scorer.encoder, job.keep, job.groups, keys=job.keys
+            )
         )
         make = partial(
             BatchScorer,

@@ -12,9 +12,11 @@ from typing import Final
 import msgspec
 
 from bentoml_ext import files
-from bentoml_ext.bulk.folders import check_no_table, parts
+from bentoml_ext.bulk.folders import check_depth, check_no_table, parts
+from bentoml_ext.bulk.keys import keys_of, same_keys
 from bentoml_ext.bulk.local import Job
 from bentoml_ext.bulk.pieces import pieces
+from bentoml_ext.bulk.unpacked import PACKED
 from bentoml_ext.errors import ConfigError
 
 __all__ = ["PIPE", "RECORD", "STDOUT", "SUFFIXES", "Plan", "Request", "plan"]
@@ -30,6 +32,9 @@ SUFFIXES: Final = {
     ".feather": "arrow",
 }
 """Formats by the suffix of a file's name."""
+
+READ_AS: Final = {".tsv": ".csv", ".tab": ".csv"}
+"""Suffixes of files that are read as if they had another, and whose answers have the other."""
 
 RECORD: Final = "_score.json"
 """In a folder of answers: what they are of, so that no others are added to them."""
@@ -135,6 +140,10 @@ def _parts(request: Request, model: str) -> Plan:
     output = Path(request.output or f"{source.resolve()}.scored")
     rejected = Path(request.rejected or f"{output}.rejected") if request.reject else None
     jobs = list(_jobs(request, source, output, rejected))
+    if source.is_dir():
+        found = [job.source for job in jobs if job.source is not None]
+        check_depth(found)
+        same_keys(source, found)
     if request.split:
         jobs = [piece for job in jobs for piece in pieces(job)]
     if not jobs:
@@ -190,13 +199,14 @@ def _check_no_others(folder: Path | None, own: set[Path | None]) -> None:
 def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
     folder, paths = (source, parts(source)) if source.is_dir() else (source.parent, [source])
     for path in paths:
-        name = path.relative_to(folder)
+        name = _plainly(path.relative_to(folder))
         form = _form(path, request.source_form, "--from")
         output_form = request.output_form or form
         if output_form != form:
             name = name.with_suffix(f".{output_form}")
         bad = None if rejected is None else rejected / name
-        yield Job(path, form, output / name, output_form, bad, request.keep)
+        keys = keys_of(folder, path)
+        yield Job(path, form, output / name, output_form, bad, request.keep, keys=keys)
 
 
 def _claim(
@@ -244,14 +254,28 @@ def _path(name: str) -> Path | None:
 
 
 def _beside(path: Path | None, what: str) -> Path | None:
-    return None if path is None else path.with_suffix(f".{what}{path.suffix}")
+    if path is None:
+        return None
+    path = _plainly(path)
+    return path.with_suffix(f".{what}{path.suffix}")
+
+
+def _plainly(path: Path) -> Path:
+    """The name that answers to a file have: they are not compressed, and have no tabs."""
+    inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    if (suffix := inner.suffix.lower()) in READ_AS:
+        return inner.with_suffix(READ_AS[suffix])
+    return inner if suffix in SUFFIXES else path
 
 
 def _form(path: Path | None, told: str | None, option: str) -> str:
     if told is not None:
         return told
     place = "standard input" if path is None else str(path)
-    form = None if path is None else SUFFIXES.get(path.suffix.lower())
+    form = None
+    if path is not None:
+        named = _plainly(path) if option == "--from" else path
+        form = SUFFIXES.get(named.suffix.lower())
     if form is None:
         raise ConfigError(
             f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "

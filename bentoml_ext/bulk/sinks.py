@@ -6,6 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,9 +17,13 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext import files
-from bentoml_ext.bulk.blocks import plain_type
+from bentoml_ext.column_types import is_binary, plain_type
+from bentoml_ext.errors import ConfigError
 
 __all__ = ["Sink", "open_sink"]
+
+TEXTS: Final = ("csv", "ndjson")
+"""Formats that are text."""
 
 ROW_GROUP: Final = 2**19
 """Rows of a row group in Parquet."""
@@ -54,8 +59,10 @@ def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]
         schema: of the batches.
 
     Raises:
+        ConfigError: the format cannot hold a column.
         OSError: as `files.replacing`.
     """
+    _check_types(path, form, schema)
     with ExitStack() as stack:
         file = sys.stdout.buffer if path is None else stack.enter_context(files.replacing(path))
         sink = _kind(path, form)(file, schema)
@@ -149,6 +156,24 @@ class NdjsonSink(Sink):
 
     def close(self) -> None:
         pass
+
+
+def _check_types(path: Path | None, form: str, schema: pa.Schema) -> None:
+    """Try the columns one by one, before there is a row to lose."""
+    for field in schema:
+        kind = plain_type(field.type)
+        try:
+            if form in TEXTS and is_binary(kind):
+                raise pa.ArrowInvalid("bytes that need not be text")
+            one = pa.schema([field])
+            sink = _kind(path, form)(BytesIO(), one)
+            sink.write(pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], schema=one))
+            sink.close()
+        except (pa.ArrowException, NotImplementedError) as error:
+            raise ConfigError(
+                f"Expected columns that {form} can hold, got {kind}: {error} - at --keep "
+                f"{field.name}. Leave it out, or write Parquet by --to parquet."
+            ) from error
 
 
 def _kind(path: Path | None, form: str) -> type[Sink]:

@@ -2,78 +2,69 @@
 
 from __future__ import annotations
 
-import os
+import lzma
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias, cast
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.blocks import (
-    BLOCK_ROWS,
-    Block,
-    Blocks,
-    Lines,
-    Tables,
-    TextTables,
-    plain_type,
-)
+from bentoml_ext.arrow_values import is_text
+from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Lines, Tables
+from bentoml_ext.bulk.csv_source import open_csv
+from bentoml_ext.bulk.fitting import check_types
+from bentoml_ext.bulk.keys import Key, key_columns, with_keys
+from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
 from bentoml_ext.bulk.streams import (
     BLOCK_LINES,
+    all_columns,
     arrow_batches,
     line_blocks,
-    slices,
     sound_slices,
 )
+from bentoml_ext.bulk.unpacked import unpacked
+from bentoml_ext.column_types import is_binary
+from bentoml_ext.columns import check_names
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
 from bentoml_ext.json_value import json_value
 from bentoml_ext.lines import split_lines
-from bentoml_ext.names import some_of
 
-__all__ = ["FORMATS", "Source", "open_source"]
+__all__ = ["FORMATS", "open_source"]
 
 LINES_BYTES: Final = 4 * 1024 * 1024
 """Of a block of NDJSON: some 16 000 applications."""
 
-CSV_BYTES: Final = 1024 * 1024
+UNCODED: Final = frozenset({"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"})
+"""Encodings of Parquet that Arrow cannot read as codes; DuckDB writes them."""
 
 ARROW_FILE: Final = b"ARROW1"
+
+DAMAGED: Final = (
+    pa.ArrowException,
+    OSError,
+    EOFError,
+    MemoryError,
+    UnicodeError,
+    lzma.LZMAError,
+)
+"""What is raised while a file is read that is not what it should be."""
+
+TO_UTF8: Final = " Convert it to UTF-8, such as by `iconv -f WINDOWS-1252 -t UTF-8`."
 
 TOLD_BY: Final = 1_000
 """Lines of NDJSON that tell the types of what is to be kept."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Applications to come.
-
-    Args:
-        kind: of the blocks.
-        kept: the columns to keep, and their types.
-        blocks: the applications, in order.
-        total: how many steps of progress there are; None where nobody knows.
-        position: how many of them are done.
-    """
-
-    kind: type[Blocks[Any]]
-    kept: pa.Schema
-    blocks: Iterator[Block]
-    total: int | None
-    position: Callable[[], int]
-
-
-Opener: TypeAlias = Callable[[IO[bytes], Encoder, Sequence[str]], Source]
+Opener: TypeAlias = Callable[[IO[bytes], Encoder, Sequence[str]], Opened]
 
 
 @contextmanager
@@ -83,6 +74,8 @@ def open_source(
     encoder: Encoder,
     keep: Sequence[str],
     groups: range | None = None,
+    *,
+    keys: Sequence[Key] = (),
 ) -> Iterator[Source]:
     """A file's applications.
 
@@ -92,10 +85,12 @@ def open_source(
         encoder: whose fields they have; other columns are not read.
         keep: names of further columns to keep.
         groups: row groups to read of a Parquet file; None for all of the file.
+        keys: columns that the names of its folders tell.
 
     Raises:
         OSError: no such file.
         ConfigError: it has no column of a name to keep.
+        InvalidApplication: a field has no column, or one of a type that none of its values has.
         UnreadableInput: it is not what its format says, or damaged; also while it is read.
     """
     place = "standard input" if path is None else path
@@ -103,31 +98,60 @@ def open_source(
         file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
         try:
             opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
-            yield opener(file, encoder, keep)
-        except (pa.ArrowException, OSError, EOFError, MemoryError, UnicodeDecodeError) as error:
+            yield _wanted(opener(file, encoder, keep), encoder, keep, keys)
+        except DAMAGED as error:
             # What Arrow calls an I/O error, of a damaged file, has no number.
             if getattr(error, "errno", None) is not None:
                 raise
             told = " ".join(str(error).split()) or type(error).__name__
-            raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.") from error
+            hint = TO_UTF8 if "UTF8" in told or isinstance(error, UnicodeError) else ""
+            raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.{hint}") from error
+
+
+def _wanted(opened: Opened, encoder: Encoder, keep: Sequence[str], keys: Sequence[Key]) -> Source:
+    """What is wanted of a file, checked before a row is read."""
+    columns, blocks = opened.columns, opened.blocks
+    keys = [key for key in keys if key[0] in encoder.names or key[0] in keep]
+    if opened.kind is Lines:
+        if keys:
+            raise ConfigError(
+                f"Expected the value of '{keys[0][0]}' in each line of NDJSON, got it in the name "
+                "of a folder. Write the lines with all their values, or Parquet."
+            )
+    else:
+        told = key_columns(keys, encoder)
+        own = [field for field in told if field.name not in columns.names]
+        columns = pa.schema([*columns, *own])
+        check_names(encoder, columns.names)
+        if opened.kind is Tables:
+            check_types(encoder, columns)
+        if keys:
+            blocks = (with_keys(block, keys, told) for block in cast("Iterator[Any]", blocks))
+    kept = kept_columns(columns, keep)
+    return Source(opened.kind, kept, blocks, opened.total, opened.position)
 
 
 def _parquet(
     file: IO[bytes], encoder: Encoder, keep: Sequence[str], groups: range | None = None
-) -> Source:
-    # Read as codes, texts need no look-up of their own.
-    codes = [field.name for field in encoder.fields if field.categories]
+) -> Opened:
+    file = _seekable(file)
+    texts = {field.name for field in encoder.fields if field.categories}
     opened = pq.ParquetFile(
-        _seekable(file), read_dictionary=codes, pre_buffer=False, page_checksum_verification=True
+        file,
+        read_dictionary=_coded(file, texts),
+        pre_buffer=False,
+        page_checksum_verification=True,
     )
     names = encoder.names.union(keep)
     wanted = [name for name in opened.schema_arrow.names if name in names]
     groups = range(opened.num_row_groups) if groups is None else groups
     total = sum(opened.metadata.row_group(group).num_rows for group in groups)
-    read, rows, done = block_rows(len(wanted), BLOCK_ROWS), _rows_of(encoder), 0
+    read, rows, done = block_rows(len(wanted), BLOCK_ROWS), rows_of(encoder), 0
 
     def blocks() -> Iterator[Block]:
         nonlocal done
+        # Of a file without rows, too, the columns are judged.
+        yield nothing_of(pa.schema([opened.schema_arrow.field(name) for name in wanted]))
         for batch in opened.iter_batches(
             read, row_groups=groups, columns=wanted, use_threads=False
         ):
@@ -136,56 +160,47 @@ def _parquet(
                 done += len(part)
                 yield part
 
-    kept = _kept(opened.schema_arrow, keep)
-    return Source(Tables, kept, blocks(), total, lambda: done)
+    return Opened(Tables, opened.schema_arrow, blocks(), total, lambda: done)
 
 
-def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
+def _coded(file: IO[bytes], texts: Container[str]) -> list[str]:
+    """The columns of texts that Arrow can read as codes: these need no look-up of their own."""
+    footer = pq.read_metadata(file)
+    kinds = {f.name: f.type for f in footer.schema.to_arrow_schema() if f.name in texts}
+    coded = {name for name, kind in kinds.items() if is_text(kind) or is_binary(kind)}
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema in coded and UNCODED.intersection(column.encodings):
+                coded.discard(column.path_in_schema)
+    return sorted(coded)
+
+
+def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
     wanted = encoder.names.union(keep)
     begins_with = file.peek(len(ARROW_FILE))  # type: ignore[attr-defined]
     if begins_with.startswith(ARROW_FILE):
-        batches = _arrow_file(_seekable(file), wanted, _rows_of(encoder))
+        batches = _arrow_file(_seekable(file), wanted, rows_of(encoder))
     else:
-        batches = arrow_batches(file, wanted, _rows_of(encoder))
+        batches = arrow_batches(file, wanted, rows_of(encoder))
     # The first one has no rows: it tells the columns.
     first = next(batches)
-    return Source(Tables, _kept(first.schema, keep), chain([first], batches), *_bytes_of(file))
+    return Opened(Tables, first.schema, chain([first], batches), *bytes_of(file))
 
 
 def _arrow_file(file: IO[bytes], wanted: Container[str], rows: int) -> Iterator[pa.RecordBatch]:
     reader = pa.ipc.open_file(file)
     places = [i for i, name in enumerate(reader.schema.names) if name in wanted]
-    yield pa.RecordBatch.from_pylist([], pa.schema([reader.schema.field(i) for i in places]))
+    yield all_columns(reader.schema, places)
     for i in range(reader.num_record_batches):
         yield from sound_slices(reader.get_batch(i).select(places), rows)
 
 
-def _csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
-    # CSV has no types: a number is judged as text, and an identifier keeps its leading zeros.
-    texts = pa.dictionary(pa.int32(), pa.string())
-    kinds = {field.name: texts if field.categories else pa.string() for field in encoder.fields}
-    reader = pacsv.open_csv(
-        file,
-        read_options=pacsv.ReadOptions(use_threads=False, block_size=CSV_BYTES),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=kinds,
-            default_column_type=pa.string(),
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-    )
-    kept = _kept(reader.schema, keep)
-    rows = _rows_of(encoder)
-    blocks = chain.from_iterable(slices(batch, rows) for batch in reader)
-    return Source(TextTables, kept, blocks, *_bytes_of(file))
-
-
-def _ndjson(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Source:
+def _ndjson(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
     lines = block_rows(encoder.n_features, BLOCK_LINES)
-    blocks = line_blocks(file, LINES_BYTES, max_lines=lines)
+    progress = bytes_of(file)
+    blocks = line_blocks(unpacked(file), LINES_BYTES, max_lines=lines)
     first = next(blocks, b"")
-    return Source(Lines, _told(first, encoder, keep), chain([first], blocks), *_bytes_of(file))
+    return Opened(Lines, _told(first, encoder, keep), chain([first], blocks), *progress)
 
 
 def _told(lines: bytes, encoder: Encoder, keep: Sequence[str]) -> pa.Schema:
@@ -210,27 +225,6 @@ def _type_of(name: str, values: Sequence[Any]) -> pa.DataType:
     return pa.string() if pa.types.is_null(kind) else kind
 
 
-def _kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
-    for name in keep:
-        if schema.names.count(name) != 1:
-            raise ConfigError(
-                f"Expected one of the columns {some_of(schema.names)}, got '{name}' - at --keep."
-            )
-    return pa.schema([(name, plain_type(schema.field(name).type)) for name in keep])
-
-
-def _rows_of(encoder: Encoder) -> int:
-    """Rows of a block of columns."""
-    return block_rows(encoder.n_features, BLOCK_ROWS)
-
-
-def _bytes_of(file: IO[bytes]) -> tuple[int | None, Callable[[], int]]:
-    """All bytes of a file, and a function that tells how many are read; nothing of a pipe."""
-    if not file.seekable():
-        return None, lambda: 0
-    return os.fstat(file.fileno()).st_size, file.tell
-
-
 def _seekable(file: IO[bytes]) -> IO[bytes]:
     """The file, or if it is a pipe, a copy on the disk: such formats are read from their end."""
     if file.seekable():
@@ -243,7 +237,7 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
 
 FORMATS: Final[Mapping[str, Opener]] = {
     "arrow": _arrow,
-    "csv": _csv,
+    "csv": open_csv,
     "ndjson": _ndjson,
     "parquet": _parquet,
 }

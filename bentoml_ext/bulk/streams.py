@@ -6,7 +6,7 @@ A stream may come from a stranger: what is yielded is checked, and small.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +24,7 @@ __all__ = [
     "BLOCK_LINES",
     "MAX_LINE_BYTES",
     "Readable",
+    "all_columns",
     "arrow_batches",
     "line_blocks",
     "slices",
@@ -96,7 +97,8 @@ def arrow_batches(
         max_bytes: that compressed buffers may unpack to, all together; None for no limit.
 
     Returns:
-        At least one, if need be an empty one: the schema wants to be judged too.
+        First an empty one, whose columns are all that came, so that they are judged: those that are
+        not wanted have no type.
 
     Raises:
         InvalidApplication: no such stream, a broken one, or a column whose values are no single
@@ -116,13 +118,21 @@ def arrow_batches(
         places = [i for i, name in enumerate(names) if wanted is None or name in wanted]
         schema = pa.schema([reader.schema.field(i) for i in places])
         _check_types(schema)
-        nothing = [pa.nulls(0, kind) for kind in schema.types]
-        yield pa.RecordBatch.from_arrays(nothing, schema=schema)
+        yield all_columns(reader.schema, places)
         for batch in reader:
             columns = [batch.column(i) for i in places]
             yield from sound_slices(pa.RecordBatch.from_arrays(columns, schema=schema), max_rows)
     if file.read(1):
         raise InvalidApplication("one Arrow IPC stream", "more bytes after its end")
+
+
+def all_columns(schema: pa.Schema, places: Sequence[int]) -> pa.RecordBatch:
+    """No rows of every column, without the types of the columns at other places."""
+    import pyarrow as pa
+
+    kinds = [kind if at in places else pa.null() for at, kind in enumerate(schema.types)]
+    nothing = [pa.nulls(0, kind) for kind in kinds]
+    return pa.RecordBatch.from_arrays(nothing, schema.names)
 
 
 def sound_slices(batch: pa.RecordBatch, max_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -148,7 +158,7 @@ def slices(batch: pa.RecordBatch, max_rows: int) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(batch), max_rows):
         part = batch.slice(start, max_rows)
         _check_views(part)
-        yield _compact(part, max_rows)
+        yield _compact(_plain(part), max_rows)
 
 
 def _short(block: bytes, max_lines: int) -> Iterator[bytes]:
@@ -159,6 +169,18 @@ def _short(block: bytes, max_lines: int) -> Iterator[bytes]:
     lines = block.split(b"\n")
     for start in range(0, len(lines), max_lines):
         yield b"\n".join(lines[start : start + max_lines])
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same values in columns that Arrow can pick from."""
+    import pyarrow as pa
+
+    from bentoml_ext.column_types import plain
+
+    columns = [plain(column) for column in batch.columns]
+    if [column.type for column in columns] == batch.schema.types:
+        return batch
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def _compact(batch: pa.RecordBatch, limit: int) -> pa.RecordBatch:
@@ -172,11 +194,7 @@ def _compact(batch: pa.RecordBatch, limit: int) -> pa.RecordBatch:
             continue
         used = column.indices.unique().drop_null()
         codes = pc.index_in(column.indices, used).cast(field.type.index_type)
-        texts = column.dictionary
-        if pa.types.is_string_view(texts.type):
-            # Arrow cannot pick among views.
-            texts = texts.cast(pa.large_string())
-        texts = texts.take(used).cast(field.type.value_type)
+        texts = column.dictionary.take(used)
         shorter = pa.DictionaryArray.from_arrays(codes, texts, ordered=field.type.ordered)
         batch = batch.set_column(place, field, shorter)
     return batch

@@ -69,9 +69,9 @@ def test_answers_of_another_request_are_not_added_to(portfolio: pa.Table, tmp_pa
 
 def test_no_file_of_a_folder_is_passed_over(portfolio: pa.Table, tmp_path: Path) -> None:
     source = folder(tmp_path, portfolio)
-    (source / "part-9.csv.gz").touch()
+    (source / "part-9.csv.7z").touch()
 
-    with pytest.raises(ConfigError, match=r"Expected --from FORMAT.*part-9\.csv\.gz"):
+    with pytest.raises(ConfigError, match=r"Expected --from FORMAT.*part-9\.csv\.7z"):
         scored(Request(str(source)))
 
 

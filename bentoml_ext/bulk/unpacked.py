@@ -1,0 +1,86 @@
+"""Unpacked: a text file as UTF-8, however it was compressed; both are known by its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import lzma
+from typing import IO, Any, Final, cast
+
+import pyarrow as pa
+
+__all__ = ["PACKED", "unpacked"]
+
+PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4")
+"""Suffixes of compressed files."""
+
+CODECS: Final = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+XZ: Final = b"\xfd7zXZ\x00"
+OTHERS: Final = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV UTF-8",
+    b"PAR1": "Parquet: say so by --from parquet",
+    b"ARROW1": "Arrow: say so by --from arrow",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"Obj\x01": "Avro: write the rows as Parquet",
+    b"ORC": "ORC: write the rows as Parquet",
+}
+CHUNK: Final = 256 * 1024
+
+
+def unpacked(file: IO[bytes]) -> io.BufferedReader:
+    """The file's text in UTF-8, without a byte-order mark.
+
+    Raises:
+        pyarrow.ArrowInvalid: the file is of a format that no text is.
+        OSError, EOFError, lzma.LZMAError: while it is read: it is damaged or cut off.
+    """
+    begin = _begin(file)
+    for mark, codec in CODECS.items():
+        if begin.startswith(mark):
+            stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), codec)
+            file = io.BufferedReader(cast("io.RawIOBase", stream), CHUNK)
+    if begin.startswith(XZ):
+        file = cast("IO[bytes]", lzma.LZMAFile(file))  # noqa: SIM115 (as the file that it reads)
+    begin = _begin(file)
+    for mark, what in OTHERS.items():
+        if begin.startswith(mark):
+            raise pa.ArrowInvalid(what)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        file = io.BufferedReader(_Recoded(file), CHUNK)
+    if begin.startswith(codecs.BOM_UTF8):
+        file.read(len(codecs.BOM_UTF8))
+    return cast("io.BufferedReader", file)
+
+
+def _begin(file: IO[bytes]) -> bytes:
+    """The first bytes, still to be read."""
+    return bytes(cast("io.BufferedReader", file).peek(16)[:16])
+
+
+class _Recoded(io.RawIOBase):
+    """UTF-16, as Excel and PowerShell write it, in UTF-8."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        while not self._left:
+            piece = self._file.read(CHUNK)
+            self._left = self._decoder.decode(piece, final=not piece).encode()
+            if not piece:
+                break
+        taken, self._left = self._left[: len(view)], self._left[len(view) :]
+        view[: len(taken)] = taken
+        return len(taken)
