@@ -14,9 +14,10 @@ __all__ = ["shortest", "shortest_each"]
 # numpy writes smaller ones with an exponent.
 _LOW, _HIGH = np.float32(0.0001), np.float32(1.0)
 _SCALES: Final = 10.0 ** np.arange(7, 13)[:, np.newaxis]
-_FOUR: Final = np.array([b"%04d" % number for number in range(10_000)])
-# Four digits as they stand inside a number, then as they end it.
-_DIGITS: Final = np.concatenate([_FOUR, np.char.rstrip(_FOUR, b"0")])
+_FOUR: Final = [b"%04d" % number for number in range(10_000)]
+# Four digits as they stand inside a number, then as they end it. By Python's own `rstrip`: that of
+# numpy 2.0.0 turns b"5000" into b"".
+_DIGITS: Final = np.array([*_FOUR, *(digits.rstrip(b"0") for digits in _FOUR)])
 _TEXT: Final = np.dtype([("point", "S2"), ("high", "S4"), ("middle", "S4"), ("low", "S4")])
 
 
