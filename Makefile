@@ -8,7 +8,7 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve train test quick lint bench clean
+.PHONY: help install serve train test quick lint compat audit bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,10 +40,16 @@ lint: install ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+compat: install ## Try the oldest and the newest libraries on every Python here; writes docs/compatibility.md
+	$(BIN)/python -m benchmarks.compat $(foreach name,$(ONLY),--only $(name))
+
+audit: install ## Look the pinned dependencies up among known vulnerabilities
+	$(BIN)/python -m benchmarks.compat.audit
+
 bench: install ## Measure the service and the bulk scoring against others (needs wrk)
 	$(BIN)/python -m benchmarks.online $(if $(JSON),--json $(JSON))
 	$(BIN)/python -m benchmarks.inprocess
 	$(BIN)/python -m benchmarks.bulk --growth
 
 clean: ## Remove .venv and caches; models in the store stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Compatibility: what holds on which Python and with which libraries, from the oldest on."""
