@@ -70,6 +70,7 @@ class BoosterFile:
         categories: of each column, by number, that holds codes: the step that makes them.
         garbled: those of them whose texts XGBoost did not store whole.
         objective: XGBoost's name of it.
+        version: XGBoost that wrote it, as "3.2.0".
     """
 
     booster: xgboost.Booster
@@ -84,6 +85,7 @@ class BoosterFile:
     categories: Mapping[int, Codes]
     garbled: frozenset[int]
     objective: str
+    version: str
 
     @classmethod
     def read(cls, data: bytes, place: str) -> BoosterFile:
@@ -121,6 +123,7 @@ class BoosterFile:
             categories=_categories(encodings, booster, features),
             garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
             objective=str(document["learner"]["objective"]["name"]),
+            version=".".join(map(str, document["version"])),
         )
 
 

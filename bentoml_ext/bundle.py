@@ -74,6 +74,7 @@ class Origin(msgspec.Struct, frozen=True):
         trees: that were in it; the manifest's `n_trees` of them count.
         reading: how it was read, as options of `bentoml ext import`.
         assumptions: the same part by part, and whose word each is.
+        xgboost: version that wrote the booster's file.
     """
 
     source: str
@@ -81,6 +82,7 @@ class Origin(msgspec.Struct, frozen=True):
     trees: int
     reading: str
     assumptions: list[Assumption]
+    xgboost: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -182,6 +182,7 @@ class Proof(msgspec.Struct, frozen=True):
         machine: system, processor and its extensions as the system names them.
         files: sha256 by name of what was judged, and in a bundle of proof.npy.
         stored_rows: rows in proof.npy.
+        made_with: XGBoost that wrote the model, where a verification knows it.
         facts: in a bundle, what its manifest says of the model.
         acceptance: what the trainer's own predictions said; None where nothing was compared.
         tag: of the stored model that was judged, or by which a file was; empty otherwise.
@@ -197,6 +198,7 @@ class Proof(msgspec.Struct, frozen=True):
     machine: dict[str, str]
     files: dict[str, str]
     stored_rows: int = 0
+    made_with: str = ""
     facts: dict[str, Any] = {}
     acceptance: Acceptance | None = None
     tag: str = ""
@@ -211,7 +213,7 @@ class Proof(msgspec.Struct, frozen=True):
             start: `time.perf_counter()` when it began.
             files: what was judged.
             objective, oracle: as above.
-            found: parts, seed, stored_rows and acceptance.
+            found: parts, seed, stored_rows, acceptance and made_with.
         """
         return cls(
             objective=objective,
@@ -232,6 +234,14 @@ class Proof(msgspec.Struct, frozen=True):
     def holds(self) -> bool:
         """Whether every part does."""
         return bool(self.parts) and all(part.holds for part in self.parts)
+
+    @property
+    def provenance(self) -> str:
+        """Which XGBoost made the model and what proved it, in words."""
+        names = {"xgboost": "XGBoost", "onnxruntime": "ONNX Runtime"}
+        here = [f"{names[name]} {self.versions[name]}" for name in names if name in self.versions]
+        made = f"made with XGBoost {self.made_with}, " if self.made_with else ""
+        return f"{made}proven with {' and '.join(here) or 'neither XGBoost nor ONNX Runtime'}"
 
     @property
     def difference(self) -> Difference | None:

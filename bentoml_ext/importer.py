@@ -85,6 +85,7 @@ def import_model(
         trees=source.file.n_trees,
         reading=reading.over(source.said).switches(),
         assumptions=[*_assumptions(source, request, reading), policy_says],
+        xgboost=source.file.version,
     )
     return framework.save_model(
         name,

@@ -12,6 +12,7 @@ from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
+from bentoml_ext.provenance import made_with
 
 if TYPE_CHECKING:
     import onnx
@@ -56,11 +57,15 @@ def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Un
 
 def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) -> Judgement:
     """As `verify_file`."""
+    from bentoml_ext.export.document import version_text
+    from bentoml_ext.export.loading import decode
+
     start = time.perf_counter()
     booster = _counting(read_booster(file), rounds, file)
     parts, facts = _parts(graph, booster, how)
     files = {path.name: path.read_bytes() for path in (graph, file)}
-    proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), **facts)
+    made = version_text(decode(files[file.name]))
+    proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), made_with=made, **facts)
     return proof, booster.feature_names or ()
 
 
@@ -85,7 +90,8 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
         parts, facts = _parts(graph, booster, how)
         facts["oracle"] += f" of {stored.tag}"
     files = {graph.name: graph.read_bytes(), BOOSTER: bundle.file(BOOSTER)}
-    proof = Proof.of(start, files, parts=parts, seed=seed, tag=str(stored.tag), **facts)
+    facts |= {"tag": str(stored.tag), "made_with": made_with(bundle.manifest)}
+    proof = Proof.of(start, files, parts=parts, seed=seed, **facts)
     return proof, bundle.manifest.features
 
 

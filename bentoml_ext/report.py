@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bentoml_ext.bundle import GRAPH, Bundle, Manifest, Origin
 from bentoml_ext.evidence import Acceptance, Part, Proof
+from bentoml_ext.provenance import Provenance
 from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
@@ -145,8 +146,9 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     bands = [f"{band.answer} above {band.above:g}" for band in bundle.policy.bands]
     facts.add_row(bundle.policy.key, ", ".join([*bands, f"else {bundle.policy.otherwise}"]))
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
+    facts.add_row("xgboost", str(Provenance.of(manifest, bundle.proof)))
     facts.add_row("proof", _evidence(bundle))
-    facts.add_row("check", accepted(load_proof(bundle)[0].acceptance))
+    facts.add_row("check", accepted(bundle.proof.acceptance))
     for kind, values in (("labels", stored.info.labels), ("metadata", stored.info.metadata)):
         if values:
             facts.add_row(kind, ", ".join(f"{name}={value!s}" for name, value in values.items()))
@@ -159,8 +161,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     fields = _table("Field", "Columns", "Takes")
     for field, step in zip(bundle.encoder.fields, bundle.encoder.steps, strict=True):
         fields.add_row(field.name, str(len(step.columns_filled)), field.expected)
-    read_as = [] if manifest.origin is None else [_read_as(manifest.origin)]
-    return Group(facts, files, fields, *read_as)
+    return Group(facts, files, fields, *([_read_as(manifest.origin)] if manifest.origin else []))
 
 
 def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
@@ -185,10 +186,9 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
             _or_dash(part.largest_gap_ulp),
             _or_dash(part.decision_flips),
         )
-    told = [*_notes(proof.parts), ""]
-    told += [
-        f"Expected: the bits of {proof.oracle}, {proof.objective}. Took {proof.seconds:.1f} s."
-    ]
+    expected = f"Expected: the bits of {proof.oracle}, {proof.objective}."
+    model = f"The model: {proof.provenance}."
+    told = [*_notes(proof.parts), "", f"{expected} Took {proof.seconds:.1f} s.", model]
     if proof.acceptance is not None:
         told.append(accepted(proof.acceptance))
     if proof.holds:
@@ -289,9 +289,8 @@ def show(what: RenderableType) -> None:
 
 def _trees(manifest: Manifest) -> str:
     """How many count, and of how many."""
-    there = manifest.origin.trees if manifest.origin else manifest.n_trees
-    of = f" of {there} in {manifest.origin.source}" if manifest.origin else ""
-    return f"{manifest.n_trees}{of}"
+    origin = manifest.origin
+    return f"{manifest.n_trees}" + (f" of {origin.trees} in {origin.source}" if origin else "")
 
 
 def _table(*names: str) -> Table:

@@ -24,6 +24,7 @@ from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof
 from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.provenance import made_with
 from bentoml_ext.selftest import load_rows, one_by_one
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def verify_bundle(
         seed=seed,
         stored_rows=stored.stored_rows,
         acceptance=stored.acceptance,
+        made_with=made_with(bundle.manifest),
     )
 
 

@@ -32,7 +32,7 @@ LAYERS = (
     ("encoder",),
     ("backends", "columns", "comparing", "decision", "pickled", "reader", "reading"),
     ("bundle", "deciding", "lines", "settings"),
-    ("scorer",),
+    ("provenance", "scorer"),
     ("export", "selftest"),
     ("acceptance", "booster_file", "bulk"),
     ("acceptance_of_files", "handed_over", "serving", "source"),

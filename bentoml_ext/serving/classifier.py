@@ -105,6 +105,7 @@ class Classifier:
 
     def _make_ready(self) -> None:
         from bentoml_ext.bundle import Bundle
+        from bentoml_ext.provenance import Provenance
         from bentoml_ext.scorer import Scorer
         from bentoml_ext.selftest import load_proof, self_test
 
@@ -121,6 +122,9 @@ class Classifier:
             # Of every answer; where the backend is made of others, it is said of each.
             self.headers["X-Backend"] = backend.name
         self.proof, self.proof_sha256 = load_proof(self.bundle)
+        self.provenance = Provenance.of(self.bundle.manifest, self.proof)
+        if self.provenance.older and any(p.name == "xgboost" for p in self.scorer.backend.parts):
+            _logger.warning("Model %s was %s.", self.stored.tag, self.provenance)
         # BentoML answers /readyz when this returns: by then the stored rows have been scored.
         self.self_test = self_test(self.bundle, self.scorer.backend)
         _logger.info("Model %s on backend %s.", self.stored.tag, self.scorer.backend)
@@ -153,6 +157,7 @@ class Classifier:
             "policy": msgspec.to_builtins(self.bundle.policy),
             "proof": msgspec.to_builtins(self.proof.summary(self.proof_sha256)),
             "self_test": msgspec.to_builtins(self.self_test),
+            "xgboost": msgspec.to_builtins(self.provenance),
             "versions": manifest.versions,
             "created": self.stored.info.creation_time.isoformat(),
         }

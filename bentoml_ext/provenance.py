@@ -1,0 +1,61 @@
+"""Provenance: which XGBoost made a model, which proved it, and which is here.
+
+XGBoost does not promise the same bits between its own versions, and an older one may read the file
+of a newer one without a word and score it otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+
+from bentoml_ext.bundle import Manifest
+from bentoml_ext.evidence import Proof
+
+__all__ = ["Provenance", "made_with"]
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """The versions of XGBoost that a model met; empty where none is known.
+
+    Args:
+        made_with: wrote the model.
+        proven_with: gave the bits that every form of the model was proven against.
+        serving_with: is installed here; empty where none is.
+        older: whether that is older than one of the others.
+    """
+
+    made_with: str
+    proven_with: str
+    serving_with: str
+    older: bool
+
+    @classmethod
+    def of(cls, manifest: Manifest, proof: Proof) -> Provenance:
+        """That of a stored model, here."""
+        made = made_with(manifest)
+        proven = proof.versions.get("xgboost", "")
+        try:
+            here = version("xgboost")
+        except PackageNotFoundError:
+            here = ""
+        older = bool(here) and _number(here) < max(_number(made), _number(proven))
+        return cls(made, proven, here, older)
+
+    def __str__(self) -> str:
+        told = f"made with XGBoost {self.made_with or 'unknown'}, "
+        told += f"proven with {self.proven_with or 'unknown'}"
+        return f"{told}; here is {self.serving_with}, which is older" if self.older else told
+
+
+def made_with(manifest: Manifest) -> str:
+    """The XGBoost that wrote a stored model: its own file names it; else the one that stored it."""
+    named = manifest.origin.xgboost if manifest.origin else ""
+    return named or manifest.versions.get("xgboost", "")
+
+
+def _number(text: str) -> tuple[int, ...]:
+    """(3, 4, 1) of "3.4.1", so that 3.10 comes after 3.9; other letters do not count."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
