@@ -85,7 +85,7 @@ class Origin(msgspec.Struct, frozen=True):
     xgboost: str = ""
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """manifest.json: what the bundle holds and what made it.
 
     Args:
@@ -118,8 +118,10 @@ class Manifest(msgspec.Struct, frozen=True):
 
     def sealed(self) -> Manifest:
         """The same manifest with its own checksum."""
-        blank = msgspec.structs.replace(self, sha256="")
-        digest = hashlib.sha256(msgspec.json.encode(blank)).hexdigest()
+        plain = msgspec.to_builtins(msgspec.structs.replace(self, sha256=""))
+        # What a version does not say was not yet a field when it was sealed.
+        told = {name: value for name, value in plain.items() if value is not None}
+        digest = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
         return msgspec.structs.replace(self, sha256=digest)
 
 

@@ -95,12 +95,11 @@ def save_model(
     """
     from bentoml_ext import export
 
-    tag = tag_of(name)
     check_types(encoder, policy)
+    tag, policy = tag_of(name), policy or Policy()
     booster = booster_of(model, rounds)
     encoder = with_marker(encoder, model)
     check_features(booster, encoder.features, "the encoder")
-    policy = policy or Policy()
     files = _files(booster, encoder, policy)
     proven = export.prove(
         booster,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -334,3 +335,20 @@ def test_a_version_whose_proof_does_not_vouch_for_its_rows_opens(folder: Path) -
 
     assert bundle.proof.files.keys() == files.keys()
     assert isinstance(bundle.proof, Proof)
+
+
+def test_a_manifest_that_was_sealed_before_it_had_an_origin_opens(folder: Path) -> None:
+    plain = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    older = {name: value for name, value in plain.items() if name != "origin"} | {"sha256": ""}
+    older["sha256"] = hashlib.sha256(msgspec.json.encode(older)).hexdigest()
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(older), indent=1))
+
+    assert Bundle(folder).manifest.origin is None
+
+
+def test_a_word_of_no_meaning_in_the_manifest_is_refused(folder: Path) -> None:
+    plain = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(plain | {"spare": None}))
+
+    with pytest.raises(BundleError, match="unknown field `spare`"):
+        Bundle(folder)

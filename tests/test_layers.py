@@ -18,7 +18,17 @@ from tests.commands import ROOT, python_code
 LAYERS = (
     ("arrays", "environment", "errors", "files", "internals", "telemetry"),
     ("names", "native_sum"),
-    ("features", "field", "json_value", "misspelt", "probability", "shortest", "steps", "tags"),
+    (
+        "features",
+        "field",
+        "json_value",
+        "misspelt",
+        "part",
+        "probability",
+        "shortest",
+        "steps",
+        "tags",
+    ),
     (
         "arrow_values",
         "column_types",
