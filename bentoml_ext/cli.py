@@ -140,7 +140,7 @@ def import_command(
     custom objects or with feature names of its own; or a booster's file, JSON or UBJSON, under
     whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
-    from bentoml_ext import framework, importer, report
+    from bentoml_ext import framework, importer, progress, report
     from bentoml_ext.reading import Reading
 
     if prediction is not None and check is None:
@@ -148,7 +148,7 @@ def import_command(
     request = importer.Request(
         source, features, Reading(**reading), fields, policy, check, prediction
     )
-    with report.progress("Proving") as on_progress:
+    with progress.progress("Proving") as on_progress:
         stored = importer.import_model(request, name, on_progress)
     report.show(report.imported(stored, framework.load_bundle(stored), source))
 
@@ -249,7 +249,7 @@ def score_command(
     Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
     file at hand was not written; 2 wrong usage.
     """
-    from bentoml_ext import files, framework, report
+    from bentoml_ext import files, framework, progress, report
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
 
@@ -261,7 +261,7 @@ def score_command(
         raise click.UsageError("--address is for --engine ray.")
     summary_path = options.pop("summary_path")
     request = Request(reject=on_error == "reject", **options)
-    with report.scoring() as on_progress:
+    with progress.scoring() as on_progress:
         summary = run(request, framework.get(tag), backend, workers, on_progress)
     if summary_path is not None:
         files.write(summary_path, summary.to_json())

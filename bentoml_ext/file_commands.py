@@ -118,10 +118,10 @@ def verify_command(
     TARGET is the tag of a stored model, whose backends are judged; or any ONNX file, also one of
     another converter: by the booster or the pipeline that it was made of, or by a stored model.
     """
-    from bentoml_ext import files, report, verification
+    from bentoml_ext import files, progress, report, verification
 
     _check(measure)
-    with report.progress("Verifying") as on_progress:
+    with progress.progress("Verifying") as on_progress:
         proof, features = verification.verify(
             target,
             verification.Measure(**measure),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-import msgspec
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import environment, internals
@@ -112,9 +111,7 @@ def save_model(
     if check is not None:
         from bentoml_ext.acceptance_of_files import accepted
 
-        reading = origin.reading if origin else ""
-        found = accepted(check, prediction, files, encoder, policy)
-        proven = proven.accepted(msgspec.structs.replace(found, reading=reading))
+        proven = proven.accepted(accepted(check, prediction, files, encoder, policy))
     manifest = _manifest(booster, encoder, origin)
     files |= proven.files(manifest.facts)
     return _stored(tag, files, manifest, labels=labels, metadata=metadata)

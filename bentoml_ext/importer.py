@@ -21,6 +21,7 @@ from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Reading
 from bentoml_ext.source import Source
 from bentoml_ext.sources import find
+from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress
@@ -66,6 +67,7 @@ def import_model(
             `read_fields`; ProofFailed, ExportRefused: as `framework.save_model`.
         NotAccepted: the model, as it was read, does not give the user's own predictions.
     """
+    name = tag_of(name)
     rules = () if request.fields is None else read_fields(request.fields)
     source = find(request.source, request.features, rules=rules)
     policy, policy_says = _policy(source, request.policy)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from bentoml_ext.bundle import GRAPH, Bundle, Manifest, Origin
@@ -24,7 +20,6 @@ from bentoml_ext.selftest import load_proof
 
 if TYPE_CHECKING:
     from bentoml_ext.bulk.summary import Summary
-    from bentoml_ext.export.proof import Progress
     from bentoml_ext.rows_graph import RowsGraph
     from bentoml_ext.whole_graph import WholeGraph
 
@@ -35,10 +30,8 @@ __all__ = [
     "exported_whole",
     "imported",
     "inspected",
-    "progress",
     "proven",
     "scored",
-    "scoring",
     "show",
 ]
 
@@ -111,6 +104,8 @@ def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str
 
 def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableType:
     """After `import`: the new tag, what was assumed, and what to do with it."""
+    from bentoml_ext.export.speed import slowness
+
     manifest = bundle.manifest
     head = (
         f"Imported {source} as {stored.tag}: {manifest.n_trees} trees, "
@@ -119,6 +114,8 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
     )
     told: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
     told.append(accepted(bundle.proof.acceptance))
+    if (slow := slowness(bundle.file(GRAPH))) is not None:
+        told.append(slow)
     return Group(
         *told,
         f"{_evidence(bundle)}\n"
@@ -236,36 +233,6 @@ def _evidence(bundle: Bundle) -> str:
         f"{summary.rows:,} rows, {summary.decision_flips} decisions flipped, "
         f"by {', '.join(summary.subjects)} against {proof.oracle}. {proof.caveat}".rstrip()
     )
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Progress]:
-    """A bar on stderr while a proof runs, if that is a terminal; yields what moves it."""
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def scoring() -> Iterator[Callable[[int, int | None, int], None]]:
-    """A bar on stderr with rows and rows a second, if that is a terminal; yields what moves it."""
-    console = Console(stderr=True)
-    rate = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
-    columns = (TextColumn("Scoring"), BarColumn(), TaskProgressColumn(), rate)
-    first: tuple[float, int] | None = None
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, rows=0, rate=0.0)
-
-        def move(done: int, total: int | None, rows: int) -> None:
-            nonlocal first
-            # From the first block on: what came before is the start of the command.
-            first = first or (time.perf_counter(), rows)
-            seconds = time.perf_counter() - first[0]
-            speed = (rows - first[1]) / seconds if rows > first[1] else 0.0
-            bar.update(task, completed=done, total=total, rows=rows, rate=speed)
-
-        yield move
 
 
 def scored(summary: Summary) -> str:

@@ -278,7 +278,16 @@ def test_import_of_a_booster_file_stores_a_bundle(
     features.write_text(json.dumps(names) if listed else "\n".join(names))
 
     ended = bentoml_command(
-        home, "ext", "import", model, "--features", features, "--name", f"cli_{suffix}:v{listed}"
+        home,
+        "ext",
+        "import",
+        model,
+        "--features",
+        features,
+        "--absent",
+        "zero",
+        "--name",
+        f"cli_{suffix}:v{listed}",
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -298,7 +307,16 @@ def test_import_tells_how_to_serve_the_model(home: Path, tmp_path: Path) -> None
     small.booster().save_model(model)
     features.write_text("\n".join(small.FEATURES))
     ended = bentoml_command(
-        home, "ext", "import", model, "--features", features, "--name", "told-a.b"
+        home,
+        "ext",
+        "import",
+        model,
+        "--features",
+        features,
+        "--absent",
+        "zero",
+        "--name",
+        "told-a.b",
     )
     _, told = ended.stdout.split("`bentoml serve service:svc`, where service.py holds:\n")
     (tmp_path / "service.py").write_text(dedent(told))

@@ -69,7 +69,7 @@ def test_a_course_style_model_is_imported_and_answers_the_courses_bits_on_both_b
 ) -> None:
     # The course spells the key in two ways. A sparse vectorizer is scikit-learn's default.
     key = "DictVectorizer" if is_notebook else "dictVectorizer"
-    options = () if is_notebook else ("--null", "zero")
+    options = () if is_notebook else ("--absent", "missing")
     course = learn(dataset, sparse=not is_notebook, estimator=not is_notebook)
     with store_of(tmp_path / "home"):
         stored = bentoml.xgboost.save_model(

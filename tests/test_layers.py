@@ -48,7 +48,7 @@ LAYERS = (
     ("acceptance_of_files", "handed_over", "serving", "source"),
     ("sources",),
     ("framework",),
-    ("importer", "judged", "report", "rows_graph", "whole_graph"),
+    ("importer", "judged", "progress", "report", "rows_graph", "whole_graph"),
     ("verification",),
     ("file_commands",),
     ("cli",),

@@ -61,6 +61,6 @@ def _batches(encoder: Encoder, applications: Sequence[Application]) -> Iterator[
 
 
 def _plain(value: Any) -> Any:
-    """An int as the float64 that an encoder makes of it: Arrow's are of 64 bits."""
-    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return float(value) if is_int else value
+    """An int, or true and false, as the float64 that an encoder makes of it: a column of Arrow's
+    has one type, and its ints are of 64 bits."""
+    return float(value) if isinstance(value, int | np.integer) else value
