@@ -133,7 +133,7 @@ def test_a_tag_that_is_none_is_one_line(
 def test_a_new_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     small.booster().save_model(tmp_path / "model.ubj")
     (tmp_path / "features.txt").write_text("\n".join(small.FEATURES))
-    features = ("--features", tmp_path / "features.txt")
+    features = ("--features", tmp_path / "features.txt", "--absent", "zero")
 
     ended = called("import", tmp_path / "model.ubj", *features, "--name", name)
 
