@@ -26,7 +26,7 @@ from benchmarks.compat.probe import Found
 from bentoml_ext import files
 
 PAGE = ROOT / "docs" / "compatibility.md"
-LIMIT_S = 1800.0
+LIMIT_S = 3600.0
 TOLD = ("xgboost", "onnxruntime", "numpy")
 
 

@@ -28,9 +28,10 @@ Written by `make compat` on {system}; do not edit. What is not in this table was
 - *served*: `bentoml serve` answers on onnx, xgboost and auto, with the same bytes.
 - *portfolio*: `bentoml ext score` finds the probabilities in a Parquet file that the service
   answers.
-- BentoML is {bentoml} throughout: the only 1.4 release without the holes of 2026.
+- BentoML is {bentoml} throughout: the oldest that is allowed and the newest of 1.4 are one.
 
 XGBoost 3.3 and later need Python 3.12, so *newest* on 3.11 has XGBoost 3.2.
+The extras `pipelines`, `ray`, `bench` and `spark` were not run at their lower bounds.
 """
 
 
