@@ -98,6 +98,7 @@ class BoosterFile:
         Raises:
             ImportRefused: anything else; the message says what it is and the way out.
         """
+        from bentoml_ext.export.document import model_of, version_of, version_text
         from bentoml_ext.export.loading import load_booster
 
         document = _document(data, place)
@@ -108,12 +109,13 @@ class BoosterFile:
         attributes = booster.attributes()
         best = attributes.get("best_iteration")
         features = tuple(booster.feature_names or ())
-        encodings = _gradient(document)["model"].get("cats", {}).get("enc", [])
-        cut = tuple(document["version"]) < WHOLE_TEXTS
+        model = model_of(document["learner"]["gradient_booster"])
+        encodings = model.get("cats", {}).get("enc", [])
+        cut = version_of(document) < WHOLE_TEXTS
         return cls(
             booster=booster,
             n_rounds=booster.num_boosted_rounds(),
-            n_trees=len(_gradient(document)["model"].get("trees", ())),
+            n_trees=len(model.get("trees", ())),
             best=None if best is None else int(best) + 1,
             estimator="scikit_learn" in attributes,
             kind=str(document["learner"]["gradient_booster"]["name"]),
@@ -123,7 +125,7 @@ class BoosterFile:
             categories=_categories(encodings, booster, features),
             garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
             objective=str(document["learner"]["objective"]["name"]),
-            version=".".join(map(str, document["version"])),
+            version=version_text(document),
         )
 
 
@@ -138,6 +140,7 @@ def read_booster(path: Path) -> xgboost.Booster:
 
 def _document(data: bytes, place: str) -> dict[str, Any]:
     """The decoded file, if it is one of a whole booster."""
+    from bentoml_ext.export.document import model_of
     from bentoml_ext.export.loading import decode
 
     for start, what, remedy in OTHERS:
@@ -147,18 +150,14 @@ def _document(data: bytes, place: str) -> dict[str, Any]:
         document = decode(data)
         if not isinstance(document, dict) or "learner" not in document:
             raise ValueError(_what_else(document))
-        if "model" not in _gradient(document):
-            raise ValueError("a configuration without trees")
+        try:
+            model_of(document["learner"]["gradient_booster"])
+        except KeyError as error:
+            raise ValueError("a configuration without trees") from error
     except (ExportRefused, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).partition(" - at")[0].rpartition("got ")[2]
         raise ImportRefused(f"Expected a booster, got {reason} - at {place}.") from error
     return document
-
-
-def _gradient(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    gradient: Mapping[str, Any] = document["learner"]["gradient_booster"]
-    inner: Mapping[str, Any] = gradient.get("gbtree", gradient)
-    return inner
 
 
 def _what_else(document: Any) -> str:
@@ -189,14 +188,15 @@ def _categories(
     codes = [column for column, kind in enumerate(kinds) if kind == "c"]
     if not codes:
         return {}
-    seen = _codes_in_trees(booster, codes)
+    told = {c: _told(stored[c]) if c < len(stored) else ((), ()) for c in codes}
+    untold = [column for column in codes if not any(told[column])]
+    # The trees are read for columns alone that the file does not tell of.
+    largest = _codes_in_trees(booster, untold) if untold else {}
     found = {}
-    for column in codes:
+    for column, (texts, numbers) in told.items():
         name = features[column] if features else f"f{column}"
-        texts, numbers = _told(stored[column]) if column < len(stored) else ((), ())
-        if not texts and not numbers:
-            numbers = tuple(range(seen.get(column, -1) + 1))
-        found[column] = Codes(name, column, texts, numbers)
+        codes_seen = tuple(range(largest[column] + 1)) if column in largest else numbers
+        found[column] = Codes(name, column, texts, codes_seen)
     return found
 
 
@@ -215,16 +215,14 @@ def _told(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def _codes_in_trees(booster: xgboost.Booster, columns: list[int]) -> dict[int, int]:
-    """The largest code of each column that a split asks for."""
+    """The largest code of each column that a split asks for; -1 where none does."""
+    import numpy as np
+
     from bentoml_ext.export.ensemble import Trees
     from bentoml_ext.export.reading import read_ensemble
 
     trees = read_ensemble(booster).model
-    largest: dict[int, int] = {}
-    if isinstance(trees, Trees):
-        for node in range(len(trees.feature)):
-            asked = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
-            if len(asked) and int(trees.feature[node]) in columns:
-                column = int(trees.feature[node])
-                largest[column] = max(largest.get(column, -1), int(asked.max()))
-    return largest
+    if not isinstance(trees, Trees):
+        return dict.fromkeys(columns, -1)
+    asking = np.repeat(trees.feature, np.diff(trees.first_code))
+    return {column: int(trees.codes[asking == column].max(initial=-1)) for column in columns}

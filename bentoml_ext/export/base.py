@@ -14,6 +14,7 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Margins
+from bentoml_ext.export.document import model_of
 
 __all__ = ["base_margins", "emptied", "margins_without_data"]
 
@@ -42,7 +43,7 @@ def _is_empty(gradient: Mapping[str, Any]) -> bool:
     """Whether a tree booster has no tree: then how it was made decides what it predicts."""
     if gradient["name"] == "gblinear":
         return False
-    return not gradient.get("gbtree", gradient)["model"]["trees"]
+    return not model_of(gradient)["trees"]
 
 
 def emptied(document: Mapping[str, Any]) -> xgb.Booster:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bentoml_ext.errors import ExportRefused
 
-__all__ = ["NEWEST", "check_keys", "version_of", "version_text"]
+__all__ = ["NEWEST", "check_keys", "model_of", "version_of", "version_text"]
 
 NEWEST: Final = (3, 4)
 """The newest XGBoost whose files were compared with what its boosters answer."""
@@ -203,6 +203,15 @@ class _Check:
             f"what this means for a score is not known here, where XGBoost up to {newest} is. "
             "Save the model by an XGBoost that is known, or install a newer bentoml-ext."
         )
+
+
+def model_of(gradient: Mapping[str, Any]) -> Any:
+    """What a gradient booster adds up, its trees or weights: dart up to XGBoost 3.2 holds a gbtree.
+
+    Raises:
+        KeyError: it has no such part.
+    """
+    return gradient.get("gbtree", gradient)["model"]
 
 
 def version_of(document: Any) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import xgboost as xgb
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import ubjson
-from bentoml_ext.export.document import version_of, version_text
+from bentoml_ext.export.document import model_of, version_of, version_text
 from bentoml_ext.export.ensemble import Linear, Trees
 from bentoml_ext.export.reading import read_model
 from bentoml_ext.export.transform import SORTED, transform_of
@@ -62,8 +62,7 @@ def load_booster(data: bytes) -> xgb.Booster:
 
 def _check_vector_leaves(document: Any) -> None:
     """Refuse trees with a value for every target that XGBoost would end the process over."""
-    gradient = document["learner"]["gradient_booster"]
-    trees = gradient.get("gbtree", gradient)["model"].get("trees", ())
+    trees = model_of(document["learner"]["gradient_booster"]).get("trees", ())
     vectors = [tree for tree in trees if int(tree["tree_param"]["size_leaf_vector"]) > 1]
     here = tuple(int(part) for part in xgb.__version__.split(".")[:2])
     if vectors and ("leaf_weights" in vectors[0]) != (here >= _LEAF_WEIGHTS_SINCE):
@@ -148,8 +147,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _is_untrained(learner: Mapping[str, Any]) -> bool:
     """Whether nothing is added to the base margin, which versions then make differently."""
-    gradient = learner["gradient_booster"]
-    model = gradient.get("gbtree", gradient)["model"]
+    model = model_of(learner["gradient_booster"])
     return not len(model.get("trees", model.get("weights", ())))
 
 

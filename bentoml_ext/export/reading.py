@@ -12,7 +12,7 @@ import xgboost as xgb
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import ubjson
 from bentoml_ext.export.base import base_margins, margins_without_data
-from bentoml_ext.export.document import check_keys, version_text
+from bentoml_ext.export.document import check_keys, model_of, version_text
 from bentoml_ext.export.ensemble import Ensemble, Linear, Trees
 from bentoml_ext.export.stored_trees import read_trees, weighted
 from bentoml_ext.export.transform import transform_of
@@ -99,7 +99,7 @@ def _model(
     gradient = learner["gradient_booster"]
     if gradient["name"] == "gblinear":
         return _linear(gradient["model"], n_features, n_targets)
-    model = gradient.get("gbtree", gradient)["model"]
+    model = model_of(gradient)
     trees = read_trees(model, n_features=n_features, n_targets=n_targets, rounds=rounds)
     is_dart = gradient["name"] == "dart"
     # Up to 3.3 the weights of dart's trees stand beside the model, later in it.
