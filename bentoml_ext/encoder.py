@@ -113,27 +113,16 @@ class Encoder:
         """
         return start_of(self.absent)
 
-    def with_rules(self, rules: Sequence[Field]) -> Encoder:
-        """The same encoder under other rules (unit, minimum, nullable, sentinels).
-
-        Raises:
-            FeatureMismatch: the rules are for other fields.
-        """
-        return self._with(fields=rules)
-
     def marking(self, missing: float | None) -> Encoder:
         """The same encoder with another marker for missing."""
-        return self._with(missing=missing)
-
-    def _with(self, **changed: Any) -> Encoder:
-        given: dict[str, Any] = {
-            "fields": self.fields,
-            "absent": self.absent,
-            "null": self.null,
-            "missing": self.missing,
-            "steps": self.steps,
-        }
-        return Encoder(self.features, **(given | changed))
+        return Encoder(
+            self.features,
+            self.fields,
+            absent=self.absent,
+            null=self.null,
+            missing=missing,
+            steps=self.steps,
+        )
 
     def step(self, field: str) -> Step:
         """The step that a field fills columns by."""

@@ -85,7 +85,7 @@ def import_model(
         source=source.name,
         sha256=source.sha256,
         trees=source.file.n_trees,
-        reading=reading.over(source.said).switches(),
+        reading=reading.switches(),
         assumptions=[*_assumptions(source, request, reading), policy_says],
         xgboost=source.file.version,
     )
@@ -131,7 +131,6 @@ def _assumptions(source: Source, request: Request, reading: Reading) -> list[Ass
         found_out = request.check is not None and getattr(reading, part) is not None
         return "found by --check" if found_out else otherwise
 
-    reading = reading.over(source.said)
     names = "the booster's own names" if file.features else "as given, in this order"
     if source.vectorizer:
         names = "the DictVectorizer's names"
