@@ -14,14 +14,12 @@ from typing import Any
 
 import click
 
-from bentoml_ext.file_commands import export_command, verify_command
+from bentoml_ext.file_commands import EXISTING_FILE, export_command, verify_command
 
 __all__ = ["ext"]
 
 CHOICE_FILL = click.Choice(["zero", "missing"])
 
-
-EXISTING_FILE: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -23,10 +24,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "c library": _c_library(), **libraries()}
 
 
-def libraries() -> dict[str, str]:
-    """The versions of those of `LIBRARIES` that are installed."""
+def libraries(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """The versions of those of some libraries that are installed."""
     found = {}
-    for library in LIBRARIES:
+    for library in names:
         try:
             found[library] = version(library)
         except PackageNotFoundError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-__all__ = ["export_command", "verify_command"]
+__all__ = ["EXISTING_FILE", "export_command", "verify_command"]
 
 
 @click.command("export")
@@ -67,14 +67,14 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     click.echo(told, err=to_stdout)
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FILE: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("verify")
 @click.argument("target")
 @click.option(
     "--booster",
-    type=_FILE,
+    type=EXISTING_FILE,
     help="For an ONNX file: the .json or .ubj file of the booster that it must agree with.",
 )
 @click.option(
@@ -90,11 +90,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--pipeline",
-    type=_FILE,
+    type=EXISTING_FILE,
     help="For an ONNX file: the scikit-learn pipeline that it must agree with, a skops file.",
 )
 @click.option("--allow-pickle", is_flag=True, help="The pipeline may be a pickle: it runs code.")
-@click.option("--data", type=_FILE, help="For --pipeline: rows to compare, Parquet or CSV.")
+@click.option("--data", type=EXISTING_FILE, help="For --pipeline: rows to compare, Parquet or CSV.")
 @click.option(
     "--rows",
     type=click.IntRange(min=0),

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext import files
+from bentoml_ext.environment import libraries
 from models.synthetic import generate
 from tests.commands import bentoml_command, python_code
 from tests.servers import serve
@@ -80,18 +80,8 @@ def probe() -> Found:
         story = Story(Path(folder))
         checks = {name: _tried(check) for name, check in story.chapters().items()}
     return Found(
-        platform.python_version(), _versions(), models, checks, time.perf_counter() - start
+        platform.python_version(), libraries(LIBRARIES), models, checks, time.perf_counter() - start
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _tried(check: Callable[[], None]) -> str:

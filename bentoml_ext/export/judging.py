@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime as ort
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
@@ -23,6 +22,7 @@ from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
+from bentoml_ext.export.running import session
 from bentoml_ext.export.sigmoid import compare_own, own_tally
 from bentoml_ext.policy import Policy
 
@@ -52,13 +52,10 @@ class _File:
     """An ONNX file that takes rows."""
 
     def __init__(self, data: bytes, n_features: int) -> None:
-        options = ort.SessionOptions()
-        # The order of a sum depends on threads; with one a file is at its best.
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             self.graph = onnx.load_from_string(data)
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            # The order of a sum depends on threads; with one a file is at its best.
+            self._session = session(data, threads=1)
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise BackendError(f"Expected an ONNX file, got {reason} - at ONNX Runtime.") from error

@@ -6,9 +6,9 @@ import time
 from typing import Final
 
 import numpy as np
-import onnxruntime as ort
 
 from bentoml_ext.errors import BackendError
+from bentoml_ext.export.running import session
 
 __all__ = ["SLOW_US", "row_us", "slowness"]
 
@@ -27,11 +27,8 @@ def row_us(graph: bytes) -> float:
     Raises:
         BackendError: it has another input.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    inputs = session.get_inputs()
+    running = session(graph, threads=1)
+    inputs = running.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 2 or not isinstance(inputs[0].shape[1], int):
         raise BackendError("Expected a graph with one input of rows, got another - at the graph.")
     random = np.random.default_rng(0)
@@ -40,7 +37,7 @@ def row_us(graph: bytes) -> float:
         # Codes of any size among them: a chain ends where the code is found.
         row = np.floor(random.exponential(50, (1, inputs[0].shape[1]))).astype(np.float32)
         start = time.perf_counter()
-        session.run(None, {inputs[0].name: row})
+        running.run(None, {inputs[0].name: row})
         taken.append(time.perf_counter() - start)
     return float(np.median(taken)) * 1e6
 
