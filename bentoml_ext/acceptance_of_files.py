@@ -7,9 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bentoml_ext.acceptance import Check, confirm
-from bentoml_ext.backends import form_names, get_backend
+from bentoml_ext.backends import opened_in
 from bentoml_ext.encoder import Encoder
-from bentoml_ext.errors import BackendMissing
 from bentoml_ext.evidence import Acceptance
 from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
@@ -37,15 +36,11 @@ def accepted(
     """
     if not isinstance(check, Check):
         check = Check.read(Path(check), prediction)
-    found = []
     with TemporaryDirectory(prefix="bentoml_ext-check-") as folder:
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
-        for name in form_names():
-            try:
-                backend = get_backend(name)
-            except BackendMissing:
-                continue
-            if (path := Path(folder) / backend.filename).is_file():
-                found.append(confirm(check, Scorer(encoder, backend(path), policy)))
+        found = [
+            confirm(check, Scorer(encoder, backend, policy))
+            for _, backend in opened_in(Path(folder))
+        ]
     return found[0]

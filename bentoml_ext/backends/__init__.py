@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
+from pathlib import Path
 
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
@@ -21,6 +23,7 @@ __all__ = [
     "form_names",
     "get_backend",
     "libraries",
+    "opened_in",
     "require",
 ]
 
@@ -127,6 +130,24 @@ def get_backend(name: str) -> type[Backend]:
             f"Expected a Backend, got {found!r} - at backend '{name}', {entry.target}."
         )
     return found
+
+
+def opened_in(folder: Path) -> Iterator[tuple[str, Backend]]:
+    """Every backend whose library is installed and whose file lies in a folder, with its name.
+
+    Args:
+        folder: with the files of a bundle.
+
+    Raises:
+        BackendError: a backend's library refuses its file.
+    """
+    for name in form_names():
+        try:
+            backend = get_backend(name)
+        except BackendMissing:
+            continue
+        if (path := folder / backend.filename).is_file():
+            yield name, backend(path)
 
 
 def _entry(name: str) -> Entry:

@@ -12,9 +12,8 @@ import numpy as np
 import onnx
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.backends import Backend, form_names, get_backend
+from bentoml_ext.backends import Backend, opened_in
 from bentoml_ext.bundle import GRAPH
-from bentoml_ext.errors import BackendMissing
 from bentoml_ext.export.ensemble import Floats
 from bentoml_ext.export.oracle import Oracle
 
@@ -73,21 +72,15 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
 def _of_backends(
     folder: Path, graph: onnx.ModelProto, *, takes_infinities: bool
 ) -> Iterator[Subject]:
-    for name in form_names():
-        try:
-            found = get_backend(name)
-        except BackendMissing:
-            continue
-        if (path := folder / found.filename).is_file():
-            backend = found(path)
-            runs_graph = found.filename == GRAPH
-            yield Subject(
-                name,
-                _in_a_column(backend),
-                takes_infinities or runs_graph,
-                backend,
-                graph if runs_graph else None,
-            )
+    for name, backend in opened_in(folder):
+        runs_graph = backend.filename == GRAPH
+        yield Subject(
+            name,
+            _in_a_column(backend),
+            takes_infinities or runs_graph,
+            backend,
+            graph if runs_graph else None,
+        )
 
 
 def _in_a_column(backend: Backend) -> Callable[[Rows], Floats]:
