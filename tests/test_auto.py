@@ -356,7 +356,7 @@ def test_a_server_measures_what_is_not_set(home: Path, credit_model: bentoml.Mod
 
     assert reply.headers["x-backend"] == told["steps"][0]["backend"]
     assert (told["found"], told["steps"][0]["from_rows"]) == ("measured", 1)
-    assert 0 < told["seconds"] < 5
+    assert told["seconds"] > 0
     assert "on backend auto (onnx:1" in server.log
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,10 +60,8 @@ def test_a_client_that_goes_away_leaves_a_worker_that_answers(
     for _ in range(8):
         begin(onnx_server, kind, body).close()
 
-    started = time.monotonic()
+    # The client waits for half a minute, and a body that does not come holds its place for a whole.
     assert len(said(bulk(onnx_server, kind, [EXAMPLE]))) == 1
-    # Without their bodies' timeout, which is a minute.
-    assert time.monotonic() - started < 15
 
 
 def test_a_body_that_does_not_come_in_time_is_504_and_frees_its_place(spied: Server) -> None:
@@ -151,8 +148,8 @@ def test_the_access_log_and_the_limit_at_once_hold(own_home: Path, tmp_path: Pat
         eventually(lambda: f"path=/classify_batch,type={NDJSON},length={len(LINE)}" in server.log)
 
 
-def test_what_is_no_stream_is_bentomls(onnx_server: Server) -> None:
+def test_what_is_no_stream_is_bentomls(onnx_server: Server, example_answer: bytes) -> None:
     for kind in ("application/json", "text/plain", "application/x-ndjsonx"):
         answer = bulk(onnx_server, kind, json.dumps([EXAMPLE]).encode())
-        assert answer.content == b'[{"Status": "APPROVED", "probability": 0.2224117}]'
+        assert answer.content == b"[" + example_answer + b"]"
     assert onnx_server.client.get("/classify_batch").status_code == 405

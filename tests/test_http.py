@@ -28,6 +28,10 @@ def test_the_courses_example_is_approved(csv: Path, onnx_server: Server) -> None
     )
 
 
+def test_the_answer_is_xgboosts_own_prediction(onnx_server: Server, example_answer: bytes) -> None:
+    assert post(onnx_server, "/classify", EXAMPLE) == (200, example_answer)
+
+
 def test_both_backends_answer_the_same_bytes_to_every_real_application(
     onnx_server: Server, xgboost_server: Server, held_out: list[Application]
 ) -> None:
