@@ -49,10 +49,10 @@ class _Group(click.Group):
         except ImportError as error:
             if (library := str(error.name).partition(".")[0]) not in EXTRAS:
                 raise
-            raise click.ClickException(
-                f"This needs {library}. Install it with the '{EXTRAS[library]}' extra: "
-                f"pip install 'bentoml-ext[{EXTRAS[library]}]'."
-            ) from error
+            from bentoml_ext.distributions import the_extra
+
+            told = f"This needs {library}. Install it with {the_extra(EXTRAS[library])}."
+            raise click.ClickException(told) from error
 
 
 @click.group(cls=_Group)

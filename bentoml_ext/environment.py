@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
+
+from bentoml_ext.distributions import installed
 
 __all__ = ["libraries", "machine", "versions"]
 
@@ -25,14 +26,12 @@ def versions() -> dict[str, str]:
 
 
 def libraries(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
-    """The versions of those of some libraries that are installed."""
-    found = {}
-    for library in names:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    """The versions of those of some libraries that are installed.
+
+    "3.2.0 (xgboost-cpu)" where another distribution than the one of that name provides it.
+    """
+    found = {name: installed(name) for name in names}
+    return {name: str(one) for name, one in found.items() if one is not None}
 
 
 def machine() -> dict[str, str]:

@@ -7,11 +7,11 @@ of a newer one without a word and score it otherwise.
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
 from bentoml_ext.bundle import Manifest
+from bentoml_ext.distributions import installed
 from bentoml_ext.evidence import Proof
 
 __all__ = ["Provenance", "made_with"]
@@ -37,10 +37,7 @@ class Provenance(msgspec.Struct, frozen=True):
         """That of a stored model, here."""
         made = made_with(manifest)
         proven = proof.versions.get("xgboost", "")
-        try:
-            here = version("xgboost")
-        except PackageNotFoundError:
-            here = ""
+        here = str(installed("xgboost") or "")
         older = bool(here) and _number(here) < max(_number(made), _number(proven))
         return cls(made, proven, here, older)
 

@@ -14,6 +14,7 @@ import bentoml
 
 from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, Bundle
+from bentoml_ext.distributions import extra_here
 from bentoml_ext.errors import BackendMissing
 from bentoml_ext.selftest import load_proof
 
@@ -54,8 +55,8 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> RowsGraph:
     except ImportError as error:
         raise BackendMissing(
             f"Expected xgboost and onnx, which make and prove this file, got no {error.name} - at "
-            "this environment. Install them with the 'convert' extra, or add --one-thread for the "
-            "stored graph as it is."
+            f"this environment. Install them with the '{extra_here('convert')}' extra, or add "
+            "--one-thread for the stored graph as it is."
         ) from error
     _, sha256 = load_proof(bundle)
     booster = read_booster(bundle.path / BOOSTER)

@@ -16,8 +16,8 @@ from tests.commands import ROOT, python_code
 
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
-    ("arrays", "environment", "errors", "files", "internals", "telemetry"),
-    ("names", "native_sum"),
+    ("arrays", "distributions", "errors", "files", "internals", "telemetry"),
+    ("environment", "names", "native_sum"),
     (
         "features",
         "field",

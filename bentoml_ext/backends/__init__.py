@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 from bentoml_ext.backends.base import Backend
+from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
 
 __all__ = [
@@ -170,7 +171,7 @@ def _is_there(entry: Entry) -> bool:
 
 
 def _missing(name: str, entry: Entry) -> BackendMissing:
+    needed = " or ".join(libraries(name))
     return BackendMissing(
-        f"Backend '{name}' needs {' or '.join(libraries(name))}. Install it with the "
-        f"'{entry.extra}' extra: pip install 'bentoml-ext[{entry.extra}]'."
+        f"Backend '{name}' needs {needed}. Install it with {the_extra(entry.extra)}."
     )

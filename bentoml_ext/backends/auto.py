@@ -13,6 +13,7 @@ from bentoml_ext.backends import form_names
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.costs import measure
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, ConfigError
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
@@ -70,7 +71,7 @@ class AutoBackend(Backend):
         if not backends:
             raise BackendMissing(
                 "Expected a backend that is installed and that this model's proof judged, got none "
-                f"- at {bundle.path}. Install the 'auto' extra: pip install 'bentoml-ext[auto]'."
+                f"- at {bundle.path}. Install {the_extra('auto')}."
             )
         start = time.perf_counter()
         rows = ProofRows.from_npy(bundle.file(PROOF_ROWS)).rows

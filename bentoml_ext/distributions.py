@@ -1,0 +1,120 @@
+"""Distributions: what is installed that provides a module, by its true name.
+
+`import xgboost` finds what xgboost or xgboost-cpu has installed, `import onnxruntime` that of
+onnxruntime, onnxruntime-gpu and others. Whoever pins or proves names the one that is there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+)
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Installed", "extra_here", "installed", "the_extra"]
+
+WITHOUT_GPU: Final = ("auto", "convert", "pipelines", "xgboost")
+"""Extras with xgboost in them, which NAME-cpu has without libraries for GPUs."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What provides a module here.
+
+    Args:
+        module: that it provides.
+        name: of the distribution.
+        version: of the distribution.
+    """
+
+    module: str
+    name: str
+    version: str
+
+    @property
+    def requirement(self) -> str:
+        """What installs the same again."""
+        return f"{self.name}=={self.version}"
+
+    def __str__(self) -> str:
+        """The version, and the name where it is not the module's."""
+        return self.version if _plain(self.name) == self.module else f"{self.version} ({self.name})"
+
+
+def installed(module: str) -> Installed | None:
+    """What provides a module; None where nothing does."""
+    return _installed(module, tuple(sys.path))
+
+
+def the_extra(name: str) -> str:
+    """The extra of this package that installs something, and the command."""
+    here = extra_here(name)
+    small = f", or 'bentoml-ext[{name}-cpu]' without libraries for GPUs"
+    told = f"the '{here}' extra: pip install 'bentoml-ext[{here}]'"
+    return told + small if name in WITHOUT_GPU and here == name else told
+
+
+def extra_here(name: str) -> str:
+    """The name of an extra, or of its variant without GPU libraries where xgboost-cpu is here.
+
+    xgboost would write its files over those of xgboost-cpu.
+    """
+    found = installed("xgboost")
+    is_small = found is not None and _plain(found.name) == "xgboost_cpu"
+    return f"{name}-cpu" if name in WITHOUT_GPU and is_small else name
+
+
+@cache
+def _installed(module: str, _: tuple[str, ...]) -> Installed | None:
+    if (folder := _folder(module)) is None:
+        return None
+    try:
+        found = distribution(module)
+    except PackageNotFoundError:
+        found = None
+    if found is None or _share(found, folder) < 1:
+        # Asked second: it reads what every distribution has installed.
+        names = dict.fromkeys(packages_distributions().get(module, ()))
+        # Of two that have written into one folder, the last one's files are there.
+        candidates = [distribution(name) for name in names]
+        found = max(candidates, key=lambda one: _share(one, folder), default=found)
+    return None if found is None else Installed(module, found.name, found.version)
+
+
+def _folder(module: str) -> Path | None:
+    """Where an import finds a module."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        return None
+    return Path([*(spec.submodule_search_locations or ()), spec.origin or ""][0])
+
+
+def _share(found: Distribution, folder: Path) -> float:
+    """How many of the files that a distribution notes of a module are in its folder, unchanged."""
+    noted = [
+        (Path(str(file.locate())), file.size)
+        for file in found.files or ()
+        if file.parts[0] == folder.name and file.size is not None and file.suffix != ".pyc"
+    ]
+    same = [path for path, size in noted if path.is_relative_to(folder) and _size(path) == size]
+    # Of an editable installation no file is noted.
+    return len(same) / len(noted) if noted else 1.0
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
