@@ -25,9 +25,11 @@ $(STAMP): requirements.lock pyproject.toml
 train: install ## Train a model: on DATA=file.csv, else on generated applications
 	$(BIN)/python -m models.train $(if $(DATA),--data $(DATA))
 
+# Exported, so that make runs the server without a shell between them: it ends with make then.
+serve: export BACKEND := $(BACKEND)
 serve: install ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains first if there is no model
 	@$(BIN)/python -m models.train $(if $(DATA),--data $(DATA),--if-empty)
-	BACKEND=$(BACKEND) $(BIN)/bentoml serve --port $(PORT)
+	$(BIN)/bentoml serve --port $(PORT)
 
 test: install ## Run the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"

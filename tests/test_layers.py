@@ -17,7 +17,7 @@ from tests.commands import ROOT, python_code
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
     ("arrays", "distributions", "errors", "files", "internals", "telemetry"),
-    ("environment", "names", "native_sum"),
+    ("arbiter", "environment", "names", "native_sum"),
     (
         "features",
         "field",

@@ -22,7 +22,7 @@ from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
 from bentoml_ext.serving.schema import add_bulk
-from bentoml_ext.serving.supervisor import end_server, supervise
+from bentoml_ext.serving.supervisor import end_server, ready, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
@@ -70,6 +70,7 @@ class ClassifierService(bentoml.Service[Any]):
                 settle()
                 if self.inner.settings.fastpath and internals.has_plain_answers(self):
                     self._open(shortcut, middlewares)
+                ready()
                 yield state
                 shortcut.flush()
 

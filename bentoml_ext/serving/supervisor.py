@@ -1,7 +1,8 @@
 """Supervisor: the process of `bentoml serve`, its word to the workers, and theirs to it.
 
 BentoML's supervisor starts a worker that has ended anew, every ten seconds, whatever it ended of. A
-worker that was killed is rightly replaced; one that refuses its model would refuse it for ever.
+worker that was killed is rightly replaced, and at once; one that refuses its model would refuse it
+for ever. The folder of a server has its notes, its metrics and the lock that its workers wait for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import logging
 import os
 import shutil
 import signal
-import tempfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from urllib.parse import quote
 import click
 from bentoml.exceptions import NotFound
 
-from bentoml_ext.errors import BentoMLExtError, SelfTestFailed
+from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
+from bentoml_ext.serving import lifeline
 
-__all__ = ["FOR_GOOD", "end_server", "pin", "pinned", "supervise"]
+__all__ = ["FOR_GOOD", "end_server", "pin", "pinned", "ready", "supervise"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.classifier")
@@ -30,24 +31,74 @@ FOR_GOOD = (BentoMLExtError, NotFound, ImportError)
 """Errors that the next worker meets again: of a model, a setting or an installation."""
 
 VARIABLE = "_BENTOML_EXT_SUPERVISOR"
-"""For workers: the supervisor's process id, and the folder of notes between it and them."""
+"""For workers: the supervisor's process id, and the folder of its server."""
 
-FAILED = ".failed"
+FAILED, READY, RELOAD = ".failed", ".ready-", ".reload"
+METRICS = "metrics"
+LAST_PORT = 65535
 
 
 def supervise() -> None:
-    """Let this process end with an error when a worker calls `end_server`.
+    """Called in every process that makes a service.
 
-    In another process than that of `bentoml serve`, and with --reload, where the next edit may mend
-    it, nothing changes.
+    In that of `bentoml serve`: end with an error when a worker calls `end_server`, start a new
+    worker at once for one that was ready, keep the metrics apart from those of other servers, and
+    say in one line why the port cannot be had. In a worker: end when that process does. In another
+    process nothing changes, and with --reload, where the next edit may mend it, a worker that can
+    never serve ends nothing.
+
+    Raises:
+        ConfigError: the command line has no port, or there is no place for the folder.
     """
     context = click.get_current_context(silent=True)
-    if context is None or context.command.name != "serve" or context.params.get("reload"):
+    if context is None:
         return
-    if _folder(os.getpid()) is None:
-        folder = Path(tempfile.mkdtemp(prefix="bentoml_ext-"))
-        os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
-        context.call_on_close(partial(_end, folder))
+    pid, folder = _given()
+    if folder is not None and "fd" in context.params:
+        lifeline.follow(folder)
+    elif context.command.name == "serve" and pid != os.getpid():
+        _begin(context)
+
+
+def _begin(context: click.Context) -> None:
+    # Not for workers, which import this module too.
+    from bentoml_ext.arbiter import use_metrics_folder, watch_over
+
+    port = context.params.get("port")
+    if port is not None and not 0 <= port <= LAST_PORT:
+        raise ConfigError(f"Expected a port up to {LAST_PORT}, got {port} - at --port.")
+    folder = lifeline.begin()
+    os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
+    if context.params.get("reload"):
+        (folder / RELOAD).touch()
+    use_metrics_folder(folder / METRICS)
+    watch_over(_Workers(folder))
+    context.call_on_close(partial(_end, folder))
+
+
+class _Workers:
+    """What is known of the workers of a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def was_ready(self, pid: int) -> bool:
+        return (self._folder / f"{READY}{pid}").exists()
+
+    def has_ended(self, pid: int) -> None:
+        (self._folder / f"{READY}{pid}").unlink(missing_ok=True)
+        # What it had in progress is not any more. Its counts stay.
+        for file in (self._folder / METRICS).glob(f"gauge_live*_{pid}.db"):
+            file.unlink(missing_ok=True)
+
+
+def ready() -> None:
+    """Called by a worker that begins to answer."""
+    _, folder = _given()
+    # Only a hint, which a full disk may refuse.
+    with suppress(OSError):
+        if folder is not None:
+            (folder / f"{READY}{os.getpid()}").touch()
 
 
 def pin(tag: str, version: str) -> None:
@@ -87,10 +138,18 @@ def end_server(error: Exception) -> None:
     os._exit(1)
 
 
+def _given() -> tuple[int, Path | None]:
+    """Process id and folder of the supervisor over this process, or that it is; 0 without one."""
+    pid, _, folder = os.environ.get(VARIABLE, "").partition(":")
+    return int(pid or 0), Path(folder) if folder else None
+
+
 def _folder(pid: int) -> Path | None:
     """The folder of notes of a supervisor with this process id."""
-    found, _, folder = os.environ.get(VARIABLE, "").partition(":")
-    return Path(folder) if found == str(pid) else None
+    found, folder = _given()
+    return (
+        folder if folder is not None and found == pid and not (folder / RELOAD).exists() else None
+    )
 
 
 def _end(folder: Path) -> None:

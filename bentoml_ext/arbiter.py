@@ -1,0 +1,181 @@
+"""Arbiter: what starts the workers of `bentoml serve`, and starts new ones for those that end.
+
+BentoML takes it from circus, and looks after its workers every ten seconds. As in `internals`,
+these are names that BentoML and circus do not promise; tests/test_processes.py fails when one of
+them moves.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.utils import circus
+
+from bentoml_ext.errors import BentoMLExtError, ConfigError
+
+__all__ = ["Watch", "use_metrics_folder", "watch_over"]
+
+# BentoML gives this name's parents a handler; ours alone would be silent.
+_logger = logging.getLogger("bentoml.serve")
+
+OLD_S = 10.0
+"""From this age on a worker counts as one that was ready, whatever it says of itself."""
+AGAIN_S = 0.1
+
+REMEDIES = {
+    errno.EADDRINUSE: (
+        "a free port",
+        "one that another process has",
+        "End that process, or take another port: --port {next}.",
+    ),
+    errno.EACCES: (
+        "a port that this user may take",
+        "one that is not",
+        "Take one from 1024 on: --port {next}.",
+    ),
+    errno.EADDRNOTAVAIL: (
+        "an address of this machine",
+        "another",
+        "Give one of its own, or --host 0.0.0.0 for all of them.",
+    ),
+}
+
+
+class Watch(Protocol):
+    """Who knows the workers."""
+
+    def was_ready(self, pid: int) -> bool:
+        """Whether a worker has begun to answer."""
+        ...
+
+    def has_ended(self, pid: int) -> None:
+        """Learn that a worker is gone."""
+        ...
+
+
+def use_metrics_folder(path: Path) -> None:
+    """Let the servers that this process starts keep their metrics at `path`.
+
+    BentoML has one folder for all servers of a home, and each empties it when it starts.
+    """
+    BentoMLContainer.prometheus_multiproc_dir.set(str(path))
+
+
+def watch_over(watch: Watch) -> None:
+    """Let the arbiter that BentoML makes next in this process start new workers at once.
+
+    It does so for those that were ready; one that fails while it starts is, as ever, started anew
+    every ten seconds. And it says in one line why it cannot listen.
+    """
+    processes: Any = circus
+    made = processes.create_standalone_arbiter
+
+    def create(*args: Any, **options: Any) -> Any:
+        arbiter = made(*args, **options)
+        arbiter.start = partial(_start, arbiter, watch)
+        return arbiter
+
+    processes.create_standalone_arbiter = create
+
+
+def _start(arbiter: Any, watch: Watch, cb: Callable[[Any], Any] | None = None) -> None:
+    for listener in arbiter.sockets.values():
+        if not listener.is_unix:
+            _check_free(listener)
+    for watcher in arbiter.watchers:
+        watcher.hooks["after_reap"] = partial(_ended, watch)
+    try:
+        with _prompt(arbiter, watch):
+            type(arbiter).start(arbiter, cb)
+    except RuntimeError as error:
+        if arbiter.numprocesses():
+            raise
+        # Only in a container, where BentoML starts no second worker.
+        raise BentoMLExtError("Expected a worker that runs, got none - at this server.") from error
+
+
+@contextmanager
+def _prompt(arbiter: Any, watch: Watch) -> Iterator[None]:
+    """A block in which the end of a worker is acted on when it happens."""
+
+    def look() -> None:
+        if arbiter._stopping or not _all_were_ready(arbiter, watch):
+            return
+        if arbiter._exclusive_running_command is None:
+            arbiter.manage_watchers()
+        else:
+            arbiter.loop.call_later(AGAIN_S, look)
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        arbiter.loop.add_callback_from_signal(look)
+
+    before = signal.signal(signal.SIGCHLD, on_signal)
+    if sys.stdin is not None and sys.stdin.isatty():
+        # The terminal is gone. The arbiter would start its workers anew, and stay.
+        signal.signal(signal.SIGHUP, lambda *_: arbiter.ctrl.sys_hdl.quit())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def _all_were_ready(arbiter: Any, watch: Watch) -> bool:
+    """Whether none of the workers that have ended has failed to start."""
+    from circus.process import DEAD_OR_ZOMBIE, UNEXISTING
+
+    return all(
+        process.age() > OLD_S or watch.was_ready(process.pid)
+        for watcher in arbiter.watchers
+        for process in watcher.processes.values()
+        if process.status in (DEAD_OR_ZOMBIE, UNEXISTING)
+    )
+
+
+def _ended(
+    watch: Watch, watcher: Any, arbiter: Any, process_pid: int, exit_code: int | None, **_: Any
+) -> bool:
+    if not (arbiter._stopping or watcher.is_stopping()) and watch.was_ready(process_pid):
+        how = f"with exit code {exit_code}"
+        if exit_code is not None and exit_code < 0:
+            how = f"by {signal.Signals(-exit_code).name}"
+        then = "A new one starts" if watcher.respawn else "In a container BentoML starts no other"
+        _logger.warning("Worker %d has ended %s. %s.", process_pid, how, then)
+    watch.has_ended(process_pid)
+    return True
+
+
+def _check_free(listener: Any) -> None:
+    """Refuse an address on which this process cannot listen.
+
+    Raises:
+        ConfigError: says why not.
+    """
+    place = f"{listener.host}:{listener.port}"
+    try:
+        with socket.socket(listener.family, listener.type) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((listener.host, listener.port))
+    except OSError as error:
+        expected, got, remedy = REMEDIES.get(
+            error.errno or 0,
+            (
+                "an address to listen on",
+                error.strerror or str(error),
+                "Take another: --host, --port.",
+            ),
+        )
+        step = listener.port + (3000 if listener.port < 1024 else 1)
+        raise ConfigError(
+            f"Expected {expected}, got {got} - at {place}. {remedy.format(next=step)}"
+        ) from error
