@@ -106,7 +106,6 @@ LAST = [
     request(b"{}", b"Content-Length: 3") + CLOSE,
     request(b"{}", b"Transfer-Encoding: chunked") + CLOSE,
     request(b"{}", b"Content-Length : 2") + CLOSE,
-    request(b"{}", b"Upgrade: h2c", b"Connection: Upgrade") + CLOSE,
     request(b"{}", line=b"post /wrap HTTP/1.1") + CLOSE,
     request(b"{}", line=b"POST  /wrap HTTP/1.1") + CLOSE,
     request(b"{}", line=b"POST /wrap HTTP/1.1 ") + CLOSE,
@@ -154,6 +153,61 @@ def test_any_stream_gets_the_same_answers_with_the_wire_as_without(seed: int) ->
             calls += len(ours.handler.at_once_calls)
 
         assert calls > 50
+
+    run(talk)
+
+
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n",
+    b"UPGRADE: h2c,h2\r\nConnection: keep-alive, upgrade\r\n",
+    b"Upgrade: TLS/1.0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n",
+    b"Upgrade: h2c\r\n",
+]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_offer_to_upgrade_changes_nothing(seed: int) -> None:
+    pick = random.Random(seed)  # noqa: S311
+
+    async def talk() -> None:
+        calls = 0
+        for _ in range(250):
+            rounds = pick.choice([0, 1, 2, 100])
+            parts = [*pick.choices([PLAIN] * 4 + KINDS, k=pick.randrange(6)), CLOSE]
+            offers = pick.choices([*OFFERS, b""], k=len(parts))
+            # Before all that looks like a request inside of another, too: there it is a body.
+            asked = [
+                part.replace(b"Host: x\r\n", b"Host: x\r\n" + offer, 1)
+                for part, offer in zip(parts, offers, strict=True)
+            ]
+            match pick.randrange(3):
+                case 0:
+                    asked = [piece for part in asked for piece in cut(part, pick)]
+                case 1:
+                    asked = cut(b"".join(asked), pick)
+            ours, theirs = Client(), Client(HttpToolsProtocol)
+            got = await ours.send(*asked, rounds=rounds)
+            assert got == await theirs.send(*parts), asked
+            assert ours.pipe.is_closing() == theirs.pipe.is_closing(), asked
+            ours.pipe.close()
+            theirs.pipe.close()
+            calls += len(ours.handler.at_once_calls)
+
+        assert calls > 50
+
+    run(talk)
+
+
+def test_an_offer_of_a_websocket_is_uvicorns() -> None:
+    async def talk() -> None:
+        client = Client(ws="none")
+        offer = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        got = await client.send(b"GET /wrap HTTP/1.1\r\nHost: x\r\n" + offer)
+
+        assert got.endswith(b"/wrap of 0")
+        client.server.ws_protocol_class = type("Never", (), {})
+        with pytest.raises(TypeError, match="Never"):
+            await client.send(b"GET /wrap HTTP/1.1\r\nHost: x\r\n" + offer)
 
     run(talk)
 

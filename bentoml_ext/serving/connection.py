@@ -15,9 +15,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from bentoml_ext.serving.route import Headers
 from bentoml_ext.serving.shortcut import Shortcut
+from bentoml_ext.serving.upgrade import Parser, without_offer
 from bentoml_ext.serving.wire import Wire
 
 __all__ = ["Connection", "place"]
+
+LENIENT = "set_dangerous_leniencies" in HttpToolsProtocol.__init__.__code__.co_names and hasattr(
+    Parser, "set_dangerous_leniencies"
+)
+"""Whether uvicorn's own parser leaves unread what follows a request that asks to close."""
 
 
 def place() -> None:
@@ -33,6 +39,9 @@ class Connection(HttpToolsProtocol):
         special = config.root_path or config.limit_concurrency is not None or self.access_log
         app = config.app
         self._wire = app.wire if isinstance(app, Shortcut) and not special else Wire()
+        self.parser = self._new_parser()
+        # The head of a request whose offer to upgrade is declined, without it.
+        self._declined: bytes | None = None
         # Whether uvicorn's parser is between two requests.
         self._between = True
         # Whether the wire owes an answer.
@@ -91,10 +100,41 @@ class Connection(HttpToolsProtocol):
         self._between = False
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """The parser has seen the head: a request is made of it, unless it offers to upgrade."""
+        if self.parser.should_upgrade():
+            self._declined = self._without_offer()
+        if self._declined is None:
+            super().on_headers_complete()
+
     def on_message_complete(self) -> None:
-        """The parser has seen the last."""
-        self._between = True
-        super().on_message_complete()
+        """The parser has seen the last, or no more than the head, which it will see again."""
+        if self._declined is None:
+            self._between = True
+            super().on_message_complete()
+
+    def declined(self) -> tuple[Parser, bytes] | None:
+        """Where an offer to upgrade was just declined: a new parser, and the head without it."""
+        head, self._declined = self._declined, None
+        if head is None:
+            return None
+        self.parser = self._new_parser()
+        return self.parser, head
+
+    def _new_parser(self) -> Parser:
+        parser = Parser(self)
+        if LENIENT:
+            parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _without_offer(self) -> bytes | None:
+        """The head without its offer to upgrade; None for one that is uvicorn's to take."""
+        method = self.parser.get_method()
+        is_websocket = method == b"GET" and self._get_upgrade() == b"websocket"
+        if method == b"CONNECT" or (is_websocket and self.ws_protocol_class is not None):
+            return None
+        version = self.parser.get_http_version().encode()
+        return without_offer(b"%b %b HTTP/%b" % (method, self.url, version), self.headers)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client will send no more: whether to stay open until it has its answer."""

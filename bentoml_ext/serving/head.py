@@ -5,13 +5,14 @@ from __future__ import annotations
 import httptools
 
 from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.upgrade import without_offer
 
 __all__ = ["is_json", "plain_length"]
 
 JSON = b"application/json"
 
 # They change how a request is read or answered.
-SPECIAL = {b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+SPECIAL = {b"expect", b"te", b"trailer", b"transfer-encoding"}
 
 
 def is_json(headers: Headers) -> bool:
@@ -26,7 +27,7 @@ def plain_length(head: bytes) -> int | None:
     """Bytes of the body that follows a plain head; None if the head is not plain.
 
     Plain is one of JSON whose length is given and not 0, on a connection that is kept, and that
-    asks for nothing special.
+    asks for nothing special. An offer to upgrade is not taken.
 
     Args:
         head: up to and with the empty line.
@@ -35,8 +36,10 @@ def plain_length(head: bytes) -> int | None:
     parser = httptools.HttpRequestParser(seen)
     try:
         parser.feed_data(head)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+    except httptools.HttpParserError:
         return None
+    except httptools.HttpParserUpgrade:
+        return plain_length(without_offer(head.partition(b"\r\n")[0], seen.headers))
     headers = dict(seen.headers)
     if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
         return None
