@@ -5,7 +5,14 @@ BACKEND ?= onnx
 DATA    ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
+# What serving and training need, and then the rest.
+SERVING := $(VENV)/.serving
 STAMP   := $(VENV)/.installed
+# Without --no-compile: bytecode of what nobody imports costs 8 s and 100 MB.
+PIP     := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile
+
+# This machine alone can ask. BENTOML_HOST=0.0.0.0 lets others: nobody is asked who they are.
+export BENTOML_HOST ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve train test quick lint compat audit bench clean
@@ -13,21 +20,28 @@ STAMP   := $(VENV)/.installed
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP) ## Make .venv and install the pinned dependencies
+install: $(STAMP) ## Make .venv with everything, at pinned versions
 
-$(STAMP): requirements.lock pyproject.toml
+$(SERVING): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Expected Python 3.11 or newer, got {v[0]}.{v[1]} - at PYTHON. Try make PYTHON=python3.11.")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing what serving and training need into $(VENV): some 85 packages, 650 MB. This happens once."
+	@sed '/^# The rest/,$$d' requirements.lock > $(VENV)/serving.txt
+	$(PIP) --requirement $(VENV)/serving.txt
+	$(PIP) --editable .
 	@touch $@
 
-train: install ## Train a model: on DATA=file.csv, else on generated applications
+$(STAMP): $(SERVING)
+	@echo "Installing the rest into $(VENV): some 35 packages, 600 MB. This happens once."
+	$(PIP) --requirement requirements.lock
+	@touch $@
+
+train: $(SERVING) ## Train a model: on DATA=file.csv, else on generated applications
 	$(BIN)/python -m models.train $(if $(DATA),--data $(DATA))
 
 # Exported, so that make runs the server without a shell between them: it ends with make then.
 serve: export BACKEND := $(BACKEND)
-serve: install ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains first if there is no model
+serve: $(SERVING) ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains first if there is no model
 	@$(BIN)/python -m models.train $(if $(DATA),--data $(DATA),--if-empty)
 	$(BIN)/bentoml serve --port $(PORT)
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ __all__ = [
     "command_line_arguments",
     "create_model",
     "has_plain_answers",
+    "listens_on",
     "model_store_path",
     "refit",
     "request_timeout_s",
@@ -165,6 +166,16 @@ def has_plain_answers(service: Any) -> bool:
         or BentoMLContainer.http.response.trace_id.get()
         or service.middlewares
     )
+
+
+def listens_on(params: Mapping[str, Any]) -> tuple[str, int]:
+    """Host and port of `bentoml serve`: those of its command line or environment, or configured.
+
+    Args:
+        params: of its click context.
+    """
+    http = BentoMLContainer.http
+    return params.get("host") or http.host.get(), int(params.get("port") or http.port.get())
 
 
 def request_timeout_s(service: str) -> float | None:

@@ -54,7 +54,7 @@ class Clone:
 
     def stamp(self) -> int:
         """When the environment was made or changed."""
-        return (self.folder / ".venv" / ".installed").stat().st_mtime_ns
+        return (self.folder / ".venv" / ".serving").stat().st_mtime_ns
 
 
 def answers(server: Server) -> list[bytes]:

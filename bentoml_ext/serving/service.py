@@ -23,6 +23,7 @@ from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
 from bentoml_ext.serving.schema import add_bulk
 from bentoml_ext.serving.supervisor import end_server, ready, supervise
+from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
@@ -152,7 +153,8 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         inner.model.choose(settings.model)
         PackedModel.served.append(inner.model)
         # Called once, before the workers start: they could say the same only one after the other.
-        inner.check_start = bentoml.on_deployment(partial(_check_start, inner))
+        prefix = config.get("path_prefix") or ""
+        inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config.setdefault("image", image_for(settings, inner))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
@@ -172,10 +174,11 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     return decorate if inner is None else decorate(inner)
 
 
-def _check_start(inner: type[Classifier]) -> None:
+def _check_start(inner: type[Classifier], prefix: str) -> None:
     # The settings are read late, as a bento may bring its own.
     require(*inner.settings.needed)
     check_arguments(inner)
+    welcome(inner.example, prefix)
 
 
 def service_for(model: bentoml.Tag | str, **config: Any) -> Any:

@@ -1,0 +1,53 @@
+"""Welcome: what `bentoml serve` says before its workers start, of where to ask and what to type."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+import click
+
+from bentoml_ext import internals
+from bentoml_ext.field import Application
+
+__all__ = ["welcome"]
+
+
+def welcome(example: Application | None = None, prefix: str = "") -> None:
+    """Print where the server listens and the next thing to type; nothing but under `bentoml serve`.
+
+    Args:
+        example: an application to ask with.
+        prefix: path before those of the service.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or context.command.name != "serve":
+        return
+    host, port = internals.listens_on(context.params)
+    for line in _lines(host, port, example, prefix.rstrip("/")):
+        click.echo(line, err=True)
+
+
+def _lines(host: str, port: int, example: Application | None, prefix: str) -> Iterator[str]:
+    everywhere = False
+    with suppress(ValueError):
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    name = "localhost" if everywhere else f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{port}{prefix}"
+    yield f"The page of the service: {url}/   The model and its proof: {url}/model"
+    if everywhere:
+        yield (
+            f"Every machine that reaches this one can ask at port {port}, and is not asked who it "
+            "is. `--host 127.0.0.1` keeps the server to this machine."
+        )
+    else:
+        yield f"It listens at {host} alone; `--host 0.0.0.0` lets other machines ask."
+    if example is not None:
+        body = json.dumps(example, ensure_ascii=True).replace("'", r"\u0027")
+        yield f"As soon as it is ready, in another terminal:\n{_ask(url, body)}"
+
+
+def _ask(url: str, body: str) -> str:
+    return f"  curl {url}/classify -H 'Content-Type: application/json' -d '{body}'"
