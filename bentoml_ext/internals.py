@@ -169,11 +169,7 @@ def has_plain_answers(service: Any) -> bool:
 
 
 def listens_on(params: Mapping[str, Any]) -> tuple[str, int]:
-    """Host and port of `bentoml serve`: those of its command line or environment, or configured.
-
-    Args:
-        params: of its click context.
-    """
+    """Host and port of `bentoml serve` with these options."""
     http = BentoMLContainer.http
     return params.get("host") or http.host.get(), int(params.get("port") or http.port.get())
 

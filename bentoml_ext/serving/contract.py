@@ -47,6 +47,13 @@ class Contract:
         """Of an answer: the key and the words of the bundle's policy."""
         return answer_schema(self._read().policy)
 
+    def introduction(self, says: str) -> str:
+        """Of the service: its model, policy and proof, after its own words."""
+        from bentoml_ext.serving.introduction import introduction
+
+        bundle = self._read()
+        return introduction(says, bundle, self._shown() or example_of(bundle.encoder.fields))
+
     def _shown(self) -> Application | None:
         try:
             self._read().encoder.check(self._example)

@@ -6,10 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 import msgspec
+from attrs import evolve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassifierService", "service", "service_for"]
 
+BADGE = "//img.shields.io/"
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """For workers: the libraries' own threads would only take the cores from other workers."""
 
@@ -53,12 +57,14 @@ class ClassifierService(bentoml.Service[Any]):
         """BentoML's application with GET /model, and the shortcut in front of it."""
         from bentoml_ext.serving.bulk import BulkRoute
         from bentoml_ext.serving.connection import place
+        from bentoml_ext.serving.page import keep_to_itself
         from bentoml_ext.serving.process import settle
         from bentoml_ext.serving.shortcut import Shortcut
         from bentoml_ext.serving.timeout import PromptTimeout
 
         app = super().to_asgi(is_main)
         app.add_route("/model", _model_view, methods=["GET"])
+        keep_to_itself(app, self.name)
         # Before BentoML's own route of this path, which takes what this one leaves.
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         middlewares = internals.refit(app, PromptTimeout)
@@ -105,12 +111,16 @@ class ClassifierService(bentoml.Service[Any]):
 
     @property
     def openapi_spec(self) -> Any:
-        """BentoML's, with the media types of bulk requests."""
+        """BentoML's, with the model, its policy and proof, and the media types of bulk requests."""
         from bentoml_ext.serving.media import FORMATS
 
         spec = super().openapi_spec
         add_bulk(spec.paths["/classify_batch"].post, FORMATS)
-        return spec
+        # BentoML's own words are five badges, which a browser fetches from five other machines.
+        own = cleandoc(self.inner.__doc__ or "") if BADGE in self.doc else self.doc
+        says = self.inner.contract.introduction(own)
+        # BentoML's team, which it names, does not answer for this service.
+        return evolve(spec, info=evolve(spec.info, description=says, contact=None))
 
     def _path(self, api: str) -> str:
         return (self.path_prefix or "").rstrip("/") + f"/{api}"

@@ -1,0 +1,57 @@
+"""Introduction: what the OpenAPI document says first, of the model, its policy and its proof."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bentoml_ext.bundle import Bundle
+    from bentoml_ext.evidence import Acceptance
+    from bentoml_ext.field import Application
+    from bentoml_ext.policy import Policy
+
+__all__ = ["bands", "introduction"]
+
+
+def introduction(says: str, bundle: Bundle, example: Application) -> str:
+    """Markdown for the head of the OpenAPI document.
+
+    Args:
+        says: the service's own words.
+        bundle: of the model that answers.
+        example: an application that it takes.
+    """
+    from bentoml_ext.selftest import load_proof
+
+    manifest = bundle.manifest
+    proof, sha256 = load_proof(bundle)
+    summary = proof.summary(sha256)
+    subjects = ", ".join(summary.subjects)
+    paragraphs = [
+        says,
+        f"**Model** `{bundle.path.parent.name}:{bundle.path.name}`: {manifest.n_trees} trees, "
+        f"{manifest.objective}.",
+        f"**Answer** {bands(bundle.policy)} `probability` is the model's own.",
+        f"**Proof** of {proof.made}: {summary.compared:,} values of {subjects} have the bits of "
+        f"{proof.oracle}; {summary.decision_flips} decisions differ. {_accepted(proof.acceptance)}",
+        "**Ask** with every field below; what is wrong is answered by 400 with `field`, `expected` "
+        "and `got`. `GET /model` has the rules of the fields, versions and the whole summary of "
+        "the proof.",
+        f"```\ncurl HOST:PORT/classify -H 'Content-Type: application/json' -d '"
+        f"{json.dumps(example)}'\n```",
+    ]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def bands(policy: Policy) -> str:
+    """A policy in words."""
+    told = [f"{band.answer} where the probability is above {band.above:g}" for band in policy.bands]
+    return f"`{policy.key}` is {', '.join([*told, f'otherwise {policy.otherwise}'])}."
+
+
+def _accepted(acceptance: Acceptance | None) -> str:
+    if acceptance is None:
+        return "Nothing compared the model with its trainer's own predictions."
+    said = str(acceptance)
+    return f"{said[:1].upper()}{said[1:]}."
