@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bentoml_ext.errors import ExportRefused, ImportRefused
+from bentoml_ext.rounds import best_rounds
 from bentoml_ext.steps import Codes
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class BoosterFile:
         booster: with all of its trees.
         n_rounds: boosting rounds in the file.
         n_trees: trees in the file.
-        best: rounds up to the best iteration; None where training was not stopped early.
+        n_targets: margins of a row, one for each label.
+        best: rounds up to the best iteration; None where no others lie behind it.
         estimator: whether a scikit-learn estimator wrote it.
         kind: what XGBoost calls the booster: gbtree, dart or gblinear.
         missing: the estimator's marker for missing, where its file tells; else None.
@@ -76,6 +79,7 @@ class BoosterFile:
     booster: xgboost.Booster
     n_rounds: int
     n_trees: int
+    n_targets: int
     best: int | None
     estimator: bool
     kind: str
@@ -107,7 +111,6 @@ class BoosterFile:
         except ExportRefused as error:
             raise ImportRefused(f"{error} File: {place}.") from error
         attributes = booster.attributes()
-        best = attributes.get("best_iteration")
         features = tuple(booster.feature_names or ())
         model = model_of(document["learner"]["gradient_booster"])
         encodings = model.get("cats", {}).get("enc", [])
@@ -116,7 +119,8 @@ class BoosterFile:
             booster=booster,
             n_rounds=booster.num_boosted_rounds(),
             n_trees=len(model.get("trees", ())),
-            best=None if best is None else int(best) + 1,
+            n_targets=int(document["learner"]["learner_model_param"].get("num_target", 1)),
+            best=best_rounds(booster),
             estimator="scikit_learn" in attributes,
             kind=str(document["learner"]["gradient_booster"]["name"]),
             missing=_marker(attributes.get("scikit_learn") or "{}"),
@@ -127,6 +131,21 @@ class BoosterFile:
             objective=str(document["learner"]["objective"]["name"]),
             version=version_text(document),
         )
+
+    @cached_property
+    def parting(self) -> frozenset[int]:
+        """Columns in which some split sends 0 and a missing value different ways."""
+        import numpy as np
+
+        from bentoml_ext.export.ensemble import Trees
+        from bentoml_ext.export.reading import read_ensemble
+
+        trees = read_ensemble(self.booster).model
+        if not isinstance(trees, Trees):
+            # To a sum of products, what is missing is 0.
+            return frozenset()
+        parts = ~trees.is_leaf & ((trees.threshold > 0) != trees.default_left)
+        return frozenset(np.unique(trees.feature[parts]).tolist())
 
 
 def read_booster(path: Path) -> xgboost.Booster:

@@ -82,7 +82,8 @@ class Encoder:
         self.features = tuple(features)
         self.absent: Filler = absent
         self.null: Filler = null
-        self.missing = None if missing is None or math.isnan(missing) else float(missing)
+        # No application holds an infinity, so that one marks nothing.
+        self.missing = float(missing) if missing is not None and math.isfinite(missing) else None
         check_names(self.features, separator)
         if steps is None:
             names = () if fields is None else [field.name for field in fields]

@@ -10,18 +10,21 @@ import msgspec
 
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.field import Field
+from bentoml_ext.ruling import Rule
 
 __all__ = ["read_fields"]
 
 
-def read_fields(path: Path) -> tuple[Field, ...]:
+def read_fields(path: Path) -> tuple[Rule, ...]:
     """Rules of fields from a file: a JSON list of them, or an object with a rule for each name.
 
     `GET /model` and `bentoml_ext.Field` name the keys; "expected" is left aside, as it follows
-    from the others. Fields without a rule keep what the model tells of them.
+    from the others. Keys that a rule leaves out, and fields without a rule, keep what the model
+    tells of them.
 
     Raises:
-        ConfigError: another form, an unknown key, a value of another type, or a field twice.
+        ConfigError: another form, an unknown key, a value of another type, a range without a
+            number, or a field twice.
     """
     try:
         found = msgspec.json.decode(path.read_bytes())
@@ -33,11 +36,11 @@ def read_fields(path: Path) -> tuple[Field, ...]:
         found = [{"name": name, **_rule(name, rule, path)} for name, rule in found.items()]
     if not isinstance(found, list) or not found:
         raise ConfigError(f"Expected a list of fields, got {type(found).__name__} - at {path}.")
-    fields = tuple(_field(index, rule, path) for index, rule in enumerate(found))
-    names = [field.name for field in fields]
+    rules = tuple(_field(index, rule, path) for index, rule in enumerate(found))
+    names = [rule.name for rule in rules]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"Expected each field once, got '{twice[0]}' twice - at {path}.")
-    return fields
+    return rules
 
 
 def _rule(name: str, rule: Any, path: Path) -> Mapping[str, Any]:
@@ -46,7 +49,7 @@ def _rule(name: str, rule: Any, path: Path) -> Mapping[str, Any]:
     return rule
 
 
-def _field(index: int, rule: Any, path: Path) -> Field:
+def _field(index: int, rule: Any, path: Path) -> Rule:
     given = dict(_rule(str(index), rule, path))
     given.pop("expected", None)
     known = Field.__struct_fields__
@@ -55,6 +58,13 @@ def _field(index: int, rule: Any, path: Path) -> Field:
             f"Expected {', '.join(known)}, got '{odd[0]}' - at field {index} of {path}."
         )
     try:
-        return msgspec.convert(given, Field)
+        field = msgspec.convert(given, Field)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Expected a rule, got {error} - at field {index} of {path}.") from error
+    low, high = field.minimum, field.maximum
+    if low is not None and high is not None and low > high:
+        raise ConfigError(
+            f"Expected a minimum below the maximum, got {low:g} and {high:g} - at field "
+            f"'{field.name}' of {path}."
+        )
+    return Rule(field, frozenset(given) - {"name"})

@@ -11,6 +11,7 @@ from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
 from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Rounds
+from bentoml_ext.rounds import best_rounds, counting
 
 if TYPE_CHECKING:
     import xgboost
@@ -49,16 +50,14 @@ def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
     import xgboost
 
     if isinstance(model, xgboost.Booster):
-        best = model.attr("best_iteration")
-        if best is None or int(best) + 1 >= model.num_boosted_rounds() or rounds == "all":
-            return model
-        if rounds is None:
+        best = best_rounds(model)
+        if rounds is None and best is not None:
             raise ExportRefused(
                 f"Expected rounds='best' or rounds='all', got none - at a booster of "
-                f"{model.num_boosted_rounds()} rounds whose best is {int(best) + 1}. "
+                f"{model.num_boosted_rounds()} rounds whose best is {best}. "
                 "Booster.predict uses all; an estimator, and iteration_range, its best."
             )
-        return model[: int(best) + 1]
+        return counting(model, rounds)
     if not isinstance(model, xgboost.XGBModel):
         raise ExportRefused(
             f"Expected an xgboost Booster or scikit-learn estimator, got {type(model).__name__} "
@@ -69,9 +68,7 @@ def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
     # scikit-learn's NotFittedError is one.
     except ValueError as error:
         raise ExportRefused(f"Expected a fitted estimator, got {error} - at the model.") from error
-    best = booster.attr("best_iteration")
-    used = booster if best is None or rounds == "all" else booster[: int(best) + 1]
-    return as_its_estimator(used, model.booster)
+    return as_its_estimator(counting(booster, rounds or "best"), model.booster)
 
 
 def with_marker(encoder: Encoder, model: Any) -> Encoder:

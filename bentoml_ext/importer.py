@@ -8,14 +8,18 @@ is told as an assumption.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
+import numpy as np
 
 from bentoml_ext import framework
 from bentoml_ext.bundle import Assumption, Origin
+from bentoml_ext.encoder import Encoder
+from bentoml_ext.errors import ImportRefused
 from bentoml_ext.fields_file import read_fields
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Reading
@@ -86,7 +90,7 @@ def import_model(
         sha256=source.sha256,
         trees=source.file.n_trees,
         reading=reading.switches(),
-        assumptions=[*_assumptions(source, request, reading), policy_says],
+        assumptions=[*_assumptions(source, request, reading, found.encoder), policy_says],
         xgboost=source.file.version,
     )
     return framework.save_model(
@@ -106,10 +110,27 @@ def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
     """The bands, and whose word they are."""
     if path is not None:
         return (policy := Policy.from_file(path)), _said(policy, f"--policy {path.name}")
-    if source.threshold is not None:
-        policy = Policy.of_threshold(source.threshold)
+    if source.cut_offs:
+        policy = Policy.of_threshold(_cut_off(source))
         return policy, _said(policy, "the threshold among the custom objects")
     return (policy := Policy()), _said(policy, "assumed: the default (--policy FILE)")
+
+
+def _cut_off(source: Source) -> float:
+    """The one cut-off that was kept with a model.
+
+    Raises:
+        ImportRefused: several, or none that is a probability.
+    """
+    (name, value), *others = source.cut_offs.items()
+    is_chance = isinstance(value, int | float | np.integer | np.floating) and 0 < value < 1
+    if others or not is_chance:
+        got = f"{value!r:.60} at '{name}'" if not others else f"{sorted(source.cut_offs)}"
+        raise ImportRefused(
+            f"Expected one threshold between 0 and 1, got {got} - at the custom objects of "
+            f"{source.name}. Say which answers there are: --policy FILE."
+        )
+    return float(value)
 
 
 def _said(policy: Policy, why: str) -> Assumption:
@@ -117,7 +138,9 @@ def _said(policy: Policy, why: str) -> Assumption:
     return Assumption(policy.key, ", ".join([*bands, f"else {policy.otherwise}"]), why)
 
 
-def _assumptions(source: Source, request: Request, reading: Reading) -> list[Assumption]:
+def _assumptions(
+    source: Source, request: Request, reading: Reading, encoder: Encoder
+) -> list[Assumption]:
     """How the source was read, part by part, and whose word each is."""
     file = source.file
     told = dict(request.reading.decided())
@@ -143,7 +166,7 @@ def _assumptions(source: Source, request: Request, reading: Reading) -> list[Ass
         Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request)),
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
         Assumption("missing", marker, why("missing", "assumed (--missing NUMBER)")),
-        Assumption("null", reading.null or "refused", why("null", "assumed (--null missing|zero)")),
+        Assumption("null", *_null(reading, encoder, why)),
     ]
     if "absent" in source.choices and reading.absent:
         dense = "the DictVectorizer is dense"
@@ -155,6 +178,13 @@ def _assumptions(source: Source, request: Request, reading: Reading) -> list[Ass
             )
         )
     return found
+
+
+def _null(reading: Reading, encoder: Encoder, why: Callable[[str, str], str]) -> tuple[str, str]:
+    """What null becomes, and whose word that is."""
+    if reading.null is None and any(field.nullable for field in encoder.fields):
+        return f"{encoder.null}, where a field takes it", "assumed (--null missing|zero)"
+    return reading.null or "refused", why("null", "assumed (--null missing|zero)")
 
 
 def _whose_order(source: Source, request: Request) -> str:

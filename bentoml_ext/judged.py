@@ -13,6 +13,7 @@ from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
 from bentoml_ext.provenance import made_with
+from bentoml_ext.rounds import best_rounds, counting
 
 if TYPE_CHECKING:
     import onnx
@@ -164,18 +165,16 @@ def _loaded(graph: Path) -> onnx.ModelProto:
 
 def _counting(booster: xgboost.Booster, rounds: str | None, place: Path) -> xgboost.Booster:
     """The booster with the rounds that count."""
-    best, there = booster.attr("best_iteration"), booster.num_boosted_rounds()
-    if best is None or int(best) + 1 >= there:
-        return booster
+    best, there = best_rounds(booster), booster.num_boosted_rounds()
     if rounds is None and booster.attr("scikit_learn") is not None:
         rounds = "best"
-    if rounds is None:
+    if rounds is None and best is not None:
         raise ConfigError(
             f"Expected --rounds best or --rounds all, got neither - at {place}. Training stopped "
-            f"early: the first {int(best) + 1} of {there} rounds are the best. Booster.predict "
-            "uses all, a scikit-learn estimator the best."
+            f"early: the first {best} of {there} rounds are the best. Booster.predict uses all, a "
+            "scikit-learn estimator the best."
         )
-    return booster[: int(best) + 1] if rounds == "best" else booster
+    return counting(booster, rounds)
 
 
 def _frame(path: Path) -> Any:

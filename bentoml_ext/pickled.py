@@ -10,7 +10,7 @@ import io
 import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -21,7 +21,10 @@ from bentoml_ext.errors import ImportRefused
 __all__ = ["CUSTOM_OBJECTS", "CustomObjects", "Vectorizer", "read_custom_objects"]
 
 CUSTOM_OBJECTS = "custom_objects.pkl"
-CUT_OFF: Final = re.compile(r"threshold|cut.?off")
+CUT_OFF: Final = re.compile(r"thresh|cut.?off|(^|[^a-z])thr([^a-z]|$)")
+KINDS: Final = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool_")
+"""Types of numpy that a DictVectorizer's dtype may be."""
+
 VECTORIZER_MODULES = (
     "sklearn.feature_extraction._dict_vectorizer",
     "sklearn.feature_extraction.dict_vectorizer",
@@ -49,19 +52,19 @@ class CustomObjects:
 
     Args:
         vectorizer: the one DictVectorizer among them.
-        threshold: the one number between 0 and 1 whose key says that it is a cut-off, or None.
+        cut_offs: what stands under a key that says that it is a cut-off.
     """
 
     vectorizer: Vectorizer
-    threshold: float | None = None
+    cut_offs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_custom_objects(data: bytes) -> CustomObjects:
     """A pickled dictionary of custom objects that holds one DictVectorizer.
 
     Raises:
-        ImportRefused: anything else in the pickle, no or several DictVectorizers, one whose
-            numbers are no floats, or several cut-offs.
+        ImportRefused: anything else in the pickle, no or several DictVectorizers, or one whose
+            numbers are no floats.
     """
     try:
         objects = _Unpickler(data).load()
@@ -77,23 +80,16 @@ def read_custom_objects(data: bytes) -> CustomObjects:
             f"Expected one DictVectorizer, got {len(found)} among {sorted(map(str, named))} "
             f"- at {CUSTOM_OBJECTS}."
         )
-    return CustomObjects(_vectorizer_of(found[0]), _threshold_of(named))
+    return CustomObjects(_vectorizer_of(found[0]), _cut_offs_of(named))
 
 
-def _threshold_of(named: Mapping[Any, Any]) -> float | None:
-    found = {
-        str(key): float(value)
+def _cut_offs_of(named: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        str(key): value
         for key, value in named.items()
-        if isinstance(value, float | np.floating)
-        and 0 < value < 1
-        and CUT_OFF.search(str(key).casefold())
+        # A flag, as in "use_threshold": True, is no cut-off.
+        if CUT_OFF.search(str(key).casefold()) and not isinstance(value, bool | np.bool_ | None)
     }
-    if len(found) > 1:
-        raise ImportRefused(
-            f"Expected one threshold, got {found} - at {CUSTOM_OBJECTS}. "
-            "Say which answers there are: --policy FILE."
-        )
-    return next(iter(found.values()), None)
 
 
 class _Vectorizer:
@@ -145,14 +141,17 @@ def _scalar(dtype: Any, data: bytes) -> Any:
 
 _ADMITTED: dict[tuple[str, str], Any] = {
     **{(module, "DictVectorizer"): _Vectorizer for module in VECTORIZER_MODULES},
-    ("numpy", "float64"): np.float64,
-    ("numpy", "float32"): np.float32,
+    **{("numpy", kind): getattr(np, kind) for kind in KINDS},
     ("numpy", "dtype"): np.dtype,
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("builtins", "float"): float,
+    ("builtins", "int"): int,
+    ("builtins", "bool"): bool,
     # The same in the protocol that Python 2 reads.
     ("__builtin__", "float"): float,
+    ("__builtin__", "int"): int,
+    ("__builtin__", "bool"): bool,
 }
 
 

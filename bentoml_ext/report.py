@@ -227,9 +227,12 @@ def _evidence(bundle: Bundle) -> str:
     """The bundle's proof in a sentence."""
     proof, sha256 = load_proof(bundle)
     summary = proof.summary(sha256)
+    # What was assumed of an import, no proof can know.
+    alone = bundle.manifest.origin is not None and proof.acceptance is None
+    proven = "The booster alone is proven, on" if alone else "Proven on"
     verdict = "every bit equal" if proof.holds else f"DIFFERENT: {proof.reason}"
     return (
-        f"Proven on {proof.made}: {verdict}; {summary.compared:,} values compared on "
+        f"{proven} {proof.made}: {verdict}; {summary.compared:,} values compared on "
         f"{summary.rows:,} rows, {summary.decision_flips} decisions flipped, "
         f"by {', '.join(summary.subjects)} against {proof.oracle}. {proof.caveat}".rstrip()
     )

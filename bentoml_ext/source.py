@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.encoder import Encoder
-from bentoml_ext.errors import FeatureMismatch, ImportRefused
+from bentoml_ext.errors import ImportRefused
 from bentoml_ext.field import Field
 from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.reading import Reading
+from bentoml_ext.rounds import counting
+from bentoml_ext.ruling import Rule, check_rules, ruled
 from bentoml_ext.steps import Number, OneHot, Step, steps_of_names
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Source:
         vectorizer: whether a DictVectorizer made its rows.
         rules: the fields' rules, for some or all of them.
         columns: names that fields have, where they are known: they part names of features.
-        threshold: a cut-off that was kept with the model, or None.
+        cut_offs: what was kept with the model under a name that says that it is a cut-off.
         sha256: of the booster's file.
     """
 
@@ -74,9 +76,9 @@ class Source:
     features: tuple[str, ...]
     said: Reading
     vectorizer: bool = False
-    rules: tuple[Field, ...] = ()
+    rules: tuple[Rule, ...] = ()
     columns: frozenset[str] = frozenset()
-    threshold: float | None = None
+    cut_offs: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
     def read(self, reading: Reading) -> Imported:
@@ -87,6 +89,7 @@ class Source:
         """
         reading = reading.over(self.said).over(Reading(separator="=", unknown="refuse"))
         steps = self._steps(str(reading.separator))
+        check_rules(self.rules, [step.field for step in steps], self.features)
         encoder = Encoder(
             self.features,
             [self._ruled(step, reading) for step in steps],
@@ -95,9 +98,7 @@ class Source:
             missing=reading.missing,
             steps=steps,
         )
-        booster = self.file.booster
-        if reading.rounds == "best" and self.stopped_early:
-            booster = booster[: self.file.best]
+        booster = counting(self.file.booster, reading.rounds)
         if self.file.estimator:
             booster = as_its_estimator(booster, self.file.kind)
         return Imported(booster, encoder)
@@ -105,14 +106,15 @@ class Source:
     @property
     def stopped_early(self) -> bool:
         """Whether rounds lie behind the best iteration."""
-        return self.file.best is not None and self.file.best < self.file.n_rounds
+        return self.file.best is not None
 
     @property
     def choices(self) -> Mapping[str, tuple[Any, ...]]:
         """What could be decided of this source, and between what; the assumed value first."""
         found: dict[str, tuple[Any, ...]] = {}
         if self._may_be_one_hot:
-            found["absent"] = ("zero", "missing")
+            if not self.file.parting <= set(self.file.categories):
+                found["absent"] = ("zero", "missing")
             found["unknown"] = ("refuse", "zero")
         found["null"] = (None, "missing", "zero")
         if self.stopped_early:
@@ -141,7 +143,10 @@ class Source:
         """
         reading = reading.over(self.said)
         matters = {
-            "absent": any(isinstance(s, OneHot) for s in self._steps(reading.separator or "=")),
+            "absent": any(
+                isinstance(step, OneHot) and self.file.parting.intersection(step.columns_filled)
+                for step in self._steps(reading.separator or "=")
+            ),
             "rounds": self.stopped_early,
         }
         return [name for name in matters if matters[name] and getattr(reading, name) is None]
@@ -176,7 +181,7 @@ class Source:
         """The step of XGBoost's own categories; without texts in the file, rules may tell them."""
         step = msgspec.structs.replace(self.file.categories[column], field=self.features[column])
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
-        told = () if rule is None else rule.categories
+        told = () if rule is None else rule.field.categories
         count = len(step.texts)
         if column in self.file.garbled and len(told) != count:
             raise ImportRefused(
@@ -187,8 +192,8 @@ class Source:
             )
         if told and (column in self.file.garbled or not step.texts):
             return msgspec.structs.replace(step, texts=told, numbers=())
-        if rule is not None and rule.codes and not step.texts:
-            return msgspec.structs.replace(step, numbers=rule.codes)
+        if rule is not None and rule.field.codes and not step.texts:
+            return msgspec.structs.replace(step, numbers=rule.field.codes)
         return step
 
     def _ruled(self, step: Step, reading: Reading) -> Field:
@@ -196,14 +201,8 @@ class Source:
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
         texts = tuple(step.columns) if isinstance(step, OneHot) else getattr(step, "texts", ())
         codes = getattr(step, "numbers", ())
-        if rule is not None:
-            if rule.categories and not texts:
-                raise FeatureMismatch(
-                    f"Expected a rule for a number, got categories - at field '{rule.name}'."
-                )
-            return msgspec.structs.replace(rule, categories=texts, codes=codes)
         is_flag = isinstance(step, Number) and self._kind(step.column) == "i"
-        return Field(
+        own = Field(
             step.field,
             texts,
             codes=codes,
@@ -216,6 +215,7 @@ class Source:
             unknown=(reading.unknown or "refuse") if isinstance(step, OneHot) else "refuse",
             multiple=isinstance(step, OneHot) and self.vectorizer,
         )
+        return own if rule is None else ruled(own, rule, step)
 
     def _kind(self, column: int) -> str:
         return self.file.kinds[column] if self.file.kinds else ""

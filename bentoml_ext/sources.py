@@ -14,9 +14,9 @@ from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.encoder import Filler
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.features import check_features, read_features
-from bentoml_ext.field import Field
 from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
 from bentoml_ext.reading import Reading
+from bentoml_ext.ruling import Rule
 from bentoml_ext.scorer import OBJECTIVES
 from bentoml_ext.source import Source
 from bentoml_ext.tags import tag_of
@@ -29,7 +29,7 @@ SUFFIXES: Final = (".json", ".ubj", ".bst", ".model", ".xgb", ".pkl", ".joblib")
 """What looks like a file's name, and not like a tag."""
 
 
-def find(source: str, features: Path | None = None, *, rules: Sequence[Field] = ()) -> Source:
+def find(source: str, features: Path | None = None, *, rules: Sequence[Rule] = ()) -> Source:
     """What `source` names: a booster's file, whatever its suffix, or a tag in the model store.
 
     Args:
@@ -55,7 +55,7 @@ def find(source: str, features: Path | None = None, *, rules: Sequence[Field] = 
     return from_store(source, rules=rules)
 
 
-def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Field] = ()) -> Source:
+def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
     """A model that `bentoml.xgboost.save_model(..., custom_objects={...: dv})` stored.
 
     Args:
@@ -98,7 +98,7 @@ def _of_vectorizer(
     file: BoosterFile,
     objects: CustomObjects,
     sha256: str,
-    rules: Sequence[Field],
+    rules: Sequence[Rule],
 ) -> Source:
     vectorizer = objects.vectorizer
     # Dense rows have zeros. Sparse ones may have been made dense before training: no file tells.
@@ -110,14 +110,14 @@ def _of_vectorizer(
         vectorizer.features,
         said,
         vectorizer=True,
-        threshold=objects.threshold,
+        cut_offs=objects.cut_offs,
         sha256=sha256,
     )
     return _checked(source, rules)
 
 
 def from_file(
-    path: Path, features: Sequence[str] | None = None, *, rules: Sequence[Field] = ()
+    path: Path, features: Sequence[str] | None = None, *, rules: Sequence[Rule] = ()
 ) -> Source:
     """A booster's own file, JSON or UBJSON, with the names of its features.
 
@@ -153,12 +153,18 @@ def _said(file: BoosterFile) -> Reading:
     )
 
 
-def _checked(source: Source, rules: Sequence[Field]) -> Source:
+def _checked(source: Source, rules: Sequence[Rule]) -> Source:
     """The source with rules, if it is one that can be served and fits its features."""
     file = source.file
     if file.objective not in OBJECTIVES:
         raise ImportRefused(
             f"Expected an objective of {', '.join(OBJECTIVES)}, got '{file.objective}' - at "
+            f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
+            "XGBoost's own bits."
+        )
+    if file.n_targets > 1:
+        raise ImportRefused(
+            f"Expected one margin for a row, got {file.n_targets}, one for each label - at "
             f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
             "XGBoost's own bits."
         )

@@ -96,6 +96,8 @@ def steps_of_names(
         FeatureMismatch: a name that can be read in several ways, or a category and a number of one
             name. The message names the column.
     """
+    if not separator:
+        raise FeatureMismatch("Expected a separator, got an empty text - at the separator.")
     numbers: dict[str, int] = {}
     categories: dict[str, dict[str, int]] = {}
     order: dict[str, None] = {}

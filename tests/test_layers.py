@@ -17,7 +17,7 @@ from tests.commands import ROOT, python_code
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
     ("arrays", "distributions", "errors", "files", "internals", "telemetry"),
-    ("arbiter", "environment", "names", "native_sum"),
+    ("arbiter", "environment", "names", "native_sum", "rounds"),
     (
         "features",
         "field",
@@ -34,12 +34,12 @@ LAYERS = (
         "column_types",
         "evidence",
         "field_rules",
-        "fields_file",
         "filling",
         "policy",
         "proof_rows",
+        "ruling",
     ),
-    ("encoder",),
+    ("encoder", "fields_file"),
     ("backends", "columns", "comparing", "decision", "pickled", "reader", "reading"),
     ("bundle", "deciding", "lines", "settings"),
     ("provenance", "scorer"),

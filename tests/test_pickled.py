@@ -48,7 +48,7 @@ def test_a_dict_vectorizer_is_read_under_any_key_and_protocol(sparse: bool, prot
     found = read_custom_objects(pickle.dumps(objects, protocol))
 
     assert found.vectorizer == Vectorizer(small.FEATURES, "=", sparse)
-    assert found.threshold == 0.5
+    assert found.cut_offs == {"threshold": 0.5}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.dtype("float32"), float])
@@ -70,14 +70,13 @@ def test_a_separator_of_the_users_own_is_kept() -> None:
 def test_a_number_that_is_called_a_cut_off_is_kept(key: str, number: Any) -> None:
     data: bytes = cloudpickle.dumps({"dv": fitted(), key: number(0.25), "share": 0.9})
 
-    assert read_custom_objects(data).threshold == 0.25
+    assert read_custom_objects(data).cut_offs == {key: 0.25}
 
 
-def test_several_cut_offs_are_asked_for() -> None:
-    data: bytes = cloudpickle.dumps({"dv": fitted(), "threshold": 0.5, "cutoff_low": 0.3})
+def test_a_flag_is_no_cut_off() -> None:
+    data: bytes = cloudpickle.dumps({"dv": fitted(), "use_threshold": True, "max_threads": 0.5})
 
-    with pytest.raises(ImportRefused, match=r"Expected one threshold.*--policy FILE"):
-        read_custom_objects(data)
+    assert not read_custom_objects(data).cut_offs
 
 
 def _hostile(marker: Path) -> dict[str, tuple[Any, str]]:
@@ -152,6 +151,8 @@ def _text(value: str) -> bytes:
         (None, "got 0 among"),
         ({"a": DictVectorizer()}, r"fitted DictVectorizer, got one without \['feature_names_'"),
         ({"a": fitted(dtype=np.dtype("int64"))}, "DictVectorizer of floats, got dtype"),
+        ({"a": fitted(dtype=np.int64)}, "DictVectorizer of floats, got dtype int64"),
+        ({"a": fitted(dtype=bool)}, "DictVectorizer of floats, got dtype bool"),
     ],
     ids=repr,
 )

@@ -482,3 +482,99 @@ def test_a_policy_file_decides(tmp_path: Path) -> None:
     scorer = imported(kept("sources_policy", model, vectorizer), "sources_bands", policy=path)
 
     assert scorer.decider.policy == policy
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [{"threshold": 0.5, "cutoff_low": 0.3}, {"threshold": "0.25"}, {"threshold": 25}, {"thr": [1]}],
+    ids=str,
+)
+def test_a_cut_off_that_cannot_be_taken_is_asked_for(
+    objects: dict[str, Any], tmp_path: Path
+) -> None:
+    vectorizer = DictVectorizer(sparse=False)
+    tag = kept("sources_thr", trained(vectorizer.fit_transform(MADE), LABEL), vectorizer, **objects)
+
+    with pytest.raises(ImportRefused, match=r"Expected one threshold between.*--policy FILE"):
+        imported(tag, "sources_thr_asked")
+
+    # The way out that the message names is one.
+    path = tmp_path / "policy.json"
+    path.write_text('{"DECLINED": 0.25, "otherwise": "APPROVED"}')
+    scorer = imported(tag, "sources_thr_said", policy=path)
+    assert [band.above for band in scorer.decider.policy.bands] == [0.25]
+
+
+NUMBERS = pd.DataFrame(MADE)[["age", "income"]]
+
+
+def stopped(kind: str) -> xgboost.XGBClassifier:
+    """An estimator of which rounds lie behind the best."""
+    worse = {"eval_set": [(NUMBERS, 1 - LABEL)], "verbose": False}
+    model = xgboost.XGBClassifier(
+        n_estimators=20, booster=kind, early_stopping_rounds=3, n_jobs=1, learning_rate=0.05
+    )
+    model.fit(NUMBERS, LABEL, **worse)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    return model
+
+
+@pytest.mark.parametrize("kind", ["gblinear", "dart", "gbtree"])
+def test_an_estimator_that_stopped_early_answers_as_it_predicts_whatever_its_booster(
+    kind: str, tmp_path: Path
+) -> None:
+    model = stopped(kind)
+    model.save_model(tmp_path / "model.ubj")
+    asked = NUMBERS.to_dict(orient="records")
+
+    by_file = imported(tmp_path / "model.ubj", "sources_stopped")
+    handed = bentoml_ext.save_model(
+        "sources_handed", model, encoder=bentoml_ext.Encoder(list(NUMBERS))
+    )
+
+    expected = model.predict_proba(NUMBERS)[:, 1]
+    assert_answers(by_file, asked, expected)
+    assert_answers(bentoml_ext.load_model(handed, "onnx"), asked, expected)
+
+
+def test_of_a_linear_booster_no_rounds_are_asked_for_because_all_count(tmp_path: Path) -> None:
+    booster = stopped("gblinear").get_booster()
+    booster.save_model(tmp_path / "model.json")
+
+    for rounds in (None, "best", "all"):
+        scorer = imported(tmp_path / "model.json", "sources_linear", rounds=rounds)
+        expected = booster.predict(xgboost.DMatrix(NUMBERS))
+        assert_answers(scorer, NUMBERS.to_dict(orient="records"), expected)
+
+
+@pytest.mark.parametrize("strategy", ["one_output_per_tree", "multi_output_tree"])
+def test_a_model_of_several_labels_is_refused_by_import(strategy: str, tmp_path: Path) -> None:
+    model = xgboost.XGBClassifier(n_estimators=2, multi_strategy=strategy, n_jobs=1)
+    model.fit(NUMBERS, np.column_stack([LABEL, 1 - LABEL])).save_model(tmp_path / "model.ubj")
+
+    with pytest.raises(ImportRefused, match=r"one margin for a row, got 2.*to_onnx"):
+        imported(tmp_path / "model.ubj", "sources_labels")
+
+
+def test_a_marker_of_infinity_marks_nothing_that_can_be_sent(tmp_path: Path) -> None:
+    model = xgboost.XGBClassifier(n_estimators=3, missing=np.inf, n_jobs=1).fit(NUMBERS, LABEL)
+    encoder = bentoml_ext.Encoder(list(NUMBERS))
+
+    scorer = bentoml_ext.load_model(bentoml_ext.save_model("sources_inf", model, encoder=encoder))
+
+    asked = NUMBERS.to_dict(orient="records")
+    assert_answers(scorer, asked, model.predict_proba(NUMBERS)[:, 1])
+
+
+def test_what_an_absent_category_became_is_not_asked_where_it_cannot_matter(
+    tmp_path: Path,
+) -> None:
+    # Never split by a category: the age alone decides, and a sum knows no missing value.
+    aged = np.array([one["age"] < 35 for one in MADE], np.int64)
+    vectorizer = DictVectorizer()
+    rows = vectorizer.fit_transform(MADE)
+    for kind in ({"max_depth": 1}, {"booster": "gblinear"}):
+        told = {"objective": "binary:logistic", "nthread": 1, **kind}
+        model = xgboost.train(told, xgboost.DMatrix(rows, aged), 3)
+        scorer = imported(kept("sources_age", model, vectorizer), "sources_open")
+        assert_answers(scorer, MADE, probabilities(model, rows))
