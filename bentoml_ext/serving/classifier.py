@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,10 +14,11 @@ from starlette.responses import Response
 
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
+from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.final import check_class
 from bentoml_ext.serving.packing import PackedModel
-from bentoml_ext.serving.schema import JsonBody, batch_of, described_by
+from bentoml_ext.serving.schema import batch_of
 from bentoml_ext.serving.supervisor import FOR_GOOD, end_server
 from bentoml_ext.settings import Settings
 
@@ -125,6 +126,9 @@ class Classifier:
         self.provenance = Provenance.of(self.bundle.manifest, self.proof)
         if self.provenance.older and any(p.name == "xgboost" for p in self.scorer.backend.parts):
             _logger.warning("Model %s was %s.", self.stored.tag, self.provenance)
+        # BentoML makes a call of a served instance's `self.classify` a request to itself, which
+        # would wait for the one thread beside the event loop. These are called as they are.
+        vars(self).update({name: api.__get__(self, type(self)) for name, api in self.apis.items()})
         # BentoML answers /readyz when this returns: by then the stored rows have been scored.
         self.self_test = self_test(self.bundle, self.scorer.backend)
         _logger.info("Model %s on backend %s.", self.stored.tag, self.scorer.backend)
@@ -181,16 +185,17 @@ def _classify_api(contract: Contract) -> Any:
     request = described_by("Application", contract.application)
     answer = described_by("Answer", contract.answer)
 
-    @bentoml.api(input_spec=request, output_spec=answer)
-    async def classify(self: Classifier, application: Any, /) -> Any:
+    async def classify(self: Classifier, application: Any = None, /, **fields: Any) -> Any:
         """Classify one application: its status under the policy, and the probability."""
-        try:
-            found = self.scorer.classify(_value(application))
-        except InvalidApplication as error:
-            return self.refuse(error)
-        return self.reply(self.scorer.decider.body(found.margin), rows=1)
+        given = fields if application is None else application
 
-    return classify
+        def body() -> tuple[bytes, int]:
+            found = self.scorer.classify(contract.unwrapped(_value(given)))
+            return self.scorer.decider.body(found.margin), 1
+
+        return _answer(self, given, body)
+
+    return _api(classify, request, answer)
 
 
 def _classify_batch_api(contract: Contract) -> Any:
@@ -198,16 +203,33 @@ def _classify_batch_api(contract: Contract) -> Any:
     answer = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
 
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
-    @bentoml.api(input_spec=request, output_spec=answer)
     def classify_batch(self: Classifier, applications: Any, /) -> Any:
         """Classify up to 10 000 applications, in order; one bad application refuses them all."""
-        try:
-            margins = self.scorer.margins_of(_checked_batch(_value(applications)))
-        except InvalidApplication as error:
-            return self.refuse(error)
-        return self.reply(self.scorer.decider.body_of_batch(margins), len(margins))
 
-    return classify_batch
+        def body() -> tuple[bytes, int]:
+            margins = self.scorer.margins_of(_checked_batch(_value(applications)))
+            return self.scorer.decider.body_of_batch(margins), len(margins)
+
+        return _answer(self, applications, body)
+
+    return _api(classify_batch, request, answer)
+
+
+def _api(function: Callable[..., Any], request: type[JsonBody], answer: type[JsonBody]) -> Any:
+    return bentoml.api(input_spec=request, output_spec=answer)(function)
+
+
+def _answer(classifier: Classifier, given: Any, body: Callable[[], tuple[bytes, int]]) -> Any:
+    """A response to a body; the value itself to a caller in this process, or who pickles."""
+    try:
+        found, rows = body()
+    except InvalidApplication as error:
+        if isinstance(given, JsonBody):
+            return classifier.refuse(error)
+        raise
+    if isinstance(given, JsonBody) and not given.is_pickled:
+        return classifier.reply(found, rows)
+    return msgspec.json.decode(found)
 
 
 def _value(given: Any) -> Any:

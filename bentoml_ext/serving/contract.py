@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -42,6 +42,20 @@ class Contract:
         """Of an application: the bundle's fields and rules."""
         fields = self._read().encoder.fields
         return application_schema(fields, self._shown() or example_of(fields))
+
+    @property
+    def whole(self) -> str:
+        """The one key of an object that holds an application, as BentoML's client may send it."""
+        names, name = self._read().encoder.names, "application"
+        while name in names:
+            name += "_"
+        return name
+
+    def unwrapped(self, application: Any) -> Any:
+        """The application, where an object holds it under `whole` and nothing else."""
+        if isinstance(application, dict) and len(application) == 1:
+            return application.get(self.whole, application)
+        return application
 
     def answer(self) -> Schema:
         """Of an answer: the key and the words of the bundle's policy."""

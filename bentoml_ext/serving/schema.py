@@ -1,14 +1,10 @@
-"""What BentoML is told of bodies: their JSON Schema, and that a request is decoded by us."""
+"""Schemas of the bodies of a service, as OpenAPI and BentoML's clients read them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import bentoml
-from starlette.requests import Request
+from typing import TYPE_CHECKING, Any
 
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.field import Application, Field
@@ -19,13 +15,12 @@ if TYPE_CHECKING:
     from bentoml_ext.policy import Policy
 
 __all__ = [
-    "JsonBody",
     "Schema",
     "add_bulk",
     "answer_schema",
     "application_schema",
     "batch_of",
-    "described_by",
+    "call_schema",
     "example_of",
 ]
 
@@ -33,48 +28,6 @@ Schema = dict[str, Any]
 
 EXAMPLE_MARGIN = -1.25
 """Of the answer that the OpenAPI page shows: a probability of 0.22."""
-
-
-class JsonBody(bentoml.IODescriptor):
-    """A whole request body that is one JSON value, of any content type.
-
-    BentoML's own descriptor answers 500 to a body that is not JSON, and makes the schema anew for
-    every request.
-    """
-
-    __root_input__: ClassVar[bool] = True
-    make_schema: ClassVar[Callable[[], Schema]]
-
-    body: bytes = b""
-
-    def decode(self) -> Any:
-        """The value, as `json_value` reads it."""
-        return json_value(self.body)
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> JsonBody:
-        """The request's body, not yet decoded."""
-        return cls.model_construct(body=await request.body())
-
-    @classmethod
-    def model_json_schema(cls, *_: Any, **__: Any) -> Schema:
-        """The schema that this body is described by, made when BentoML asks for it."""
-        # BentoML changes what it gets.
-        return deepcopy(cls.make_schema()) | {"root_input": True}
-
-    @classmethod
-    def mime_type(cls) -> str:
-        """JSON."""
-        return "application/json"
-
-
-def described_by(title: str, make_schema: Callable[[], Schema]) -> type[JsonBody]:
-    """A body whose schema has this title, and is made when BentoML asks for it."""
-
-    def titled() -> Schema:
-        return {"title": title} | make_schema()
-
-    return type(title, (JsonBody,), {"make_schema": staticmethod(titled), "__module__": __name__})
 
 
 def application_schema(fields: Sequence[Field], example: Application) -> Schema:
@@ -114,6 +67,20 @@ def answer_schema(policy: Policy) -> Schema:
 def batch_of(schema: Schema, limit: int) -> Schema:
     """Up to `limit` of them, in order."""
     return {"type": "array", "items": schema, "maxItems": limit}
+
+
+def call_schema(application: Schema, whole: str) -> Schema:
+    """What BentoML's client may call `classify` with: an application whole, or by its fields.
+
+    Of a root input its client takes the value alone; of an object it takes the properties by name,
+    and what comes without a name is the first of them. The service says what is missing.
+
+    Args:
+        application: the schema of one.
+        whole: name of the property that holds a whole application.
+    """
+    properties = {whole: {"description": "All fields at once."}, **application["properties"]}
+    return {**application, "properties": properties, "required": [], "root_input": False}
 
 
 def add_bulk(operation: dict[str, Any], media_types: Iterable[str]) -> None:

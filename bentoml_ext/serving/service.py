@@ -23,7 +23,7 @@ from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
-from bentoml_ext.serving.schema import add_bulk
+from bentoml_ext.serving.schema import add_bulk, call_schema
 from bentoml_ext.serving.supervisor import end_server, ready, supervise
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
@@ -63,12 +63,13 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.timeout import PromptTimeout
 
         app = super().to_asgi(is_main)
-        app.add_route("/model", _model_view, methods=["GET"])
+        app.add_route(self._path("model"), _model_view, methods=["GET"])
         keep_to_itself(app, self.name)
         # Before BentoML's own route of this path, which takes what this one leaves.
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         middlewares = internals.refit(app, PromptTimeout)
-        shortcut = Shortcut(app, internals.request_timeout_s(self.name))
+        scrape = self._path("metrics")
+        shortcut = Shortcut(app, internals.request_timeout_s(self.name), scrape)
         started = app.router.lifespan_context
 
         @asynccontextmanager
@@ -122,8 +123,18 @@ class ClassifierService(bentoml.Service[Any]):
         # BentoML's team, which it names, does not answer for this service.
         return evolve(spec, info=evolve(spec.info, description=says, contact=None))
 
-    def _path(self, api: str) -> str:
-        return (self.path_prefix or "").rstrip("/") + f"/{api}"
+    def schema(self) -> dict[str, Any]:
+        """What BentoML's clients read: its own, but that fields may be given by name."""
+        told: dict[str, Any] = super().schema()
+        for route in told["routes"]:
+            if route["name"] == "classify":
+                route["input"] = call_schema(route["input"], self.inner.contract.whole)
+        return told
+
+    def _path(self, name: str) -> str:
+        """Where BentoML has a path of this name."""
+        prefix = (self.path_prefix or "").strip("/")
+        return f"/{prefix}/{name}" if prefix else f"/{name}"
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """Serve a bento with the model and the backend that were packed into it."""

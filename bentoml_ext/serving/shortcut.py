@@ -34,10 +34,12 @@ class Shortcut:
     Args:
         app: BentoML's application.
         timeout_s: seconds until a request gets a 504; None for no limit.
+        scrape: path of the metrics, before which every count is brought there.
     """
 
-    def __init__(self, app: ASGIApp, timeout_s: float | None) -> None:
+    def __init__(self, app: ASGIApp, timeout_s: float | None, scrape: str = "/metrics") -> None:
         self.app = app
+        self.scrape = scrape
         self.timeout_s = timeout_s
         self.wire = Wire()
         self._routes: dict[str, Route] = {}
@@ -69,7 +71,7 @@ class Shortcut:
             if route is not None and self._may_answer(scope):
                 await self._answer(route, scope, receive, send)
                 return
-            if scope["path"] == "/metrics":
+            if scope["path"] == self.scrape:
                 self.flush()
         await self.app(scope, receive, send)
 

@@ -1,0 +1,114 @@
+"""Bodies that are one JSON value at the root, between BentoML, its clients and a classifier.
+
+BentoML asks a descriptor of a body for its schema, makes one of a request, and has its clients make
+one of what they are called with: from another service (`bentoml.depends`), from the service's own
+methods (`self.classify`) and from Python anywhere. Between services it pickles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, ClassVar, Self
+
+import bentoml
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bentoml_ext.json_value import json_value
+from bentoml_ext.serving.schema import Schema
+
+__all__ = ["PICKLE", "JsonBody", "described_by"]
+
+PICKLE = "application/vnd.bentoml+pickle"
+"""What BentoML's services send each other; it refuses one that comes from outside."""
+
+
+class JsonBody(bentoml.IODescriptor):
+    """A whole body that is one JSON value, of any content type, or one value that was pickled.
+
+    BentoML's own descriptor answers 500 to a body that is not JSON, and makes the schema anew for
+    every request.
+    """
+
+    __root_input__: ClassVar[bool] = True
+    make_schema: ClassVar[Callable[[], Schema]]
+
+    body: bytes = b""
+    value: Any = None
+    is_pickled: bool = False
+
+    def decode(self) -> Any:
+        """The value, as `json_value` reads it."""
+        return self.value if self.is_pickled else json_value(self.body)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Self:
+        """The request's body, not yet decoded."""
+        if serde.media_type == PICKLE:
+            return cls.holding(await serde.parse_request(request, cls))
+        return cls.model_construct(body=await request.body())
+
+    @classmethod
+    def holding(cls, value: Any) -> Self:
+        """A body of this value."""
+        return cls.model_construct(value=value, is_pickled=True)
+
+    # What BentoML's clients call.
+
+    @classmethod
+    def from_inputs(cls, *args: Any, **kwargs: Any) -> Self:
+        """The body of a call: by its one value, or by the fields of an object."""
+        if bool(args) == bool(kwargs) or len(args) > 1:
+            raise TypeError(
+                f"Expected one value, or its fields by name, got {len(args)} values and "
+                f"{len(kwargs)} names - at a call of '{cls.__name__}'."
+            )
+        return cls.holding(args[0] if args else kwargs)
+
+    def model_dump(self, **_: Any) -> Any:
+        """The value that a client sends."""
+        return self.value
+
+    def model_dump_json(self, **_: Any) -> str:
+        """The same as JSON."""
+        return json.dumps(self.value)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_: Any) -> Any:
+        """The value that a client has got: itself, and no model of it."""
+        return obj
+
+    @classmethod
+    def model_validate_json(cls, json_data: Any, **_: Any) -> Any:
+        """The same from JSON."""
+        return json.loads(json_data)
+
+    @classmethod
+    async def to_http_response(cls, obj: Any, serde: Any) -> Response:
+        """The answer to a service that pickles."""
+        payload = serde.serialize_value(obj)
+        return Response(b"".join(payload.data), headers=dict(payload.headers), media_type=PICKLE)
+
+    # What BentoML tells others.
+
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> Schema:
+        """The schema that this body is described by, made when BentoML asks for it."""
+        # BentoML changes what it gets.
+        return deepcopy(cls.make_schema()) | {"root_input": True}
+
+    @classmethod
+    def mime_type(cls) -> str:
+        """JSON."""
+        return "application/json"
+
+
+def described_by(title: str, make_schema: Callable[[], Schema]) -> type[JsonBody]:
+    """A body whose schema has this title, and is made when BentoML asks for it."""
+
+    def titled() -> Schema:
+        return {"title": title} | make_schema()
+
+    return type(title, (JsonBody,), {"make_schema": staticmethod(titled), "__module__": __name__})
