@@ -154,10 +154,15 @@ def import_command(
 @ext.command("inspect")
 @click.argument("tag")
 def inspect_command(tag: str) -> None:
-    """Show what is in the bundle TAG: files, checksums, versions, objective, trees, fields."""
-    from bentoml_ext import framework, report
+    """Show what is in the bundle TAG: files, checksums, versions, objective, trees, fields.
 
-    stored = framework.get(tag)
+    TAG may also be a bento, by its tag or folder; in a bento's folder or container, its models come
+    before those of the store.
+    """
+    from bentoml_ext import framework, report
+    from bentoml_ext.targets import stored_model
+
+    stored = stored_model(tag)
     report.show(report.inspected(stored, framework.load_bundle(stored)))
 
 
@@ -247,9 +252,10 @@ def score_command(
     Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
     file at hand was not written; 2 wrong usage.
     """
-    from bentoml_ext import files, framework, progress, report
+    from bentoml_ext import files, progress, report
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
+    from bentoml_ext.targets import stored_model
 
     if engine == "ray":
         from bentoml_ext.bulk import ray_data
@@ -260,7 +266,7 @@ def score_command(
     summary_path = options.pop("summary_path")
     request = Request(reject=on_error == "reject", **options)
     with progress.scoring() as on_progress:
-        summary = run(request, framework.get(tag), backend, workers, on_progress)
+        summary = run(request, stored_model(tag), backend, workers, on_progress)
     if summary_path is not None:
         files.write(summary_path, summary.to_json())
     # Where the answers may go to stdout, nothing else does.

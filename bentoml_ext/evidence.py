@@ -108,6 +108,7 @@ class Proof(msgspec.Struct, frozen=True):
         facts: in a bundle, what its manifest says of the model.
         acceptance: what the trainer's own predictions said; None where nothing was compared.
         tag: of the stored model that was judged, or by which a file was; empty otherwise.
+        limit: what could not be judged where this was made, in a sentence; empty for a whole proof.
     """
 
     objective: str
@@ -124,6 +125,7 @@ class Proof(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
     acceptance: Acceptance | None = None
     tag: str = ""
+    limit: str = ""
 
     @classmethod
     def of(
@@ -135,7 +137,7 @@ class Proof(msgspec.Struct, frozen=True):
             start: `time.perf_counter()` when it began.
             files: what was judged.
             objective, oracle: as above.
-            found: parts, seed, stored_rows, acceptance and made_with.
+            found: parts, seed, stored_rows, acceptance, made_with and limit.
         """
         return cls(
             objective=objective,

@@ -40,6 +40,7 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     XGBoost's own bits under ONNX Runtime's defaults, on any number of threads.
     """
     from bentoml_ext import files, framework, report, rows_graph, whole_graph
+    from bentoml_ext.targets import stored_model
 
     if with_encoder and one_thread:
         raise click.UsageError("--one-thread is for the graph of rows, --with-encoder is not.")
@@ -47,7 +48,7 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
         raise click.BadParameter(
             f"Expected a name that ends in .onnx, got '{output.name}'.", param_hint="'-o'"
         )
-    stored = framework.get(tag)
+    stored = stored_model(tag)
     bundle = framework.load_bundle(stored)
     output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
     if one_thread:
@@ -115,8 +116,10 @@ def verify_command(
 ) -> None:
     """Prove TARGET again, here and now; exit 1 on any difference.
 
-    TARGET is the tag of a stored model, whose backends are judged; or any ONNX file, also one of
-    another converter: by the booster or the pipeline that it was made of, or by a stored model.
+    TARGET is the tag of a stored model, whose backends are judged, or a bento that carries one, by
+    its tag or folder; in a bento's folder or container, its models come before those of the store.
+    Or TARGET is any ONNX file, also one of another converter: it is judged by the booster or the
+    pipeline that it was made of, or by a stored model.
     """
     from bentoml_ext import files, progress, report, verification
 

@@ -14,6 +14,7 @@ from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
 from bentoml_ext.provenance import made_with
 from bentoml_ext.rounds import best_rounds, counting
+from bentoml_ext.targets import stored_model
 
 if TYPE_CHECKING:
     import onnx
@@ -80,7 +81,7 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
     from bentoml_ext.export.application_proof import judge_application_graph
 
     start = time.perf_counter()
-    bundle = framework.load_bundle(stored := framework.get(tag))
+    bundle = framework.load_bundle(stored := stored_model(tag))
     booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
     if {"margin", "decision"} <= {one.name for one in model.graph.output}:

@@ -188,6 +188,8 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
     told = [*_notes(proof.parts), "", f"{expected} Took {proof.seconds:.1f} s.", model]
     if proof.acceptance is not None:
         told.append(accepted(proof.acceptance))
+    if proof.limit:
+        told.append(proof.limit)
     if proof.holds:
         told.append(f"Every bit is equal. {proof.caveat}".rstrip())
     else:

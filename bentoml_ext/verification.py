@@ -20,12 +20,14 @@ from bentoml_ext.bundle import BOOSTER, GRAPH, Bundle
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import compare_decider
 from bentoml_ext.decision import Decider
+from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof
 from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.provenance import made_with
 from bentoml_ext.selftest import load_rows, one_by_one
+from bentoml_ext.targets import stored_model
 
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress
@@ -83,7 +85,7 @@ def verify(
     """
     by, path = by or Measure(), Path(target)
     if not by.is_given and path.suffix != ".onnx" and not path.is_file():
-        bundle = framework.load_bundle(stored := framework.get(target))
+        bundle = framework.load_bundle(stored := stored_model(target))
         proof = verify_bundle(bundle, **how)
         return msgspec.structs.replace(proof, tag=str(stored.tag)), bundle.manifest.features
     given = [one for one in (by.booster, by.model, by.pipeline) if one is not None]
@@ -130,7 +132,7 @@ def verify_bundle(
     parts = _stored_parts(bundle, load_rows(bundle))
     names = [name for name in bundle.manifest.files if name not in (PROOF, PROOF_ROWS)]
     files = {name: bundle.file(name) for name in names}
-    if all(importlib.util.find_spec(name) for name in PROVERS):
+    if not (limit := _limit(stored)):
         from bentoml_ext import export
 
         booster = read_booster(bundle.path / BOOSTER)
@@ -156,6 +158,19 @@ def verify_bundle(
         stored_rows=stored.stored_rows,
         acceptance=stored.acceptance,
         made_with=made_with(bundle.manifest),
+        limit=limit,
+    )
+
+
+def _limit(stored: Proof) -> str:
+    """Why the booster itself is not asked here; empty where it is."""
+    missing = [name for name in PROVERS if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f"Only the {stored.stored_rows:,} rows stored with the proof were compared: not installed "
+        f"here {'is' if len(missing) == 1 else 'are'} {', '.join(missing)}. The whole proof is "
+        f"made again with {the_extra('convert')}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import bentoml_ext
 from bentoml_ext.encoder import Application
 from models.fields import EXAMPLE
 from models.training import Trained
+from tests import small
 from tests.commands import ROOT, bentoml_command
 from tests.homes import store_of
 from tests.servers import START_S, Server, serve
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 BENTO = "credit_risk_classifier:latest"
 BACKENDS = ("onnx", "xgboost")
-ALWAYS = ("bentoml", "numpy", "msgspec", "uvloop", "httptools")
+ALWAYS = ("bentoml-ext", "bentoml", "numpy", "msgspec", "uvicorn", "uvloop", "httptools")
 CROSSOVER = "onnx:1,xgboost:80"
 
 
@@ -51,7 +53,8 @@ class Packed:
     def libraries(self) -> set[str]:
         """What it requires."""
         lines = (self.folder / "env" / "python" / "requirements.txt").read_text().splitlines()
-        return {line.partition("=")[0].partition(">")[0].strip().lower() for line in lines if line}
+        assert all("==" in line for line in lines if line and not line.startswith("--"))
+        return {line.partition("==")[0] for line in lines if line and not line.startswith("--")}
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -92,12 +95,19 @@ def test_its_requirements_name_what_its_backend_needs_and_no_more(packed: Packed
     assert packed.libraries == {*ALWAYS, library}
 
 
-def test_it_holds_the_model_and_the_code_and_no_tests(packed: Packed) -> None:
+def test_it_holds_the_model_and_what_serves_and_nothing_that_trains(packed: Packed) -> None:
     source = packed.folder / "src"
 
-    names = {path.name for path in source.iterdir()}
-    assert names >= {"bentoml_ext", "models", "services", "model_store"}
-    assert not names & {"tests", "benchmarks", "docs", ".venv"}
+    assert {path.name for path in source.iterdir()} == {
+        "bentofile.yaml",
+        "models",
+        "services",
+        "model_store",
+    }
+    assert {path.name for path in (source / "models").iterdir()} == {"__init__.py", "fields.py"}
+    wheel = next((packed.folder / "env" / "python" / "wheels").iterdir())
+    with zipfile.ZipFile(wheel) as archive:
+        assert "bentoml_ext/serving/service.py" in archive.namelist()
     store = source / "model_store" / packed.model.name
     assert (store / "latest").read_text() == packed.model.version
     assert (store / str(packed.model.version) / "manifest.json").is_file()
@@ -219,3 +229,28 @@ def test_a_version_that_is_named_at_the_build_is_packed_and_served(
 
     with serve(home, BENTO, cwd=tmp_path) as server:
         assert server.client.get("/model").json()["tag"] == str(credit_model.tag)
+
+
+def test_a_bento_of_get_service_answers_as_built_whatever_the_store_has_learned_since(
+    tmp_path: Path,
+) -> None:
+    home, project = tmp_path / "home", tmp_path / "project"
+    project.mkdir()
+    (project / "service.py").write_text(
+        'import bentoml_ext\nsvc = bentoml_ext.get_service("small:latest", name="small_service")\n'
+    )
+    with store_of(home):
+        first = bentoml_ext.save_model("small", small.booster(), encoder=small.encoder())
+    built = bentoml_command(home, "build", "service:svc", cwd=project)
+    assert built.returncode == 0, built.stdout + built.stderr
+    renamed = [name.replace("age", "years") for name in small.encoder().features]
+    with store_of(home):
+        encoder = bentoml_ext.Encoder(renamed)
+        bentoml_ext.save_model("small", small.booster(), encoder=encoder)
+
+    with serve(home, "small_service:latest", cwd=tmp_path) as server:
+        reply = server.client.post("/classify", json={"age": 30, "home": "rent", "income": 2})
+        told = server.client.get("/docs.json").json()["components"]["schemas"]["Application"]
+
+    assert (reply.status_code, reply.headers["x-model-tag"]) == (200, str(first.tag))
+    assert "age" in told["properties"]

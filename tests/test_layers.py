@@ -48,6 +48,7 @@ LAYERS = (
     ("acceptance_of_files", "handed_over", "serving", "source"),
     ("sources",),
     ("framework",),
+    ("targets",),
     ("importer", "judged", "progress", "report", "rows_graph", "whole_graph"),
     ("verification",),
     ("file_commands",),

@@ -1,9 +1,9 @@
-"""A bento that carries its model and only the requirements of its backend."""
+"""A bento that carries its model, this package, and only the requirements of its backend."""
 
 from __future__ import annotations
 
 import shutil
-from importlib.metadata import PackageNotFoundError, version
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,23 +12,29 @@ import bentoml
 from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
+import bentoml_ext
 from bentoml_ext import internals
 from bentoml_ext.backends import libraries
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.names import some_of
 from bentoml_ext.serving.given import check_arguments
+from bentoml_ext.serving.requirements import requirements
 from bentoml_ext.serving.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
-__all__ = ["PackedImage", "PackedModel", "image_for", "packed_store", "served_model"]
+__all__ = [
+    "PackedImage",
+    "PackedModel",
+    "image_for",
+    "packed_labels",
+    "packed_store",
+    "served_model",
+]
 
 # BentoML leaves models in the store of the machine that built the bento, and drops its own `models`
 # folder from a bento that is saved. So they travel with the source.
 STORE = "model_store"
-
-ALWAYS = ("numpy", "msgspec", "uvloop", "httptools")
-"""What every serving process needs, besides BentoML, which adds itself."""
 
 
 class PackedModel:
@@ -96,9 +102,8 @@ class PackedModel:
             versions = _versions(tag.name)
             found = f"only {some_of(versions)}" if versions else "none of that name"
             raise NotFound(
-                f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. Train "
-                "one (`python -m models.train`) or import one (`bentoml ext import SOURCE --name "
-                f"{tag.name}`)."
+                f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. "
+                f"{_ways_to_store(tag.name)}"
             ) from error
 
 
@@ -122,10 +127,11 @@ def served_model(tag: bentoml.Tag | str) -> bentoml.Model:
 
 @attrs.define
 class PackedImage(Image):
-    """An image whose bento holds these models in its source folder."""
+    """An image whose bento holds these models in its source folder, and this package as a wheel."""
 
     models: list[PackedModel] = attrs.field(factory=list, kw_only=True)
     service: type = attrs.field(default=object, kw_only=True)
+    needed: tuple[str, ...] = attrs.field(default=(), kw_only=True)
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> Any:
         # They travel with the bento, and would stop it wherever it is served.
@@ -133,23 +139,50 @@ class PackedImage(Image):
         for model in self.models:
             stored = model.resolve()
             target = bento_fs / "src" / STORE / stored.tag.path()
-            shutil.copytree(stored.path, target)
+            shutil.copytree(stored.path, target, dirs_exist_ok=True)
             (target.parent / "latest").write_text(str(stored.tag.version))
+        # BentoML's classes reach mypy as Any.
+        image: Any = self
+        folder = bento_fs / "env" / "python"
+        lines = requirements(image.python_requirements, self.needed, folder)
+        image.python_requirements = "\n".join([*lines, image.python_requirements])
         return super().freeze(bento_fs, envs, platform_)
 
 
-def image_for(settings: Settings, service: type[Any]) -> PackedImage:
-    """The image of a service: its model, and the libraries of its backend at their versions here.
+def image_for(settings: Settings, service: type[Any], given: Image | None = None) -> PackedImage:
+    """The image of a service: its model, this package, and the libraries of its backend.
 
     A backend of another package brings what it needs by its own requirements: add its package
     under `python: packages` in bentofile.yaml.
+
+    Args:
+        settings: say the backend.
+        service: the class.
+        given: the user's own image, whose base, packages and commands are kept.
     """
-    image = PackedImage(models=[service.model], service=service)
-    # They are pinned to what is installed, and so proven, here; a lock would ask the network.
+    needed = tuple(library for name in settings.needed for library in libraries(name))
+    ours: dict[str, Any] = {"models": [service.model], "service": service, "needed": needed}
+    image = PackedImage(**ours)
+    # Ours are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
-    needed = [library for name in settings.needed for library in libraries(name)]
-    image.python_packages(*map(_pinned, (*ALWAYS, *needed)))
+    # Not through the constructor, which does not take all, and adds to a list that it is given.
+    for one in attrs.fields(Image) if given is not None else ():
+        setattr(image, one.name, copy(getattr(given, one.name)))
     return image
+
+
+def packed_labels(service: type[Any]) -> dict[str, str]:
+    """For `bentoml get`: the model that a bento of a service carries, its proof and the backend."""
+    from bentoml_ext.bundle import Bundle
+    from bentoml_ext.selftest import load_proof
+
+    stored = service.model.resolve()
+    _, sha256 = load_proof(Bundle(Path(stored.path)))
+    return {
+        "bentoml_ext.model": str(stored.tag),
+        "bentoml_ext.proof": f"sha256:{sha256}",
+        "bentoml_ext.backend": service.settings.backend,
+    }
 
 
 def packed_store(bento: bentoml.Bento) -> Path | None:
@@ -166,9 +199,9 @@ def _versions(name: str) -> list[str]:
         return []
 
 
-def _pinned(library: str) -> str:
-    try:
-        return f"{library}=={version(library)}"
-    except PackageNotFoundError:
-        # Packing for a backend that is not installed here: its newest version will have to do.
-        return library
+def _ways_to_store(name: str) -> str:
+    """How a model of this name is stored; the project's folder alone has one to train."""
+    train = Path("models", "train.py")
+    is_ours = train.is_file() and train.resolve() == Path(bentoml_ext.__file__).parents[1] / train
+    way = "Train one (`python -m models.train`)" if is_ours else "Store one (`save_model`)"
+    return f"{way} or import one (`bentoml ext import SOURCE --name {name}`)."

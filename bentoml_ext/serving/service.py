@@ -22,7 +22,7 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.packing import PackedModel, image_for, packed_store
+from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels, packed_store
 from bentoml_ext.serving.schema import add_bulk, call_schema
 from bentoml_ext.serving.supervisor import end_server, ready, supervise
 from bentoml_ext.serving.welcome import welcome
@@ -42,6 +42,15 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 class ClassifierService(bentoml.Service[Any]):
     """A BentoML service around a `Classifier`."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The user's own, and what a bento carries: BentoML reads them when it builds one."""
+        return {**self._labels, **packed_labels(self.inner)}
+
+    @labels.setter
+    def labels(self, own: dict[str, str]) -> None:
+        self._labels = own
 
     def __call__(self) -> Any:
         """An instance that is ready to answer."""
@@ -136,14 +145,21 @@ class ClassifierService(bentoml.Service[Any]):
         prefix = (self.path_prefix or "").strip("/")
         return f"/{prefix}/{name}" if prefix else f"/{name}"
 
+    def ours(self) -> list[ClassifierService]:
+        """This service, and those of its kind that it depends on."""
+        services = self.all_services().values()
+        return [one for one in services if isinstance(one, ClassifierService)]
+
     def on_load_bento(self, bento: bentoml.Bento) -> None:
         """Serve a bento with the model and the backend that were packed into it."""
         super().on_load_bento(bento)
         if (store := packed_store(bento)) is not None:
             internals.use_model_store(store)
         packed = {env.name: env.value for env in bento.info.envs}
-        settings = self.inner.settings = Settings.read(environ={**packed, **os.environ})
-        self.inner.model.choose(settings.model)
+        settings = Settings.read(environ={**packed, **os.environ})
+        for one in self.ours():
+            one.inner.settings = settings
+            one.inner.model.choose(settings.model)
         # BentoML hands these to the workers; they were made when this module was imported, before
         # the bento was known.
         for env in self.envs:
@@ -177,7 +193,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         prefix = config.get("path_prefix") or ""
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
-        config.setdefault("image", image_for(settings, inner))
+        config["image"] = image_for(settings, inner, config.get("image"))
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)
@@ -190,6 +206,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
         check_service(inner, made.apis)
+        config["image"].models = [one.inner.model for one in made.ours()]
         return made
 
     return decorate if inner is None else decorate(inner)

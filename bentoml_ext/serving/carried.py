@@ -1,0 +1,122 @@
+"""Carried: this package as a wheel in a bento, because no index has it.
+
+The wheel is made of what is installed, from a checkout as from a wheel. The local part of its
+version is the checksum of its files: no index may publish such a version, so that no other package
+of that name can take its place.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Final
+
+import bentoml_ext
+from bentoml_ext.backends import BACKENDS
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["NAME", "write_wheel"]
+
+NAME: Final = "bentoml-ext"
+
+WHEEL: Final = """\
+Wheel-Version: 1.0
+Generator: bentoml-ext
+Root-Is-Purelib: true
+Tag: py3-none-any
+"""
+
+MADE: Final = (1980, 1, 1, 0, 0, 0)
+"""The time of every file, so that the same files are the same wheel."""
+
+
+def write_wheel(folder: Path) -> str:
+    """Write the wheel into a folder, and name the requirement that it meets.
+
+    Raises:
+        ConfigError: the package is imported from a folder and installed nowhere.
+    """
+    found = _own()
+    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    files = {f"bentoml_ext/{name}": data for name, data in _package()}
+    digest = hashlib.sha256(metadata.encode())
+    for name, data in files.items():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
+    version = f"{found.version.partition('+')[0]}+sha{digest.hexdigest()[:12]}"
+    info = f"bentoml_ext-{version}.dist-info"
+    files |= {
+        f"{info}/METADATA": _metadata(metadata, version).encode(),
+        f"{info}/WHEEL": WHEEL.encode(),
+        f"{info}/entry_points.txt": (found.read_text("entry_points.txt") or "").encode(),
+        **{f"{info}/licenses/{name}": data for name, data in _licences(found)},
+    }
+    record = [f"{name},{_digest(data)},{len(data)}" for name, data in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"bentoml_ext-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, MADE)
+            entry.external_attr = 0o644 << 16
+            wheel.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return f"{NAME}=={version}"
+
+
+def _own() -> Distribution:
+    """What is installed; a build may leave the same beside the source, without METADATA."""
+    found = sorted(distributions(name=NAME), key=lambda one: one.read_text("METADATA") is None)
+    if not found:
+        raise ConfigError(
+            f"Expected {NAME} to be installed, got its source alone - at "
+            f"{Path(bentoml_ext.__file__).parent}. A bento carries what is installed: pip install "
+            f"{Path(bentoml_ext.__file__).parents[1]}."
+        )
+    return found[0]
+
+
+def _package() -> Iterator[tuple[str, bytes]]:
+    """The files of the package by their names in it, sorted."""
+    folder = Path(bentoml_ext.__file__).parent
+    for path in sorted(folder.rglob("*")):
+        if path.suffix != ".pyc" and path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def _metadata(text: str, version: str) -> str:
+    """The metadata under this version, without libraries that one backend alone needs.
+
+    Which backends a bento serves with, its own requirements say, and by which distribution.
+    """
+    head, blank, rest = text.partition("\n\n")
+    libraries = {entry.library for entry in BACKENDS.values()}
+    lines = []
+    for line in head.splitlines():
+        name, _, value = line.partition(": ")
+        if name == "Version":
+            lines.append(f"Version: {version}")
+        elif name != "Requires-Dist" or "extra ==" in value or _name(value) not in libraries:
+            lines.append(line)
+    return "\n".join(lines) + (blank + rest or "\n")
+
+
+def _licences(found: Distribution) -> Iterator[tuple[str, bytes]]:
+    """The licence, from beside the metadata or beside the package's source."""
+    noted = [Path(str(file.locate())) for file in found.files or () if file.name == "LICENSE"]
+    for path in [*noted, Path(bentoml_ext.__file__).parents[1] / "LICENSE"]:
+        if path.is_file() and (path.parent.name == "licenses" or path not in noted):
+            yield path.name, path.read_bytes()
+            return
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+
+
+def _digest(data: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
+    return f"sha256={digest.rstrip(b'=').decode()}"

@@ -1,0 +1,66 @@
+"""Requirements: what the environment of a bento installs, at the versions that were proven here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from bentoml_ext.distributions import installed
+from bentoml_ext.serving.carried import NAME, write_wheel
+
+__all__ = ["requirements"]
+
+ALWAYS: Final = ("numpy", "msgspec", "uvicorn", "uvloop", "httptools")
+"""What every serving process needs, besides BentoML, which adds itself."""
+
+WHEELS: Final = "wheels"
+"""Folder beside a bento's requirements."""
+
+VARIANTS: Final = ("cpu", "directml", "gpu", "migraphx", "openvino", "qnn", "rocm", "silicon")
+"""NAME-cpu and so on provide the module NAME, too."""
+
+
+def requirements(given: str, needed: Sequence[str], folder: Path) -> Iterator[str]:
+    """The lines that we add, and the wheel that one of them names.
+
+    Args:
+        given: the user's own lines; what they name is left to them.
+        needed: libraries of the backends.
+        folder: where the file of requirements will be.
+    """
+    named = _named(given)
+    if not named.get(NAME):
+        # Relative to the file of requirements, for pip and uv alike, from any folder.
+        yield f"--find-links {WHEELS}"
+        yield write_wheel(folder / WHEELS)
+    for library in dict.fromkeys((*ALWAYS, *needed)):
+        if not named.keys() & {library, *(f"{library}-{variant}" for variant in VARIANTS)}:
+            yield _pinned(library)
+
+
+def _pinned(library: str) -> str:
+    """What provides a library here, at its version; where nothing does, our own bounds of it."""
+    if (found := installed(library)) is not None:
+        return found.requirement
+    known = (Requirement(text) for text in requires(NAME) or ())
+    return next((f"{one.name}{one.specifier}" for one in known if one.name == library), library)
+
+
+def _named(lines: str) -> dict[str, bool]:
+    """The distributions that lines of requirements name, and whether by a path or an address."""
+    named: dict[str, bool] = {}
+    for line in lines.splitlines():
+        text = line.partition(" #")[0].strip()
+        try:
+            one = Requirement(text)
+            named[canonicalize_name(one.name)] = one.url is not None
+        except InvalidRequirement:
+            # An option, a comment or a path, of which ours alone matters.
+            if NAME in canonicalize_name(text) and not text.startswith("#"):
+                named[NAME] = True
+    return named

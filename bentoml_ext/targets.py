@@ -1,0 +1,81 @@
+"""Targets: which stored model a word of the command line means, also in a bento.
+
+A bento carries its models in a store of its own. Where a command runs in one, in its folder or in
+the container that BentoML makes of it, that store is asked before the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+from bentoml_ext import framework, internals
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["STORE", "stored_model"]
+
+STORE: Final = Path("src", "model_store")
+"""In the folder of a bento."""
+
+BENTO: Final = "bento.yaml"
+
+
+def stored_model(word: str) -> bentoml.Model:
+    """The stored model that is meant; its store is this process' from now on.
+
+    Args:
+        word: a tag of a model, the folder of a bento, or a tag of a bento.
+
+    Raises:
+        NotFound: none of them is there.
+        ConfigError: a bento with several models or none, or not a tag.
+    """
+    if (Path(word) / BENTO).is_file():
+        return _only(Path(word))
+    machine = internals.model_store_path()
+    for folder in _around():
+        internals.use_model_store(folder / STORE)
+        try:
+            return framework.get(word)
+        except NotFound:
+            internals.use_model_store(machine)
+    try:
+        return framework.get(word)
+    except NotFound:
+        try:
+            bento = bentoml.bentos.get(word)
+        except NotFound:
+            bento = None
+        if bento is None:
+            raise
+    return _only(Path(bento.path))
+
+
+def _around() -> Iterator[Path]:
+    """The bentos that this process runs in, the nearest first."""
+    here = Path.cwd()
+    # A container of BentoML names its bento, and commands may run in any folder of it.
+    container = [Path(path)] if (path := os.environ.get("BENTO_PATH")) else []
+    for folder in (here, *here.parents, *container):
+        if (folder / BENTO).is_file() and (folder / STORE).is_dir():
+            yield folder
+
+
+def _only(folder: Path) -> bentoml.Model:
+    """The model of a bento that has one."""
+    if not (folder / STORE).is_dir():
+        raise ConfigError(f"Expected a bento that carries a model, got none - at {folder}.")
+    internals.use_model_store(folder / STORE)
+    found = bentoml.models.list()
+    if len(found) != 1:
+        tags = ", ".join(str(model.tag) for model in found)
+        raise ConfigError(
+            f"Expected a bento with one model, got {tags} - at {folder}. Name one of them there: "
+            f"cd {folder}, then the same command with its tag."
+        )
+    return framework.get(found[0].tag)
