@@ -14,6 +14,9 @@ from pathlib import Path
 HOME = Path(tempfile.mkdtemp(prefix="bentoml_ext-tests-"))
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+# XGBoost's threads otherwise wait by spinning, and two test processes take the cores from each
+# other: test_matrix.py then takes four times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 for name in (
     "ACCESS_LOG",
     "BACKEND",
