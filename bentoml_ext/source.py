@@ -22,7 +22,7 @@ from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.reading import Reading
 from bentoml_ext.rounds import counting
 from bentoml_ext.ruling import Rule, check_rules, ruled
-from bentoml_ext.steps import Number, OneHot, Step, steps_of_names
+from bentoml_ext.steps import Number, OneHot, Step, is_wordlike, steps_of_names
 
 if TYPE_CHECKING:
     import xgboost
@@ -165,7 +165,13 @@ class Source:
             )
 
     def with_columns(self, columns: Collection[str]) -> Source:
-        """The same, knowing the columns of a file of applications: fields have such names."""
+        """The same, knowing the columns of a file of applications: fields have such names.
+
+        A file of a DictVectorizer's own rows holds no applications, and names no field.
+        """
+        parts = self.vectorizer and not is_wordlike(str(self.said.separator))
+        if parts and set(self.features) <= set(columns):
+            return self
         return replace(self, columns=self.columns.union(columns))
 
     def _steps(self, separator: str) -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ import msgspec
 
 from bentoml_ext.errors import FeatureMismatch
 
-__all__ = ["Codes", "Number", "OneHot", "Step", "steps_of_names"]
+__all__ = ["Codes", "Number", "OneHot", "Step", "is_wordlike", "steps_of_names"]
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -81,6 +81,11 @@ _WORDLIKE: Final = re.compile(r"[\w.\- ]|[\w.\-]+")
 """A separator that names of fields have in them as well."""
 
 
+def is_wordlike(separator: str) -> bool:
+    """Whether names of fields may have the separator in them as well."""
+    return _WORDLIKE.fullmatch(separator) is not None
+
+
 def steps_of_names(
     features: Sequence[str], separator: str, fields: Collection[str] = ()
 ) -> tuple[Step, ...]:
@@ -127,12 +132,12 @@ def _parted(
             raise _ambiguous(feature, column, known)
         if known or len(found) == 1:
             return (known or found)[0]
-        if _WORDLIKE.fullmatch(separator):
+        if is_wordlike(separator):
             raise FeatureMismatch(
                 f"Expected a feature of one of the fields {sorted(fields)[:20]}, got '{feature}' "
                 f"- at column {column}. Name its field among the fields."
             )
-    if len(found) > 1 and _WORDLIKE.fullmatch(separator):
+    if len(found) > 1 and is_wordlike(separator):
         raise _ambiguous(feature, column, found)
     # As DictVectorizer's own separator is read: a field's name has none, a category's text may.
     return found[min(1, len(found) - 1)]

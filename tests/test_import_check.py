@@ -12,6 +12,7 @@ import pytest
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
+from bentoml_ext import importer
 from bentoml_ext.errors import NotAccepted
 from tests import small
 from tests.commands import bentoml_command
@@ -127,3 +128,15 @@ def test_an_import_without_a_check_says_what_it_assumed(home: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     for said in ("the DictVectorizer is dense", "assumed: the default (--policy FILE)", "--check"):
         assert said in ended.stdout
+
+
+def test_a_file_of_the_vectorizers_own_rows_is_no_file_of_applications(tmp_path: Path) -> None:
+    booster, vectorizer, said = model_of(MADE, dense=True, sparse=False)
+    rows = pd.DataFrame(vectorizer.transform(MADE), columns=vectorizer.feature_names_)
+    path = tmp_path / "rows.parquet"
+    rows.assign(probability=said).to_parquet(path)
+
+    request = importer.Request(kept("check_rows", booster, vectorizer), check=path)
+
+    with pytest.raises(NotAccepted, match="give the applications as clients send them"):
+        importer.import_model(request, "check_of_rows")

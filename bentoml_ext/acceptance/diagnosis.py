@@ -20,6 +20,7 @@ LAST_BITS: Final = 1e-6
 """Relative: some steps of float32."""
 CONSTANT: Final = 1e-4
 MANY: Final = 10
+MOST: Final = 0.5
 
 
 def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints) -> str | None:
@@ -36,6 +37,9 @@ def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints
         return _cut(measure.above[rows], chances)
     if isinstance(measure, Statuses):
         return _bands(measure, rows, chances)
+    if measure.same(margins, rows).mean() > MOST:
+        # A few rows that differ tell nothing of how all were made.
+        return None
     theirs = found.numbers[rows]
     wide = margins.astype(np.float64)
     told = (explain(theirs, chances, wide) for explain in _EXPLANATIONS)

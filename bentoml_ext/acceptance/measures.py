@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +182,9 @@ def measures(found: Predictions, decider: Decider) -> list[Measure]:
         words = "every label equal, 1 above a probability of 0.5"
         made = [one for one in made if isinstance(one, Numbers) and one.how == "bits"]
         made.append(Cut(theirs == 1, agreement=words))
+    elif len(two := np.unique(theirs)) == 2 and (two == np.rint(two)).all():
+        # Classes by other numbers, as -1 and 1: as of two words, the rows tell which is which.
+        made += _of_classes(theirs, [float(one) for one in two])
     return made
 
 
@@ -243,6 +246,15 @@ def _digits(theirs: Wide) -> int | None:
     return None
 
 
+def _of_classes(said: npt.NDArray[Any], names: Sequence[str | float]) -> list[Measure]:
+    """Each of two classes may be the one of the probability."""
+    told = [f"{name:g}" if isinstance(name, float) else f"'{name}'" for name in names]
+    return [
+        Cut(said == name, agreement=f"every label equal, {word} above a probability of 0.5")
+        for name, word in zip(names, told, strict=True)
+    ]
+
+
 def _of_words(words: Sequence[str], decider: Decider) -> list[Measure]:
     statuses = {status: band for band, status in enumerate(decider.statuses)}
     distinct = sorted(set(words))
@@ -255,11 +267,7 @@ def _of_words(words: Sequence[str], decider: Decider) -> list[Measure]:
         return [Statuses(bands, decider, agreement=agreement)]
     if len(distinct) == 2:
         # Which of the two is the class of the probability, all rows together tell.
-        array = np.array(words)
-        return [
-            Cut(array == word, agreement=f"every label equal, '{word}' above a probability of 0.5")
-            for word in distinct
-        ]
+        return _of_classes(np.array(words), distinct)
     raise NotAccepted(
         f"Expected labels of {', '.join(decider.statuses)}, or two classes, got "
         f"{', '.join(map(repr, distinct[:8]))} - at the predictions. Give the policy that the "

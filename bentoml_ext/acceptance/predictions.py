@@ -149,8 +149,9 @@ class _Column:
     def _numbers(
         self, wide: Wide, *, is_half: bool = False, decimals: int | None = None
     ) -> Predictions:
-        if np.isnan(wide).any():
-            self._refuse("a prediction", "nan", int(np.argmax(np.isnan(wide))))
+        if not (finite := np.isfinite(wide)).all():
+            row = int(np.argmin(finite))
+            self._refuse("a prediction", str(wide[row]), row)
         return Predictions(self.name, wide, is_half=is_half, decimals=decimals, note=self.note)
 
     def _refuse(self, expected: str, got: str, row: int) -> NoReturn:

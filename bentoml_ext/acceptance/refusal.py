@@ -24,6 +24,8 @@ EXPLAINED: Final = 16
 EXPLAINED_ROWS: Final = 100_000
 """Readings of which all rows, or else the sample alone, may tell what the predictions are."""
 
+FEW: Final = 0.05
+FEWEST_MARKED: Final = 3
 MARKS: Final = 4
 """Numbers of the differing rows that are tried as a marker for missing."""
 
@@ -63,7 +65,7 @@ class Refusal:
         measure, same = self._search.nearest(whole, np.arange(self._count))
         odd = np.flatnonzero(~same)
         cures = self._cures((candidate, odd))
-        cured = self._cured(cures) or self._explained(candidate, whole, measure)
+        cured = self._cured(cures) or self._explained(candidate, whole, measure, odd)
         told = self._first(candidate, measure, whole, odd, cures)
         guess = f"Of the file's columns, {self._found.note}" if self._found.note else ""
         return NotAccepted(" ".join(filter(None, [told, cured, guess])))
@@ -118,6 +120,9 @@ class Refusal:
         names = [field.name for field in candidate.encoder.fields if not field.categories]
         rows = odd[:: max(1, len(odd) // 64)]
         given = self._search.check.given.applications(rows, candidate.encoder.fields, ())
+        if len(odd) < FEWEST_MARKED:
+            # Any number of one row, called missing, changes that row.
+            return []
         common: set[float] | None = None
         for application in given:
             values = (application.get(name) for name in names)
@@ -132,11 +137,11 @@ class Refusal:
         told = " or ".join(f"`{_switches(self._base, cure)}`" for cure in cures[:3])
         return f"{told} cures it: all {self._count:,} rows agree."
 
-    def _explained(self, candidate: Candidate, whole: Scored, measure: Measure) -> str:
+    def _explained(self, candidate: Candidate, whole: Scored, measure: Measure, odd: Ints) -> str:
         """What else the predictions may be, if no switch cures it."""
         good = np.flatnonzero(~whole.refused)
         if len(good) < self._count and measure.same(whole.margins[good], good).all():
-            return f"No switch cures it. The other {len(good):,} rows agree."
+            return f"No switch cures it.{_others(len(good))}"
         if len(good) and (
             told := explained(self._found, measure, whole.margins[good], good)
             or self._under_another_reading()
@@ -145,6 +150,9 @@ class Refusal:
         rows = good[: len(self._search.sample)]
         scored = candidate.some(rows)
         told = reordered(candidate, scored.rows, lambda margins: measure.same(margins, rows))
+        agree = int(measure.same(whole.margins[good], good).sum())
+        if not told and len(odd) <= FEW * self._count:
+            return f"No switch cures it.{_others(agree)} Were these predictions made by this model?"
         return told or (
             "No switch cures it. Is this the model that made them, are the features in the order "
             "of its columns, are the applications as they were before any scaling or encoding?"
@@ -160,9 +168,11 @@ class Refusal:
             if good.sum() < 3:
                 continue
             scored = Scored(margins[good], ~good[good], np.empty((0, 0), np.float32))
-            measure, _ = self._search.nearest(scored, rows[good])
+            measure, same = self._search.nearest(scored, rows[good])
+            switches = _switches(self._base, reading)
+            if same.all() and len(good) > good.sum():
+                return f"With `{switches}` all rows agree that are not refused."
             if told := explained(self._found, measure, margins[good], rows[good]):
-                switches = _switches(self._base, reading)
                 return f"{told} Besides, `{switches}` is needed." if switches else told
         return None
 
@@ -185,6 +195,10 @@ class Refusal:
                 "them, before they were encoded."
             )
         return text
+
+
+def _others(count: int) -> str:
+    return f" The other {count:,} rows agree." if count else ""
 
 
 def _hint(got: str) -> str:

@@ -13,7 +13,7 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from bentoml_ext.acceptance import Check, accept
-from bentoml_ext.errors import NotAccepted
+from bentoml_ext.errors import NotAccepted, UnreadableInput
 from bentoml_ext.policy import Band, Policy
 from bentoml_ext.reading import Reading
 from models.synthetic import generate
@@ -237,3 +237,55 @@ def test_labels_are_compared_with_the_policy_that_is_given() -> None:
     said = np.where(model.predictions > 0.25, "REVIEW", "PASS")
 
     assert accepted(model, said, policy=policy).acceptance.agreement == "every label equal"
+
+
+def test_a_coincidence_of_one_row_is_no_cure() -> None:
+    model = trained()
+    labels = (model.predictions > 0.5).astype(int)
+    labels[5] = 1 - labels[5]
+
+    told = refused(model, labels, reading=KNOWN)
+
+    assert "--missing" not in told
+    assert "No switch cures it. The other 299 rows agree." in told
+
+
+def test_one_wrong_prediction_makes_no_calibrated_model() -> None:
+    model = trained()
+    said = np.round(model.predictions.astype(np.float64), 2)
+    said[3] += 0.01 if said[3] < 0.5 else -0.01
+
+    told = refused(model, said, reading=KNOWN)
+
+    assert "1 of 300 rows differ. No switch cures it. The other 299 rows agree." in told
+
+
+def test_rows_that_are_refused_leave_the_cure_of_the_others_in_sight() -> None:
+    model = trained(sparse=True)
+    without = [{k: v for k, v in one.items() if k != "age"} for one in model.asked[:20]]
+    asked = asking(model, [*without, *model.asked[20:]])
+
+    told = refused(asked, model.predictions, reading=KNOWN)
+
+    assert "With `--absent missing` all rows agree that are not refused." in told
+    assert "last bits" not in told
+
+
+@pytest.mark.parametrize("classes", [(-1, 1), (1, 2), (0, 7)])
+def test_classes_by_any_two_whole_numbers_are_labels(classes: tuple[int, int]) -> None:
+    model = trained()
+    labels = np.where(model.predictions > 0.5, classes[1], classes[0])
+
+    found = accepted(model, labels, reading=KNOWN)
+
+    assert found.acceptance.kind == "label"
+    assert f"{classes[1]} above a probability of 0.5" in found.acceptance.agreement
+
+
+def test_an_infinite_prediction_is_refused_by_its_row() -> None:
+    model = trained()
+    said = model.predictions.copy()
+    said[7] = np.inf
+
+    with pytest.raises(UnreadableInput, match="Expected a prediction, got inf - at application 7"):
+        accepted(model, said, reading=KNOWN)
