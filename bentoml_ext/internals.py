@@ -32,11 +32,9 @@ from starlette.applications import Starlette
 __all__ = [
     "Middlewares",
     "Series",
-    "access_log_options",
     "answer_headers",
     "command_line_arguments",
     "create_model",
-    "has_plain_answers",
     "listens_on",
     "model_store_path",
     "refit",
@@ -155,19 +153,6 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def has_plain_answers(service: Any) -> bool:
-    """Whether BentoML adds nothing to answers that a shortcut in front of it would leave out.
-
-    That is: no tracing exporter, no CORS headers, no trace id header, no middleware of the user.
-    """
-    return not (
-        BentoMLContainer.config.tracing.exporter_type.get()
-        or BentoMLContainer.http.cors.enabled.get()
-        or BentoMLContainer.http.response.trace_id.get()
-        or service.middlewares
-    )
-
-
 def listens_on(params: Mapping[str, Any]) -> tuple[str, int]:
     """Host and port of `bentoml serve` with these options."""
     http = BentoMLContainer.http
@@ -189,18 +174,6 @@ def answer_headers() -> dict[str, str]:
     if BentoMLContainer.http.response.trace_id.get() and trace_context.trace_id is not None:
         headers["X-BentoML-Trace-ID"] = format(trace_context.trace_id, forms["trace_id"])
     return headers
-
-
-def access_log_options() -> dict[str, bool] | None:
-    """What BentoML's access log tells of a request, or None where it is off."""
-    access = BentoMLContainer.api_server_config.logging.access
-    if not access.enabled.get():
-        return None
-    parts = ("request_content_length", "request_content_type")
-    return {
-        part: bool(getattr(access, part).get())
-        for part in (*parts, *(part.replace("request", "response") for part in parts))
-    }
 
 
 @dataclass

@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from bentoml_ext import internals
+from bentoml_ext import internals, observation
 from bentoml_ext.serving.packing import PackedImage, PackedModel
 
 
@@ -110,8 +110,17 @@ def test_a_setting_of_the_server_is_where_it_was(path: str) -> None:
 
 
 def test_our_reading_of_the_settings_works() -> None:
-    assert internals.has_plain_answers(bentoml.service(type("Plain", (), {})))
-    assert internals.access_log_options() is None or len(internals.access_log_options() or ()) == 4
+    assert observation.has_plain_answers(bentoml.service(type("Plain", (), {})))
+    assert (
+        observation.access_log_options() is None or len(observation.access_log_options() or ()) == 4
+    )
+
+
+def test_an_answer_to_which_a_middleware_may_add_is_not_plain() -> None:
+    service = bentoml.service(type("Plain", (), {}))
+    service.add_asgi_middleware(Middleware)
+
+    assert not observation.has_plain_answers(service)
 
 
 def test_a_running_server_knows_its_names() -> None:

@@ -150,25 +150,6 @@ def test_one_request_too_many_at_once_is_429(own_home: Path, tmp_path: Path, fas
         assert classify(server).status_code == 200
 
 
-def test_the_shortcut_steps_aside_for_a_tracing_exporter(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model
-) -> None:
-    config = 'tracing={"exporter_type": "in_memory", "sample_rate": 1.0}'
-    with serve_spied(home, tmp_path, config) as server:
-        assert server.client.get("/model").json()["fastpath"] is False
-        assert "Status" in classify(server).json()
-
-
-def test_the_shortcut_steps_aside_for_cors(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model
-) -> None:
-    config = 'http={"cors": {"enabled": True, "access_control_allow_origins": ["*"]}}'
-    with serve_spied(home, tmp_path, config) as server:
-        answer = classify(server, origin="http://bank.example")
-
-    assert answer.headers["access-control-allow-origin"] == "*"
-
-
 def test_plain_requests_are_answered_before_uvicorn_makes_requests_of_them(
     home: Path, tmp_path: Path, credit_model: bentoml.Model
 ) -> None:

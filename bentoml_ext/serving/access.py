@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from starlette.types import Scope
+from bentoml_ext.serving.route import Headers
 
-__all__ = ["AccessLog"]
+__all__ = ["AccessLog", "Answer", "Caller"]
 
 _logger = logging.getLogger("bentoml.access")
+
+Caller: TypeAlias = tuple[tuple[str, int] | None, str]
+Answer: TypeAlias = tuple[int, Headers]
 
 
 class AccessLog:
@@ -18,30 +22,36 @@ class AccessLog:
     Args:
         parts: which of BentoML's parts to tell: request_content_length, request_content_type,
             response_content_length, response_content_type.
+        skips: what the paths begin with that are left out.
     """
 
-    def __init__(self, parts: dict[str, bool]) -> None:
+    def __init__(self, parts: dict[str, bool], skips: tuple[str, ...] = ()) -> None:
+        self._skips = skips
         self._request = _names(parts, "request")
         self._response = _names(parts, "response")
 
-    def write(
-        self, scope: Scope, status: int, headers: Iterable[tuple[bytes, bytes]], seconds: float
-    ) -> None:
+    def request(self, path: str, headers: Headers) -> str:
+        """A POST's part of a line, but for its scheme; empty if it has no line."""
+        if path.startswith(self._skips):
+            return ""
+        return ",".join(["method=POST", f"path={path}", *_told(self._request, headers)])
+
+    def write(self, caller: Caller, request: str, answer: Answer, seconds: float) -> None:
         """Write the line of a request that was answered.
 
         Args:
-            scope: of the request.
-            status: of the response.
-            headers: of the response.
+            caller: address and port, and the scheme.
+            request: what `request` told.
+            answer: status and headers.
             seconds: that it took.
         """
-        client = scope.get("client")
-        request = [f"scheme={scope['scheme']}", f"method={scope['method']}"]
-        request.append(f"path={scope['path']}")
+        client, scheme = caller
+        status, headers = answer
         _logger.info(
-            "%s (%s) (%s) %.3fms",
+            "%s (scheme=%s,%s) (%s) %.3fms",
             f"{client[0]}:{client[1]}" if client else "_",
-            ",".join(request + _told(self._request, scope["headers"])),
+            scheme,
+            request,
             ",".join([f"status={status}", *_told(self._response, headers)]),
             seconds * 1000,
         )

@@ -14,7 +14,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bentoml_ext.serving.route import Headers
-from bentoml_ext.serving.shortcut import Shortcut
+from bentoml_ext.serving.shortcut import SAMPLED, Shortcut
 from bentoml_ext.serving.upgrade import Parser, without_offer
 from bentoml_ext.serving.wire import Wire
 
@@ -83,12 +83,16 @@ class Connection(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             self._keep_alive(self.timeout_keep_alive)
 
-    def hand_on(self, data: bytes) -> None:
+    def hand_on(self, data: bytes, sampled: bool | None = None) -> None:
         """Let uvicorn see a request after all."""
         self._owed = False
         if not self.transport.is_closing():
             super().data_received(data)
             self._handed_on = self.cycle
+            if sampled is not None and self.cycle is not None:
+                # Its task has not begun.
+                scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
+                scope[SAMPLED] = sampled
 
     def abort(self) -> None:
         """End the connection, as its answer has failed."""

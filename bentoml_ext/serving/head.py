@@ -7,7 +7,7 @@ import httptools
 from bentoml_ext.serving.route import Headers
 from bentoml_ext.serving.upgrade import without_offer
 
-__all__ = ["is_json", "plain_length"]
+__all__ = ["is_json", "plain_head", "plain_length"]
 
 JSON = b"application/json"
 
@@ -24,7 +24,13 @@ def is_json(headers: Headers) -> bool:
 
 
 def plain_length(head: bytes) -> int | None:
-    """Bytes of the body that follows a plain head; None if the head is not plain.
+    """Bytes of the body that follows a plain head; None if the head is not plain."""
+    found = plain_head(head)
+    return None if found is None else found[0]
+
+
+def plain_head(head: bytes) -> tuple[int, Headers] | None:
+    """Bytes of the body that follows a plain head, and its headers; None if it is not plain.
 
     Plain is one of JSON whose length is given and not 0, on a connection that is kept, and that
     asks for nothing special. An offer to upgrade is not taken.
@@ -45,7 +51,8 @@ def plain_length(head: bytes) -> int | None:
         return None
     # The parser refuses a second one, and one that is no number. With 0 the request has ended
     # already, and the parser forgets what its head has said of the connection.
-    return int(headers.get(b"content-length", b"0")) or None
+    length = int(headers.get(b"content-length", b"0"))
+    return (length, seen.headers) if length else None
 
 
 class _Seen:

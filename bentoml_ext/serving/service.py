@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bentoml_ext import internals, telemetry
+from bentoml_ext import internals, observation, telemetry
 from bentoml_ext.backends import require
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.classifier import JSON, Classifier
@@ -77,6 +77,10 @@ class ClassifierService(bentoml.Service[Any]):
         # Before BentoML's own route of this path, which takes what this one leaves.
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         middlewares = internals.refit(app, PromptTimeout)
+        if observation.asked().rate is not None:
+            from bentoml_ext.serving.observing import Decided
+
+            observation.wrap_sampler(Decided)
         scrape = self._path("metrics")
         shortcut = Shortcut(app, internals.request_timeout_s(self.name), scrape)
         started = app.router.lifespan_context
@@ -85,7 +89,7 @@ class ClassifierService(bentoml.Service[Any]):
         async def lifespan(app: Starlette) -> AsyncIterator[Any]:
             async with started(app) as state:
                 settle()
-                if self.inner.settings.fastpath and internals.has_plain_answers(self):
+                if self.inner.settings.fastpath and observation.has_plain_answers(self):
                     self._open(shortcut, middlewares)
                 ready()
                 yield state
@@ -97,7 +101,7 @@ class ClassifierService(bentoml.Service[Any]):
 
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
-        from bentoml_ext.serving.access import AccessLog
+        from bentoml_ext.serving.observing import Observer
         from bentoml_ext.serving.route import Route
         from bentoml_ext.serving.tally import Tally
 
@@ -115,9 +119,7 @@ class ClassifierService(bentoml.Service[Any]):
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
             routes[path] = Route(handler, headers, tally)
-        parts = internals.access_log_options()
-        access_log = None if parts is None else AccessLog(parts)
-        shortcut.open(routes, middlewares.concurrency, access_log)
+        shortcut.open(routes, middlewares.concurrency, Observer.of_settings())
 
     @property
     def openapi_spec(self) -> Any:

@@ -13,16 +13,22 @@ import asyncio
 import random
 from contextlib import nullcontext
 from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_ext.serving.access import AccessLog
 from bentoml_ext.serving.head import is_json
 from bentoml_ext.serving.route import Headers, Route
 from bentoml_ext.serving.timeout import DEADLINE, too_late
 from bentoml_ext.serving.wire import Wire
 
-__all__ = ["MAX_BODY_BYTES", "Shortcut"]
+if TYPE_CHECKING:
+    from bentoml_ext.serving.observing import Observer, Seen
+
+__all__ = ["MAX_BODY_BYTES", "SAMPLED", "Shortcut"]
+
+SAMPLED: Final = "bentoml_ext.sampled"
+"""Key of a scope: whether its trace is sampled, if that has been decided before."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A longer body is BentoML's: 10 000 applications take 2 MB."""
@@ -43,27 +49,30 @@ class Shortcut:
         self.timeout_s = timeout_s
         self.wire = Wire()
         self._routes: dict[str, Route] = {}
-        self._access_log: AccessLog | None = None
+        self._observer: Observer | None = None
         self._concurrency: asyncio.Semaphore | None = None
 
     def open(
         self,
         routes: dict[str, Route],
         concurrency: asyncio.Semaphore | None = None,
-        access_log: AccessLog | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Begin to answer; until then everything is handed on.
 
         Args:
             routes: by path.
             concurrency: BentoML's limit, to be held while a request is answered.
-            access_log: to write of each request.
+            observer: of each request; None where nothing is observed.
         """
         self._routes = routes
         self._concurrency = concurrency
-        self._access_log = access_log
-        if access_log is None:
-            self.wire.open(routes, concurrency)
+        self._observer = observer
+        if observer is not None:
+            from bentoml_ext.serving.observed import ObservedWire
+
+            self.wire = ObservedWire(observer)
+        self.wire.open(routes, concurrency)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -89,22 +98,43 @@ class Shortcut:
 
     async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
+        seen = self._see(scope)
+        if scope.get(SAMPLED):
+            await self.app(scope, receive, send)
+            return
         messages: list[Message] = []
+        # BentoML names each answer by a random id.
+        request_id = random.getrandbits(64)
         with route.in_progress():
-            answer = await self._in_time(route, scope, receive, messages)
+            answer = await self._in_time(route, scope, receive, messages, request_id)
         if answer is None:
             await self.app(scope, _replay(messages, receive), send)
             return
         status, headers, body = answer
         seconds = perf_counter() - began
         route.count(seconds, status)
+        span = None
+        if self._observer is not None and seen is not None:
+            span = self._observer.trace_of(seen, request_id)
+            if status == 200:
+                headers = [*headers, *self._observer.headers(seen, span)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        if self._access_log is not None:
-            self._access_log.write(scope, status, headers, seconds)
+        if self._observer is not None and seen is not None and span is not None:
+            caller = (scope.get("client"), scope["scheme"])
+            self._observer.log(caller, seen, span, (status, headers), seconds)
+
+    def _see(self, scope: Scope) -> Seen | None:
+        """What is to be observed of a request; decides whether it is sampled."""
+        if self._observer is None:
+            return None
+        seen = self._observer.see(scope["path"], scope["headers"])
+        decided = scope.setdefault(SAMPLED, self._observer.samples(seen.parent))
+        self._observer.decide(decided)
+        return seen
 
     async def _in_time(
-        self, route: Route, scope: Scope, receive: Receive, messages: list[Message]
+        self, route: Route, scope: Scope, receive: Receive, messages: list[Message], request_id: int
     ) -> tuple[int, Headers, bytes] | None:
         """Status, headers and body; 504 when the time is over; None to hand the request on."""
         if self.timeout_s is not None:
@@ -121,10 +151,9 @@ class Shortcut:
             return late.status_code, late.raw_headers, bytes(late.body)
         if found is None:
             return None
-        # BentoML names each answer by a random id.
-        request_id = b"%016x" % random.getrandbits(64)
         length = (b"content-length", b"%d" % len(found))
-        return 200, [*route.headers_of(found), length, (b"x-bentoml-request-id", request_id)], found
+        name = (b"x-bentoml-request-id", b"%016x" % request_id)
+        return 200, [*route.headers_of(found), length, name], found
 
 
 async def _read(receive: Receive, messages: list[Message]) -> bytes | None:

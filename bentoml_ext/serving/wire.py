@@ -26,7 +26,7 @@ HEAD_BYTES = 2048
 HEADS = 1024
 """Heads to remember: a client sends the same again and again, but for the length."""
 
-_logger = logging.getLogger("bentoml.shortcut")
+logger = logging.getLogger("bentoml.shortcut")
 
 
 class Caller(Protocol):
@@ -41,8 +41,13 @@ class Caller(Protocol):
         """Write a whole answer."""
         ...
 
-    def hand_on(self, data: bytes) -> None:
-        """Let the server make a request of these bytes."""
+    def hand_on(self, data: bytes, sampled: bool | None = None) -> None:
+        """Let the server make a request of these bytes.
+
+        Args:
+            data: all of it.
+            sampled: whether its trace is; None where that is not decided.
+        """
         ...
 
     def abort(self) -> None:
@@ -67,11 +72,15 @@ class Wire:
         """
         # A path that is written otherwise in a request is left to who can read it.
         self._rounds = {
-            b"POST %b HTTP/1.1" % path.encode(): Round(route)
+            b"POST %b HTTP/1.1" % path.encode(): self.make_round(route, path)
             for path, route in routes.items()
             if quote(path) == path
         }
         self._concurrency = concurrency
+
+    def make_round(self, route: Route, path: str) -> Round:
+        """The round of a route."""
+        return Round(route)
 
     def take(self, caller: Caller, data: bytes) -> bool:
         """Answer at the end of this round of the event loop, if the data are one plain request.
@@ -147,7 +156,7 @@ class Round:
                     self._route.count(ended - began)
             except Exception:
                 # One failure is one caller's: the others still get their own answers.
-                _logger.exception("An answer could not be sent.")
+                logger.exception("An answer could not be sent.")
                 caller.abort()
 
     def _answer(self, caller: Caller, body: bytes) -> bytes:

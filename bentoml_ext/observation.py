@@ -1,0 +1,84 @@
+"""Observation: what BentoML's settings ask of tracing, CORS and the access log.
+
+As in `internals`, names that BentoML does not promise; tests/test_internals.py fails when one of
+them moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bentoml._internal.configuration.containers import BentoMLContainer
+
+__all__ = [
+    "Asked",
+    "access_log_options",
+    "access_log_skips",
+    "asked",
+    "has_plain_answers",
+    "wrap_sampler",
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for.
+
+    Args:
+        rate: share of the requests whose trace is sampled; None without an exporter of traces.
+        cors: options of Starlette's CORSMiddleware; None without CORS.
+        names_trace: whether an answer carries the id of its trace.
+    """
+
+    rate: float | None
+    cors: dict[str, Any] | None
+    names_trace: bool
+
+
+def asked() -> Asked:
+    """What is asked of the service whose settings are in force."""
+    exporter = BentoMLContainer.config.tracing.exporter_type.get()
+    return Asked(
+        (BentoMLContainer.tracing.sample_rate.get() or 0.0) if exporter else None,
+        BentoMLContainer.access_control_options.get()
+        if BentoMLContainer.http.cors.enabled.get()
+        else None,
+        bool(BentoMLContainer.http.response.trace_id.get()),
+    )
+
+
+def has_plain_answers(service: Any) -> bool:
+    """Whether BentoML adds nothing to answers that a shortcut in front of it would leave out.
+
+    That is: no middleware of the user, ids in BentoML's own format, and no paths without traces.
+    """
+    return not (
+        service.middlewares
+        or BentoMLContainer.logging_formatting.get() != {"trace_id": "032x", "span_id": "016x"}
+        or BentoMLContainer.tracing.excluded_urls.get()
+    )
+
+
+def wrap_sampler(wrap: Callable[[Any], Any]) -> None:
+    """Let another sampler decide, made of BentoML's; before the application is built."""
+    provider = BentoMLContainer.tracer_provider.get()
+    provider.sampler = wrap(provider.sampler)
+
+
+def access_log_skips() -> tuple[str, ...]:
+    """What the paths begin with that BentoML's access log leaves out."""
+    return tuple(BentoMLContainer.api_server_config.logging.access.skip_paths.get())
+
+
+def access_log_options() -> dict[str, bool] | None:
+    """What BentoML's access log tells of a request, or None where it is off."""
+    access = BentoMLContainer.api_server_config.logging.access
+    if not access.enabled.get():
+        return None
+    parts = ("request_content_length", "request_content_type")
+    return {
+        part: bool(getattr(access, part).get())
+        for part in (*parts, *(part.replace("request", "response") for part in parts))
+    }

@@ -1,0 +1,155 @@
+"""Observed wire: the wire of a service that is traced, has CORS, or writes an access log.
+
+The plain wire knows nothing of all that and so pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import NamedTuple, Protocol
+
+from bentoml_ext.serving.head import plain_head
+from bentoml_ext.serving.observing import Observer, Seen
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Route
+from bentoml_ext.serving.wire import END, HEAD_BYTES, HEADS, Caller, Round, Wire, logger
+
+__all__ = ["ObservedWire"]
+
+ID_OCTETS = 16
+"""Of a request's id, which ends the head of an answer."""
+
+
+class ObservedCaller(Caller, Protocol):
+    """A connection, as this wire sees it."""
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port."""
+        ...
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        ...
+
+
+class Head(NamedTuple):
+    """A plain head.
+
+    Args:
+        round: of its route.
+        length: of the body that follows.
+        seen: what it has to do with observing.
+        extra: headers for the answer, as they are sent.
+    """
+
+    round: ObservedRound
+    length: int
+    seen: Seen
+    extra: bytes
+
+
+class ObservedWire(Wire):
+    """The plain requests of one worker.
+
+    Args:
+        observer: what is to be observed.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__()
+        self._observer = observer
+        self._heads: dict[bytes, Head] = {}
+
+    def make_round(self, route: Route, path: str) -> Round:
+        """The round of a route."""
+        return ObservedRound(route, path, self._observer)
+
+    def take(self, caller: ObservedCaller, data: bytes) -> bool:  # type: ignore[override]
+        """As the plain one; what is sampled is handed on at the end of the round."""
+        end = data.find(END) + len(END)
+        found = self._heads.get(data[:end]) or self._look(data[:end])
+        if found is None or len(data) - end != found.length:
+            return False
+        if self._concurrency is not None and self._concurrency.locked():
+            return False
+        found.round.add_seen(caller, data, data[end:], found)
+        return True
+
+    def _look(self, octets: bytes) -> Head | None:
+        round_ = self._rounds.get(octets.partition(b"\r\n")[0])
+        if not isinstance(round_, ObservedRound) or len(octets) > HEAD_BYTES:
+            return None
+        plain = plain_head(octets)
+        if plain is None or plain[0] > AT_ONCE_BYTES:
+            return None
+        if len(self._heads) == HEADS:
+            self._heads.clear()
+        seen = self._observer.see(round_.path, plain[1])
+        extra = b"".join(b"%b: %b\r\n" % header for header in seen.extra)
+        self._heads[octets] = head = Head(round_, plain[0], seen, extra)
+        return head
+
+
+class ObservedRound(Round):
+    """Requests to one route that have arrived in one round of the event loop.
+
+    Args:
+        route: what answers them.
+        path: its path.
+        observer: what is to be observed.
+    """
+
+    def __init__(self, route: Route, path: str, observer: Observer) -> None:
+        super().__init__(route)
+        self.path = path
+        self._observer = observer
+        self._waiting: list[tuple[ObservedCaller, bytes, bytes, float, Head]] = []
+
+    def add_seen(self, caller: ObservedCaller, data: bytes, body: bytes, head: Head) -> None:
+        """A request that came whole."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.finish)
+        self._waiting.append((caller, data, body, perf_counter(), head))
+
+    def finish(self) -> None:
+        """Answer what has arrived, but for what is sampled."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        sampled = [self._observer.samples(head.seen.parent) for *_, head in waiting]
+        bodies = iter(
+            self._route.at_once(
+                [one[2] for one, is_sampled in zip(waiting, sampled, strict=True) if not is_sampled]
+            )
+        )
+        ended = perf_counter()
+        for (caller, data, _, began, head), is_sampled in zip(waiting, sampled, strict=True):
+            body = None if is_sampled else next(bodies)
+            try:
+                if body is None:
+                    caller.hand_on(data, is_sampled)
+                else:
+                    self._send(caller, body, head, ended - began)
+            except Exception:
+                # One failure is one caller's: the others still get their own answers.
+                logger.exception("An answer could not be sent.")
+                caller.abort()
+
+    def _send(self, caller: ObservedCaller, body: bytes, head: Head, seconds: float) -> None:
+        answer = self._answer(caller, body)
+        # A head ends with the id that was drawn, and an empty line.
+        end = len(answer) - len(body) - len(END)
+        if not self._observer.needs_trace:
+            caller.answer(answer[: end + 2] + head.extra + answer[end + 2 :])
+            self._route.count(seconds)
+            return
+        span = self._observer.trace_of(head.seen, int(answer[end - ID_OCTETS : end], 16))
+        added = self._observer.headers(head.seen, span)
+        extra = b"".join(b"%b: %b\r\n" % header for header in added)
+        caller.answer(answer[: end + 2] + extra + answer[end + 2 :])
+        self._route.count(seconds)
+        headers: Headers = [*self._route.headers, (b"content-length", b"%d" % len(body))]
+        where = (caller.client, caller.scheme)
+        self._observer.log(where, head.seen, span, (200, headers), seconds)
