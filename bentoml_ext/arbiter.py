@@ -8,6 +8,7 @@ them moves.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import signal
 import socket
@@ -24,7 +25,7 @@ from bentoml._internal.utils import circus
 
 from bentoml_ext.errors import BentoMLExtError, ConfigError
 
-__all__ = ["Watch", "use_metrics_folder", "watch_over"]
+__all__ = ["Watch", "check_free", "use_metrics_folder", "watch_over"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.serve")
@@ -32,6 +33,7 @@ _logger = logging.getLogger("bentoml.serve")
 OLD_S = 10.0
 """From this age on a worker counts as one that was ready, whatever it says of itself."""
 AGAIN_S = 0.1
+LAST_PORT = 65535
 
 REMEDIES = {
     errno.EADDRINUSE: (
@@ -76,7 +78,7 @@ def watch_over(watch: Watch) -> None:
     """Let the arbiter that BentoML makes next in this process start new workers at once.
 
     It does so for those that were ready; one that fails while it starts is, as ever, started anew
-    every ten seconds. And it says in one line why it cannot listen.
+    every ten seconds.
     """
     processes: Any = circus
     made = processes.create_standalone_arbiter
@@ -92,7 +94,7 @@ def watch_over(watch: Watch) -> None:
 def _start(arbiter: Any, watch: Watch, cb: Callable[[Any], Any] | None = None) -> None:
     for listener in arbiter.sockets.values():
         if not listener.is_unix:
-            _check_free(listener)
+            check_free(listener.host, listener.port)
     for watcher in arbiter.watchers:
         watcher.hooks["after_reap"] = partial(_ended, watch)
     try:
@@ -155,27 +157,35 @@ def _ended(
     return True
 
 
-def _check_free(listener: Any) -> None:
+def check_free(host: str, port: int) -> None:
     """Refuse an address on which this process cannot listen.
 
     Raises:
         ConfigError: says why not.
     """
-    place = f"{listener.host}:{listener.port}"
     try:
-        with socket.socket(listener.family, listener.type) as probe:
+        version = ipaddress.ip_address(host).version
+    except ValueError as error:
+        raise ConfigError(
+            f"Expected an IP address, got {host} - at --host. Take 127.0.0.1 for this machine "
+            "alone, or 0.0.0.0 for every address it has."
+        ) from error
+    if not 0 <= port <= LAST_PORT:
+        raise ConfigError(f"Expected a port up to {LAST_PORT}, got {port} - at --port.")
+    try:
+        with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((listener.host, listener.port))
+            probe.bind((host, port))
     except OSError as error:
         expected, got, remedy = REMEDIES.get(
             error.errno or 0,
             (
                 "an address to listen on",
                 error.strerror or str(error),
-                "Take another: --host, --port.",
+                "Take another --host, --port.",
             ),
         )
-        step = listener.port + (3000 if listener.port < 1024 else 1)
+        step = port + (3000 if port < 1024 else 1)
         raise ConfigError(
-            f"Expected {expected}, got {got} - at {place}. {remedy.format(next=step)}"
+            f"Expected {expected}, got {got} - at {host}:{port}. {remedy.format(next=step)}"
         ) from error

@@ -91,7 +91,7 @@ def test_a_taken_port_is_one_line(pair: tuple[Server, Server], home: Path) -> No
             "an address of this machine, got another - at 192.0.2.1",
         ),
         (("--port", "70000"), "Expected a port up to 65535, got 70000 - at --port"),
-        (("--host", "nowhere"), "Invalid host IP address: nowhere"),
+        (("--host", "nowhere"), "Expected an IP address, got nowhere - at --host"),
     ],
 )
 def test_an_address_that_cannot_be_had_is_one_line(
@@ -146,8 +146,8 @@ def test_a_server_ends_with_the_make_that_started_it(
     # The Makefile's own recipe, in this environment.
     bin_, stamp = Path(sys.executable).parent, home / "installed"
     stamp.touch()
-    command = ["make", "serve", f"PORT={port}", f"BIN={bin_}", f"STAMP={stamp}", "-o", str(stamp)]
-    assert "$(STAMP): " in makefile
+    command = ["make", "serve", f"PORT={port}", f"BIN={bin_}", f"SERVING={stamp}", "-o", str(stamp)]
+    assert "$(SERVING): " in makefile
     with running(command, port, home, BENTOML_HOST="127.0.0.1", BACKEND="onnx") as server:
         server.wait()
         processes = psutil.Process(server.process.pid).children(recursive=True)

@@ -45,7 +45,7 @@ def plain_head(head: bytes) -> tuple[int, Headers] | None:
     except httptools.HttpParserError:
         return None
     except httptools.HttpParserUpgrade:
-        return plain_length(without_offer(head.partition(b"\r\n")[0], seen.headers))
+        return plain_head(without_offer(head.partition(b"\r\n")[0], seen.headers))
     headers = dict(seen.headers)
     if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
         return None

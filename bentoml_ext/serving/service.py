@@ -24,7 +24,7 @@ from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels, packed_store
 from bentoml_ext.serving.schema import add_bulk, call_schema
-from bentoml_ext.serving.supervisor import end_server, ready, supervise
+from bentoml_ext.serving.supervisor import check_port, end_server, ready, supervise
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
@@ -218,6 +218,7 @@ def _check_start(inner: type[Classifier], prefix: str) -> None:
     # The settings are read late, as a bento may bring its own.
     require(*inner.settings.needed)
     check_arguments(inner)
+    check_port()
     welcome(inner.example, prefix)
 
 

@@ -19,10 +19,11 @@ from urllib.parse import quote
 import click
 from bentoml.exceptions import NotFound
 
-from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
+from bentoml_ext import internals
+from bentoml_ext.errors import BentoMLExtError, SelfTestFailed
 from bentoml_ext.serving import lifeline
 
-__all__ = ["FOR_GOOD", "end_server", "pin", "pinned", "ready", "supervise"]
+__all__ = ["FOR_GOOD", "check_port", "end_server", "pin", "pinned", "ready", "supervise"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.classifier")
@@ -35,20 +36,19 @@ VARIABLE = "_BENTOML_EXT_SUPERVISOR"
 
 FAILED, READY, RELOAD = ".failed", ".ready-", ".reload"
 METRICS = "metrics"
-LAST_PORT = 65535
 
 
 def supervise() -> None:
     """Called in every process that makes a service.
 
     In that of `bentoml serve`: end with an error when a worker calls `end_server`, start a new
-    worker at once for one that was ready, keep the metrics apart from those of other servers, and
-    say in one line why the port cannot be had. In a worker: end when that process does. In another
+    worker at once for one that was ready, and keep the metrics apart from those of other servers.
+    In a worker: end when that process does. In another
     process nothing changes, and with --reload, where the next edit may mend it, a worker that can
     never serve ends nothing.
 
     Raises:
-        ConfigError: the command line has no port, or there is no place for the folder.
+        ConfigError: there is no place for the folder of the server.
     """
     context = click.get_current_context(silent=True)
     if context is None:
@@ -64,9 +64,6 @@ def _begin(context: click.Context) -> None:
     # Not for workers, which import this module too.
     from bentoml_ext.arbiter import use_metrics_folder, watch_over
 
-    port = context.params.get("port")
-    if port is not None and not 0 <= port <= LAST_PORT:
-        raise ConfigError(f"Expected a port up to {LAST_PORT}, got {port} - at --port.")
     folder = lifeline.begin()
     os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
     if context.params.get("reload"):
@@ -74,6 +71,19 @@ def _begin(context: click.Context) -> None:
     use_metrics_folder(folder / METRICS)
     watch_over(_Workers(folder))
     context.call_on_close(partial(_end, folder))
+
+
+def check_port() -> None:
+    """Called in the process of `bentoml serve` before it listens: find that it can.
+
+    Raises:
+        ConfigError: says why not.
+    """
+    from bentoml_ext.arbiter import check_free
+
+    context = click.get_current_context(silent=True)
+    if context is not None and context.command.name == "serve":
+        check_free(*internals.listens_on(context.params))
 
 
 class _Workers:
