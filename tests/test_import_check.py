@@ -131,7 +131,7 @@ def test_an_import_without_a_check_says_what_it_assumed(home: Path) -> None:
 
 
 def test_a_file_of_the_vectorizers_own_rows_is_no_file_of_applications(tmp_path: Path) -> None:
-    booster, vectorizer, said = model_of(MADE, dense=True, sparse=False)
+    booster, vectorizer, said = model_of(MADE, dense=False, sparse=False)
     rows = pd.DataFrame(vectorizer.transform(MADE), columns=vectorizer.feature_names_)
     path = tmp_path / "rows.parquet"
     rows.assign(probability=said).to_parquet(path)
