@@ -6,11 +6,14 @@ them moves.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bentoml._internal import log
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.context import trace_context
 
 __all__ = [
     "Asked",
@@ -59,6 +62,33 @@ def has_plain_answers(service: Any) -> bool:
         or BentoMLContainer.logging_formatting.get() != {"trace_id": "032x", "span_id": "016x"}
         or BentoMLContainer.tracing.excluded_urls.get()
     )
+
+
+def plain_log(logger: logging.Logger) -> tuple[logging.StreamHandler[Any], str, str] | None:
+    """Where a logger's lines go, if BentoML words them and a stream takes them.
+
+    Returns:
+        The handler, the format of the time, and what stands between time and message; None where
+        something else than BentoML's own logging is set up.
+    """
+    while not logger.handlers and logger.propagate and logger.parent is not None:
+        logger = logger.parent
+    if len(logger.handlers) != 1 or logger.propagate:
+        return None
+    (handler,) = logger.handlers
+    formatter = handler.formatter
+    filters: list[Any] = [type(one) for one in handler.filters]
+    if type(handler) is not logging.StreamHandler or type(formatter) is not logging.Formatter:
+        return None
+    if formatter._fmt != log.TRACED_LOG_FORMAT or filters != [log.TraceRecordFilter]:
+        return None
+    return handler, formatter.datefmt or log.DATE_FORMAT, f" [INFO] [{log._component_name()}] "
+
+
+def service_of_traces() -> str | None:
+    """The name that BentoML's lines give the service."""
+    name: str | None = trace_context.service_name
+    return name
 
 
 def wrap_sampler(wrap: Callable[[Any], Any]) -> None:

@@ -136,6 +136,7 @@ class ObservedRound(Round):
                 # One failure is one caller's: the others still get their own answers.
                 logger.exception("An answer could not be sent.")
                 caller.abort()
+        self._observer.flush()
 
     def _send(self, caller: ObservedCaller, body: bytes, head: Head, seconds: float) -> None:
         answer = self._answer(caller, body)

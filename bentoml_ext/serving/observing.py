@@ -7,14 +7,12 @@ itself, and hands on to BentoML only the requests that are sampled, whose spans 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import propagate, trace
 from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -129,10 +127,14 @@ class Observer:
     def log(
         self, caller: Caller, seen: Seen, span: SpanContext, answer: Answer, seconds: float
     ) -> None:
-        """Write the line of a request that was answered, where the access log is on."""
+        """Keep the line of a request that was answered, where the access log is on."""
         if self.access_log is not None and seen.told:
-            with _within(span):
-                self.access_log.write(caller, seen.told, answer, seconds)
+            self.access_log.write(caller, seen.told, answer, seconds, span)
+
+    def flush(self) -> None:
+        """Write the lines that `log` was given."""
+        if self.access_log is not None:
+            self.access_log.flush()
 
     def trace_of(self, seen: Seen, request_id: int) -> SpanContext:
         """The trace of a request that is answered without a span: its client's, or a new one."""
@@ -141,16 +143,6 @@ class Observer:
         else:
             flags, trace_id = TraceFlags(0), random.getrandbits(128)
         return SpanContext(trace_id, request_id, False, flags)
-
-
-@contextmanager
-def _within(span: SpanContext) -> Iterator[None]:
-    """A block whose log records carry the ids of a request, as BentoML's do."""
-    token = context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
-    try:
-        yield
-    finally:
-        context.detach(token)
 
 
 def _parent(headers: Headers) -> SpanContext | None:

@@ -123,6 +123,7 @@ class Shortcut:
         if self._observer is not None and seen is not None and span is not None:
             caller = (scope.get("client"), scope["scheme"])
             self._observer.log(caller, seen, span, (status, headers), seconds)
+            self._observer.flush()
 
     def _see(self, scope: Scope) -> Seen | None:
         """What is to be observed of a request; decides whether it is sampled."""
