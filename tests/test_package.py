@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
+import msgspec
 import pytest
 
 from bentoml_ext.encoder import Application
@@ -131,6 +132,17 @@ def test_every_requirement_is_pinned_to_what_built_it(moved: Moved) -> None:
     assert found["bentoml-ext"].startswith("0.1.0+sha")
     assert "xgboost" not in found
     assert uv("pip", "check", "--python", moved.python) == ""
+
+
+def test_its_document_tells_of_no_arrow_because_it_has_no_pyarrow(
+    moved: Moved, server: Server
+) -> None:
+    built = msgspec.yaml.decode((moved.folder / "apis" / "openapi.yaml").read_bytes())
+    served = server.client.get("/docs.json").json()
+
+    for told in (built, served):
+        content = told["paths"]["/classify_batch"]["post"]["requestBody"]["content"]
+        assert content.keys() == {"application/json", "application/x-ndjson"}
 
 
 def test_its_container_installs_the_same(moved: Moved, tmp_path: Path) -> None:

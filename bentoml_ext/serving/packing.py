@@ -18,7 +18,7 @@ from bentoml_ext.backends import libraries
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.names import some_of
 from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.requirements import requirements
+from bentoml_ext.serving.requirements import has_arrow, requirements
 from bentoml_ext.serving.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
@@ -146,6 +146,12 @@ class PackedImage(Image):
         folder = bento_fs / "env" / "python"
         lines = requirements(image.python_requirements, self.needed, folder)
         image.python_requirements = "\n".join([*lines, image.python_requirements])
+        document = bento_fs / "apis" / "openapi.yaml"
+        if document.is_file() and not has_arrow(image.python_requirements):
+            from bentoml_ext.serving.openapi import without_arrow
+
+            # It was written by this environment, before the bento's own was known.
+            document.write_bytes(without_arrow(document.read_bytes()))
         return super().freeze(bento_fs, envs, platform_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import requires
 from pathlib import Path
@@ -13,13 +14,16 @@ from packaging.utils import canonicalize_name
 from bentoml_ext.distributions import installed
 from bentoml_ext.serving.carried import NAME, write_wheel
 
-__all__ = ["requirements"]
+__all__ = ["has_arrow", "requirements"]
 
 ALWAYS: Final = ("numpy", "msgspec", "uvicorn", "uvloop", "httptools")
 """What every serving process needs, besides BentoML, which adds itself."""
 
 WHEELS: Final = "wheels"
 """Folder beside a bento's requirements."""
+
+WITH_ARROW: Final = {"bulk", "pipelines", "pipelines-cpu", "ray"}
+"""Extras of ours with pyarrow in them."""
 
 VARIANTS: Final = ("cpu", "directml", "gpu", "migraphx", "openvino", "qnn", "rocm", "silicon")
 """NAME-cpu and so on provide the module NAME, too."""
@@ -41,6 +45,13 @@ def requirements(given: str, needed: Sequence[str], folder: Path) -> Iterator[st
     for library in dict.fromkeys((*ALWAYS, *needed)):
         if not named.keys() & {library, *(f"{library}-{variant}" for variant in VARIANTS)}:
             yield _pinned(library)
+
+
+def has_arrow(lines: str) -> bool:
+    """Whether lines of requirements install pyarrow, themselves or by an extra of ours."""
+    found = re.findall(rf"^{NAME}\[([^]]*)\]", lines.replace("_", "-"), re.MULTILINE)
+    extras = {extra.strip() for text in found for extra in text.split(",")}
+    return bool(WITH_ARROW & extras) or "pyarrow" in _named(lines)
 
 
 def _pinned(library: str) -> str:

@@ -23,7 +23,7 @@ from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.final import check_instance, check_service
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels, packed_store
-from bentoml_ext.serving.schema import add_bulk, call_schema
+from bentoml_ext.serving.schema import call_schema
 from bentoml_ext.serving.supervisor import check_port, end_server, ready, supervise
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
@@ -123,16 +123,18 @@ class ClassifierService(bentoml.Service[Any]):
 
     @property
     def openapi_spec(self) -> Any:
-        """BentoML's, with the model, its policy and proof, and the media types of bulk requests."""
-        from bentoml_ext.serving.media import FORMATS
+        """BentoML's, with the model, its policy and proof, and all that our routes answer."""
+        from bentoml_ext.serving.openapi import complete
 
         spec = super().openapi_spec
-        add_bulk(spec.paths["/classify_batch"].post, FORMATS)
+        complete(spec, self.name)
         # BentoML's own words are five badges, which a browser fetches from five other machines.
         own = cleandoc(self.inner.__doc__ or "") if BADGE in self.doc else self.doc
         says = self.inner.contract.introduction(own)
+        # BentoML writes Python's None where there is no bento.
+        version = str(self.bento.tag.version) if self.bento else "dev"
         # BentoML's team, which it names, does not answer for this service.
-        return evolve(spec, info=evolve(spec.info, description=says, contact=None))
+        return evolve(spec, info=evolve(spec.info, description=says, contact=None, version=version))
 
     def schema(self) -> dict[str, Any]:
         """What BentoML's clients read: its own, but that fields may be given by name."""
@@ -164,7 +166,7 @@ class ClassifierService(bentoml.Service[Any]):
             one.inner.model.choose(settings.model)
         # BentoML hands these to the workers; they were made when this module was imported, before
         # the bento was known.
-        for env in self.envs:
+        for env in (env for one in self.ours() for env in one.envs):
             if env.name == "BACKEND":
                 env.value = settings.backend
 

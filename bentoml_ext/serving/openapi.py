@@ -1,0 +1,148 @@
+"""OpenAPI: what a service answers besides 200, its GET /model, and the media types it has here."""
+
+from __future__ import annotations
+
+import importlib.util
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from attrs import evolve
+
+from bentoml_ext.serving.media import ARROW, FORMATS
+from bentoml_ext.serving.schema import Schema, add_bulk
+
+__all__ = ["complete", "without_arrow"]
+
+ERROR: Final[Schema] = {
+    "type": "object",
+    "title": "Error",
+    "required": ["error"],
+    "properties": {"error": {"type": "string", "description": "What is wrong, and what to do."}},
+}
+
+REFUSAL: Final[Schema] = {
+    "type": "object",
+    "title": "Refusal",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string", "description": "What is wrong, in a sentence."},
+        "index": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Of a batch: which application, from 0.",
+        },
+        "field": {
+            "type": "string",
+            "description": "Which field; absent where the whole body is wrong.",
+        },
+        "expected": {"type": "string", "description": "What is taken there, in words."},
+        "got": {"type": "string", "description": "What came, in words."},
+    },
+    "example": {
+        "error": "Expected a finite number in years, at least 0, got -1 - at field 'age'.",
+        "field": "age",
+        "expected": "a finite number in years, at least 0",
+        "got": "-1",
+    },
+}
+
+ANSWERS: Final = {
+    HTTPStatus.BAD_REQUEST: ("An application that breaks a rule, or no JSON.", "Refusal"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "More applications or bytes than one request may have.",
+        "Error",
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("A content type or encoding not read here.", "Error"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("More requests at once than the service takes.", "Error"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("A fault of the server; its log says which.", "Error"),
+    HTTPStatus.GATEWAY_TIMEOUT: ("The time for a request is over.", "Error"),
+}
+"""What a hot route answers besides 200, each with the schema of its body."""
+
+NULL: Final[Schema] = {"type": "null"}
+
+MODEL: Final[Schema] = {
+    "tags": ["Service APIs"],
+    "summary": "The model that answers",
+    "description": "Tag, backend, versions, fields with their rules, policy, proof and self-test.",
+    "responses": {
+        HTTPStatus.OK.value: {
+            "description": "Successful Response",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "title": "Model",
+                        "required": ["tag", "backend", "fields", "policy", "proof"],
+                        "properties": {
+                            "tag": {"type": "string"},
+                            "backend": {"type": "string"},
+                            "fields": {"type": "array", "items": {"type": "object"}},
+                            "policy": {"type": "object"},
+                            "proof": {"type": "object"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+}
+
+
+def complete(spec: Any, name: str) -> None:
+    """Tell in BentoML's document what our routes do, and keep it a valid one.
+
+    Args:
+        spec: BentoML's, to be changed.
+        name: of the service.
+    """
+    hot = {path: spec.paths[path].post for path in ("/classify", "/classify_batch")}
+    add_bulk(hot["/classify_batch"], formats_here())
+    for operation in hot.values():
+        responses = operation["responses"]
+        # BentoML tells of it on every route.
+        responses.pop(HTTPStatus.NOT_FOUND.value, None)
+        responses |= {status.value: _answer(*told) for status, told in ANSWERS.items()}
+    model = MODEL | {"operationId": f"{name}__model", "x-bentoml-name": "model"}
+    spec.paths["/model"] = type(spec.paths["/classify"])(get=model)
+    spec.components["schemas"] |= {"Refusal": REFUSAL, "Error": ERROR}
+    for part in (*(path.post for path in spec.paths.values() if path.post), spec.components):
+        part.update(_valid(part))
+
+
+def formats_here() -> list[str]:
+    """The media types of bulk requests that can be read here."""
+    has_arrow = importlib.util.find_spec("pyarrow") is not None
+    return [name for name in FORMATS if name != ARROW or has_arrow]
+
+
+def without_arrow(document: bytes) -> bytes:
+    """A document in YAML that was written where pyarrow is, for where it is not."""
+    told = msgspec.yaml.decode(document)
+    operation = told["paths"]["/classify_batch"]["post"]
+    for side in (operation["requestBody"], *operation["responses"].values()):
+        side.get("content", {}).pop(ARROW, None)
+    return msgspec.yaml.encode(told)
+
+
+def _answer(description: str, schema: str) -> Schema:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _valid(part: Any) -> Any:
+    """A part of BentoML's document as OpenAPI 3.0 has it, for tools that check.
+
+    BentoML leaves in it a mark for its own client, and the null type of a later OpenAPI.
+    """
+    if isinstance(part, list):
+        return [_valid(inner) for inner in part]
+    if isinstance(part, dict):
+        told = {name: _valid(inner) for name, inner in part.items()}
+        if NULL in (choices := told.get("anyOf", ())):
+            told |= {"anyOf": [one for one in choices if one != NULL], "nullable": True}
+        return told
+    if hasattr(part, "root_input"):
+        return evolve(part, root_input=False, properties=_valid(part.properties))
+    return evolve(part, schema=_valid(part.schema)) if hasattr(part, "schema") else part
