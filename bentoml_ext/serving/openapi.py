@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from attrs import evolve
 
-from bentoml_ext.serving.media import ARROW, FORMATS
+from bentoml_ext.serving.media import ARROW, FORMATS, NDJSON
 from bentoml_ext.serving.schema import Schema, add_bulk
 
-__all__ = ["complete", "without_arrow"]
+__all__ = ["complete", "with_arrow"]
 
 ERROR: Final[Schema] = {
     "type": "object",
@@ -117,12 +117,14 @@ def formats_here() -> list[str]:
     return [name for name in FORMATS if name != ARROW or has_arrow]
 
 
-def without_arrow(document: bytes) -> bytes:
-    """A document in YAML that was written where pyarrow is, for where it is not."""
+def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:
+    """A document in YAML that one environment wrote, for another that has pyarrow or has not."""
     told = msgspec.yaml.decode(document)
     operation = told["paths"]["/classify_batch"]["post"]
     for side in (operation["requestBody"], *operation["responses"].values()):
-        side.get("content", {}).pop(ARROW, None)
+        if (content := side.get("content", {})) and NDJSON in content:
+            content.pop(ARROW, None)
+            content |= {ARROW: content[NDJSON]} if has_arrow else {}
     return msgspec.yaml.encode(told)
 
 

@@ -147,11 +147,12 @@ class PackedImage(Image):
         lines = requirements(image.python_requirements, self.needed, folder)
         image.python_requirements = "\n".join([*lines, image.python_requirements])
         document = bento_fs / "apis" / "openapi.yaml"
-        if document.is_file() and not has_arrow(image.python_requirements):
-            from bentoml_ext.serving.openapi import without_arrow
+        if document.is_file():
+            from bentoml_ext.serving.openapi import with_arrow
 
             # It was written by this environment, before the bento's own was known.
-            document.write_bytes(without_arrow(document.read_bytes()))
+            has = has_arrow(image.python_requirements)
+            document.write_bytes(with_arrow(document.read_bytes(), has_arrow=has))
         return super().freeze(bento_fs, envs, platform_)
 
 
