@@ -138,7 +138,12 @@ class Encoder:
             InvalidApplication: names the field, what it takes and what came.
         """
         for error in self.wrong(application):
-            raise error
+            try:
+                raise error
+            finally:
+                # The error knows this frame: if the frame knew the error, both would stay, and the
+                # application with them, until the collector comes.
+                del error
 
     def wrong(self, application: Any) -> Iterator[InvalidApplication]:
         """All that `check` could say of an application, field by field."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,17 @@ import pyarrow as pa
 from bentoml_ext.encoder import Application
 from tests.servers import Server
 
-__all__ = ["ARROW", "BOTH", "NDJSON", "arrow_of", "bulk", "ndjson_of", "said", "stream_of"]
+__all__ = [
+    "ARROW",
+    "BOTH",
+    "NDJSON",
+    "arrow_of",
+    "bulk",
+    "ndjson_of",
+    "old_bomb",
+    "said",
+    "stream_of",
+]
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
@@ -57,3 +68,21 @@ def said(answer: httpx.Response) -> list[dict[str, Any]]:
         return [json.loads(line) for line in answer.text.splitlines()]
     rows: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
     return rows
+
+
+def old_bomb(size: int) -> bytes:
+    """An Arrow stream as 0.17 compressed it, of one column `n`, whose zeros take so many bytes."""
+    for rest in range(size, size + 4096, 8):
+        packed = pa.compress(bytes(rest), codec="zstd", asbytes=True)
+        if len(packed) % 8 == 0:
+            break
+    buffer = pa.py_buffer(struct.pack("<q", rest) + packed)
+    column = pa.Array.from_buffers(pa.float64(), buffer.size // 8, [None, buffer])
+    batch = pa.RecordBatch.from_arrays([column], ["n"])
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V4)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        how = pa.KeyValueMetadata({"ARROW:experimental_compression": "zstd"})
+        writer.write_batch(batch, custom_metadata=how)
+    made: bytes = sink.getvalue().to_pybytes()
+    return made

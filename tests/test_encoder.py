@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,23 @@ GOOD = {"age": 30, "home": "rent", "income": 1200.5}
 @pytest.fixture
 def encoder() -> Encoder:
     return Encoder(["age", "home=owner", "home=rent", "income"], FIELDS)
+
+
+def test_a_refused_application_is_not_kept() -> None:
+    class Known(dict[str, Any]):
+        """A dict that can be watched."""
+
+    gc.disable()
+    try:
+        application = Known(age="old")
+        watched = weakref.ref(application)
+        with pytest.raises(InvalidApplication):
+            Encoder(["age"]).check(application)
+        del application
+
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 def bits(rows: npt.NDArray[Any]) -> list[list[int]]:

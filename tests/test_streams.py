@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from models.synthetic import generate
 from models.training import Trained
+from tests.bulk_bodies import old_bomb
 from tests.bulk_bodies import stream_of as stream
 from tests.small import assert_same_bits
 
@@ -169,6 +171,39 @@ def test_what_unpacks_to_more_than_it_may_is_not_unpacked(codec: str) -> None:
         assert pa.Table.from_batches(read(data, max_bytes=size)).num_rows == len(batch)
         with pytest.raises(TooLarge, match="bytes when unpacked"):
             read(data, max_bytes=size - 1)
+
+
+def test_what_arrow_0_17_compressed_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = old_bomb(8_000_000)
+    assert len(data) < 2000
+
+    assert len(read(data, max_bytes=9_000_000)[-1]) == 34
+    with pytest.raises(TooLarge, match="at most 7000000 bytes when unpacked"):
+        read(data, max_bytes=7_000_000)
+    # An operator's own file: of each record batch, whatever all of them take.
+    monkeypatch.setattr(streams, "MAX_UNPACKED_BYTES", 7_000_000)
+    with pytest.raises(TooLarge, match="Write smaller record batches"):
+        read(data)
+
+
+def test_an_operators_file_may_unpack_to_more_than_one_batch_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = pa.RecordBatch.from_pydict({"n": np.zeros(1000)})
+    monkeypatch.setattr(streams, "MAX_UNPACKED_BYTES", 8000)
+
+    assert len(read(stream(*[batch] * 5, compression="zstd"))) == 6
+
+
+@pytest.mark.parametrize("claim", [2**62, 8, 0, -1, -2, -(2**63)])
+def test_a_buffer_that_lies_about_its_size_takes_no_memory(claim: int) -> None:
+    batch = pa.RecordBatch.from_pydict({"n": np.zeros(100_000)})
+    data = stream(batch, compression="zstd")
+    lying = data.replace(struct.pack("<q", 800_000), struct.pack("<q", claim))
+    assert lying != data
+
+    with pytest.raises((InvalidApplication, TooLarge)):
+        read(lying, max_bytes=10**6)
 
 
 def test_looking_at_messages_changes_nothing(trained: Trained) -> None:

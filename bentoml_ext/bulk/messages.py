@@ -18,7 +18,10 @@ from bentoml_ext.errors import TooLarge
 if TYPE_CHECKING:
     from bentoml_ext.bulk.streams import Readable
 
-__all__ = ["Messages"]
+__all__ = ["Messages", "unpacked_size"]
+
+SIZE_BYTES = 8
+"""Of the size at the beginning of a compressed buffer."""
 
 CONTINUATION = b"\xff\xff\xff\xff"
 
@@ -28,20 +31,26 @@ DICTIONARY_DATA = 1
 BATCH_BUFFERS = 2
 BATCH_COMPRESSION = 3
 
+V4_COMPRESSION = b"ARROW:experimental_compression"
+"""Key of a message's metadata by which Arrow 0.17 says that a batch is compressed; Arrow still
+reads it. It is looked for wherever it may stand in the metadata."""
+
 
 class Messages:
     """The same stream as a file again, which ends before it unpacks to too much.
 
     Args:
         file: an Arrow IPC stream.
-        max_bytes: that all its compressed buffers may unpack to.
+        max_bytes: that its compressed buffers may unpack to.
+        each: whether that is said of one message, and not of all of them together.
     """
 
     closed = False
 
-    def __init__(self, file: Readable, max_bytes: int) -> None:
+    def __init__(self, file: Readable, max_bytes: int, *, each: bool = False) -> None:
         self._messages = pa.ipc.MessageReader.open_stream(file)
         self._left = self._max_bytes = max_bytes
+        self._each = each
         self._parts: deque[memoryview] = deque()
 
     def read(self, size: int) -> memoryview:
@@ -66,11 +75,14 @@ class Messages:
             message = self._messages.read_next_message()
         except StopIteration:
             return False
-        self._left -= _unpacked(message)
+        if self._each:
+            self._left = self._max_bytes
+        self._left -= unpacked_size(message)
         if self._left < 0:
+            way_out = "Write smaller record batches" if self._each else "Send the stream in parts"
             raise TooLarge(
                 f"Expected at most {self._max_bytes} bytes when unpacked, got more - at a "
-                "compressed record batch. Send the stream in parts."
+                f"compressed record batch. {way_out}."
             )
         head = memoryview(message.metadata)
         self._parts += [memoryview(CONTINUATION), memoryview(struct.pack("<i", len(head))), head]
@@ -79,8 +91,12 @@ class Messages:
         return True
 
 
-def _unpacked(message: pa.Message) -> int:
-    """Bytes that the compressed buffers of a message say they take."""
+def unpacked_size(message: pa.Message) -> int:
+    """Bytes that the compressed buffers of a message say they take.
+
+    Raises:
+        struct.error, ValueError: the message is broken.
+    """
     if message.type not in ("record batch", "dictionary"):
         return 0
     head = memoryview(message.metadata)
@@ -88,14 +104,20 @@ def _unpacked(message: pa.Message) -> int:
     batch = _target(head, root, MESSAGE_HEADER)
     if message.type == "dictionary":
         batch = _target(head, batch, DICTIONARY_DATA)
-    if not _place(head, batch, BATCH_COMPRESSION):
+    if not _place(head, batch, BATCH_COMPRESSION) and V4_COMPRESSION not in bytes(head):
         return 0
     buffers = _target(head, batch, BATCH_BUFFERS)
     (count,) = struct.unpack_from("<I", head, buffers)
-    places = np.frombuffer(head, "<i8", 2 * count, buffers + 4).reshape(-1, 2).tolist()
-    sizes = [struct.unpack_from("<q", message.body, at)[0] for at, length in places if length > 8]
-    # -1 says that a buffer is not compressed after all.
-    return sum(size for size in sizes if size > 0)
+    places = np.frombuffer(head, "<i8", 2 * count, buffers + 4).reshape(-1, 2)
+    begins = places[places[:, 1] >= SIZE_BYTES, 0]
+    body = memoryview(message.body or b"")
+    if len(begins) and not (begins.min() >= 0 and begins.max() <= len(body) - SIZE_BYTES):
+        raise ValueError("a buffer outside of its message")
+    if (begins % SIZE_BYTES).any():
+        raise ValueError("a buffer that does not begin at a multiple of 8")
+    sizes = np.frombuffer(body, "<i8", len(body) // SIZE_BYTES)[begins // SIZE_BYTES]
+    # -1 says that a buffer is not compressed after all. Sums in Python: int64 may overflow.
+    return sum(sizes[sizes > 0].tolist())
 
 
 def _place(data: memoryview, table: int, number: int) -> int:

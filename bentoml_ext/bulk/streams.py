@@ -39,6 +39,10 @@ MAX_VIEW_BYTES = 64 * 1024 * 1024
 """Texts of one slice: many views may share the same bytes, so that few make billions."""
 
 
+MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
+"""Of one record batch of the operator's own file: 40 million applications."""
+
+
 class Readable(Protocol):
     """A binary file, as far as it is needed."""
 
@@ -94,7 +98,8 @@ def arrow_batches(
         file: the stream, and nothing after it.
         wanted: names of the columns to yield; None for all.
         max_rows: of a batch; a longer one is cut.
-        max_bytes: that compressed buffers may unpack to, all together; None for no limit.
+        max_bytes: that compressed buffers may unpack to, all together; None for
+            `MAX_UNPACKED_BYTES` of each record batch.
 
     Returns:
         First an empty one, whose columns are all that came, so that they are judged: those that are
@@ -112,7 +117,10 @@ def arrow_batches(
     with _worded():
         # One thread: the others are for other requests.
         options = pa.ipc.IpcReadOptions(use_threads=False)
-        looked_at = file if max_bytes is None else Messages(file, max_bytes)
+        if max_bytes is None:
+            looked_at = Messages(file, MAX_UNPACKED_BYTES, each=True)
+        else:
+            looked_at = Messages(file, max_bytes)
         reader = pa.ipc.open_stream(looked_at, options=options)
         names = reader.schema.names
         places = [i for i, name in enumerate(names) if wanted is None or name in wanted]
