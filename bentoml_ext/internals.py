@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import bentoml
 import msgspec
@@ -28,6 +29,8 @@ from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddle
 from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
 from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 __all__ = [
     "Middlewares",
@@ -35,12 +38,17 @@ __all__ = [
     "answer_headers",
     "command_line_arguments",
     "create_model",
+    "hush_departures",
     "listens_on",
     "model_store_path",
     "refit",
     "request_timeout_s",
     "use_model_store",
 ]
+
+LOGS_EXCEPTIONS: Final = "bentoml._internal.server.http_app"
+AS_IT_CAME: Final = "bentoml_ext.as_it_came"
+"""Key of a scope whose path is a label: the request's own scope."""
 
 
 def command_line_arguments(words: Sequence[str] | None = None) -> dict[str, Any]:
@@ -189,12 +197,15 @@ class Middlewares:
     concurrency: asyncio.Semaphore | None = None
 
 
-def refit(app: Starlette, timeout: type[Any]) -> Middlewares:
+def refit(
+    app: Starlette, timeout: type[Any], label: Callable[[Scope], str] | None = None
+) -> Middlewares:
     """Put `timeout` in the place of BentoML's timeout middleware, and catch the others' instances.
 
     Args:
         app: BentoML's application, before its first request.
         timeout: middleware class that takes `timeout` seconds.
+        label: what the metrics call a request, by default by its path.
 
     Returns:
         Filled when the application starts.
@@ -202,8 +213,16 @@ def refit(app: Starlette, timeout: type[Any]) -> Middlewares:
     caught = Middlewares()
 
     def metrics(app: Any, **options: Any) -> Any:
-        caught.metrics = RunnerTrafficMetricsMiddleware(app, **options)
-        return caught.metrics
+        counting = caught.metrics = RunnerTrafficMetricsMiddleware(
+            lambda scope, *rest: app(scope.get(AS_IT_CAME, scope), *rest), **options
+        )
+
+        async def labelled(scope: Scope, receive: Receive, send: Send) -> None:
+            if label is not None and "path" in scope and (name := label(scope)) != scope["path"]:
+                scope = {**scope, "path": name, AS_IT_CAME: scope}
+            await counting(scope, receive, send)
+
+        return labelled
 
     def concurrency(app: Any, **options: Any) -> Any:
         made = MaxConcurrencyMiddleware(app, **options)
@@ -218,6 +237,15 @@ def refit(app: Starlette, timeout: type[Any]) -> Middlewares:
     for middleware in app.user_middleware:
         middleware.cls = stand_ins.get(middleware.cls, middleware.cls)
     return caught
+
+
+def hush_departures() -> None:
+    """Let BentoML log no traceback where a client has left in the middle of its request."""
+    logging.getLogger(LOGS_EXCEPTIONS).addFilter(_is_no_departure)
+
+
+def _is_no_departure(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))
 
 
 class Series:

@@ -164,6 +164,14 @@ def test_bentoml_puts_the_middlewares_in_that_are_replaced() -> None:
     assert {TimeoutMiddleware, RunnerTrafficMetricsMiddleware, MaxConcurrencyMiddleware} <= found
 
 
+def test_what_an_api_method_raises_is_logged_by_the_logger_that_is_hushed() -> None:
+    from _bentoml_impl.server import app  # type: ignore[import-untyped]
+    from bentoml._internal.server import http_app
+
+    assert app.log_exception is http_app.log_exception
+    assert http_app.logger.name == internals.LOGS_EXCEPTIONS
+
+
 def test_the_metrics_middleware_has_its_series() -> None:
     made = RunnerTrafficMetricsMiddleware(Starlette())
     assert not made._is_setup

@@ -25,6 +25,7 @@ from starlette.types import Scope
 from bentoml_ext import internals
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.field import words
+from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.media import FORMATS, Format, format_of
 from bentoml_ext.serving.upload import Upload, check_bytes
 from bentoml_ext.serving.verdicts import Verdicts, judge
@@ -32,13 +33,10 @@ from bentoml_ext.serving.verdicts import Verdicts, judge
 if TYPE_CHECKING:
     from bentoml_ext.serving.classifier import Classifier
 
-__all__ = ["BulkRoute"]
+__all__ = ["BulkRoute", "is_bulk"]
 
 AT_ONCE = 4
 """Requests that are read at a time; others wait. Each holds a thread and a block."""
-
-GONE = 499
-"""Nobody reads this status, but the metrics have it: nginx's, for a client that went away."""
 
 _logger = logging.getLogger("bentoml_ext.bulk")
 
@@ -58,7 +56,7 @@ class BulkRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Only ever a full match: what is wrong with another request is not said here."""
         match, child = super().matches(scope)
-        if match is Match.FULL and _media_type(Request(scope)) in FORMATS:
+        if match is Match.FULL and is_bulk(scope):
             return match, child
         return Match.NONE, {}
 
@@ -108,6 +106,11 @@ class BulkRoute(Route):
         limits = classifier.settings
         encoded = upload.while_wanted(form.encoded(upload, limits.max_bulk_bytes))
         return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
+
+
+def is_bulk(scope: Scope) -> bool:
+    """Whether a request to this route's path is one of its own, by its content type."""
+    return _media_type(Request(scope)) in FORMATS
 
 
 def _media_type(request: Request) -> str:

@@ -61,16 +61,24 @@ class Route:
         handler: what answers it.
         headers: of every answer, but for length, request id and the backend of a `Named` one.
         tally: counts its answers; None where metrics are off.
+        max_bytes: of a body; a longer one is handed on, to be refused.
 
     Raises:
         ValueError: a header that would break the head of an answer.
     """
 
-    def __init__(self, handler: Handler, headers: Headers, tally: Tally | None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        headers: Headers,
+        tally: Tally | None,
+        max_bytes: int = 16 * 1024 * 1024,
+    ) -> None:
         for name, value in headers:
             if CONTROL.search(name + value):
                 raise ValueError(f"Expected a header, got {name!r}: {value!r}.")
         self.headers = headers
+        self.max_bytes = max_bytes
         self._handler = handler
         self._tally = tally
 

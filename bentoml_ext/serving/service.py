@@ -13,8 +13,10 @@ import bentoml
 import msgspec
 from attrs import evolve
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from bentoml_ext import internals, observation, telemetry
 from bentoml_ext.backends import require
@@ -30,6 +32,7 @@ from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
+    from bentoml_ext.serving.limits import Limit
     from bentoml_ext.serving.shortcut import Shortcut
 
 __all__ = ["ClassifierService", "service", "service_for"]
@@ -66,6 +69,8 @@ class ClassifierService(bentoml.Service[Any]):
         """BentoML's application with GET /model, and the shortcut in front of it."""
         from bentoml_ext.serving.bulk import BulkRoute
         from bentoml_ext.serving.connection import place
+        from bentoml_ext.serving.endpoints import endpoint_of
+        from bentoml_ext.serving.limits import BodyLimit
         from bentoml_ext.serving.page import keep_to_itself
         from bentoml_ext.serving.process import settle
         from bentoml_ext.serving.shortcut import Shortcut
@@ -76,7 +81,10 @@ class ClassifierService(bentoml.Service[Any]):
         keep_to_itself(app, self.name)
         # Before BentoML's own route of this path, which takes what this one leaves.
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
-        middlewares = internals.refit(app, PromptTimeout)
+        # The innermost: what it refuses is counted, traced, logged and timed.
+        app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
+        middlewares = internals.refit(app, PromptTimeout, endpoint_of(app.router.routes))
+        internals.hush_departures()
         if observation.asked().rate is not None:
             from bentoml_ext.serving.observing import Decided
 
@@ -101,6 +109,7 @@ class ClassifierService(bentoml.Service[Any]):
 
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
+        from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES
         from bentoml_ext.serving.observing import Observer
         from bentoml_ext.serving.route import Route
         from bentoml_ext.serving.tally import Tally
@@ -113,13 +122,28 @@ class ClassifierService(bentoml.Service[Any]):
             "server": f"BentoML Service/{self.name}",
         }
         headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
+        sizes = {"classify": MAX_APPLICATION_BYTES, "classify_batch": MAX_BATCH_BYTES}
         routes = {}
         for name, handler in classifier.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
             tally = None if metrics is None else Tally(internals.Series(metrics, path))
-            routes[path] = Route(handler, headers, tally)
+            routes[path] = Route(handler, headers, tally, sizes[name])
         shortcut.open(routes, middlewares.concurrency, Observer.of_settings())
+
+    def _limit(self, scope: Scope) -> Limit | None:
+        """Of the body of a request; None where its route sees to that."""
+        from bentoml_ext.serving.bulk import is_bulk
+        from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
+
+        if scope["path"] == self._path("classify"):
+            return Limit(MAX_APPLICATION_BYTES, "Send one, or many to /classify_batch")
+        if scope["path"] != self._path("classify_batch"):
+            most = self.inner.settings.max_bulk_bytes
+            return Limit(most, "The server's limit is MAX_BULK_BYTES")
+        if is_bulk(scope):
+            return None
+        return Limit(MAX_BATCH_BYTES, "Send fewer at once, or send them as application/x-ndjson")
 
     @property
     def openapi_spec(self) -> Any:

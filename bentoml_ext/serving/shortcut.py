@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_ext.serving.head import is_json
+from bentoml_ext.serving.limits import declared
 from bentoml_ext.serving.route import Headers, Route
 from bentoml_ext.serving.timeout import DEADLINE, too_late
 from bentoml_ext.serving.wire import Wire
@@ -25,13 +26,10 @@ from bentoml_ext.serving.wire import Wire
 if TYPE_CHECKING:
     from bentoml_ext.serving.observing import Observer, Seen
 
-__all__ = ["MAX_BODY_BYTES", "SAMPLED", "Shortcut"]
+__all__ = ["SAMPLED", "Shortcut"]
 
 SAMPLED: Final = "bentoml_ext.sampled"
 """Key of a scope: whether its trace is sampled, if that has been decided before."""
-
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""A longer body is BentoML's: 10 000 applications take 2 MB."""
 
 
 class Shortcut:
@@ -97,6 +95,9 @@ class Shortcut:
         )
 
     async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        if declared(scope["headers"]) > route.max_bytes:
+            await self.app(scope, receive, send)
+            return
         began = perf_counter()
         seen = self._see(scope)
         if scope.get(SAMPLED):
@@ -143,7 +144,7 @@ class Shortcut:
             scope[DEADLINE] = asyncio.get_running_loop().time() + self.timeout_s
         try:
             async with asyncio.timeout_at(scope.get(DEADLINE)), self._concurrency or nullcontext():
-                request = await _read(receive, messages)
+                request = await _read(receive, messages, route.max_bytes)
                 found = None if request is None else await route.answer(request)
         except TimeoutError:
             if self.timeout_s is None:
@@ -157,17 +158,18 @@ class Shortcut:
         return 200, [*route.headers_of(found), length, name], found
 
 
-async def _read(receive: Receive, messages: list[Message]) -> bytes | None:
+async def _read(receive: Receive, messages: list[Message], max_bytes: int) -> bytes | None:
     """The body, or None if it is too long or the client has gone; `messages` keeps what came."""
     size = 0
-    while size <= MAX_BODY_BYTES:
+    while True:
         messages.append(message := await receive())
         if message["type"] != "http.request":
             return None
         size += len(message.get("body", b""))
+        if size > max_bytes:
+            return None
         if not message.get("more_body"):
             return b"".join(message.get("body", b"") for message in messages)
-    return None
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:

@@ -114,7 +114,7 @@ class Wire:
         if round_ is None or len(head) > HEAD_BYTES:
             return None
         length = plain_length(head)
-        if length is None or length > AT_ONCE_BYTES:
+        if length is None or length > round_.max_bytes:
             return None
         if len(self._plain) == HEADS:
             # All at once: who sends a new head every time gets nothing from remembering.
@@ -128,6 +128,7 @@ class Round:
 
     def __init__(self, route: Route) -> None:
         self._route = route
+        self.max_bytes = min(AT_ONCE_BYTES, route.max_bytes)
         self._arrived: list[tuple[Caller, bytes, bytes, float]] = []
         self._fixed = b"".join(b"%b: %b\r\n" % header for header in route.headers)
         # A server makes a new list once a second, when the date changes.

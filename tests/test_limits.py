@@ -1,0 +1,141 @@
+"""Too long bodies, paths that nobody has, clients that leave: refused, counted, forgotten."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import bentoml
+import pytest
+
+from models.fields import EXAMPLE
+from tests.bulk_bodies import NDJSON
+from tests.servers import Server, eventually, serve
+from tests.spied import worker_of
+
+MB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def stock(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
+    """A server without the shortcut."""
+    with serve(home, FASTPATH="off") as server:
+        yield server
+
+
+@pytest.fixture(params=["onnx_server", "stock"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """A server with the shortcut, and one without."""
+    made: Server = request.getfixturevalue(request.param)
+    return made
+
+
+def opened(
+    server: Server, *, path: str = "/classify", length: str, kind: str = ""
+) -> socket.socket:
+    """A connection on which the head of a request has been sent."""
+    made = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    kind = kind or "application/json"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{length}\r\n\r\n"
+    made.sendall(head.encode())
+    return made
+
+
+def counted(server: Server, endpoint: str, status: int) -> float:
+    """Answers of that status so far, as the metrics have it."""
+    wanted = f'endpoint="{endpoint}",http_response_code="{status}"'
+    lines = server.client.get("/metrics").text.splitlines()
+    found = [line for line in lines if "request_total" in line and wanted in line]
+    return sum(float(line.rpartition(" ")[2]) for line in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "way_out"),
+    [
+        ("/classify", MB, "many to /classify_batch"),
+        ("/classify_batch", 16 * MB, "application/x-ndjson"),
+        ("/nowhere", 256 * MB, "MAX_BULK_BYTES"),
+    ],
+)
+def test_a_long_body_is_refused_before_it_is_read(
+    server: Server, path: str, size: int, way_out: str
+) -> None:
+    with closing(opened(server, path=path, length=f"Content-Length: {size + 1}")) as connection:
+        answer = ""
+        while "}" not in answer:
+            answer += connection.recv(10_000).decode()
+
+    assert answer.startswith("HTTP/1.1 413 ")
+    assert f"Expected at most {size} bytes, got more" in answer
+    assert way_out in answer
+
+
+@pytest.mark.parametrize(("path", "size"), [("/classify", MB), ("/classify_batch", 16 * MB)])
+def test_the_longest_body_is_taken_and_one_byte_more_is_413(
+    server: Server, path: str, size: int
+) -> None:
+    value = EXAMPLE if path == "/classify" else [EXAMPLE]
+    longest = json.dumps(value).encode().ljust(size)
+
+    def answer(body: bytes, *, told: bool) -> int:
+        pieces = iter([body[: size // 2], body[size // 2 :]])
+        headers = {"content-type": "application/json"}
+        content = body if told else pieces
+        return server.client.post(path, content=content, headers=headers).status_code
+
+    for told in (True, False):
+        assert answer(longest, told=told) == 200
+        assert answer(longest + b" ", told=told) == 413
+
+
+def test_a_body_without_end_takes_no_memory(server: Server) -> None:
+    worker = worker_of(server)
+    before = worker.memory_info().rss
+    chunk = b"100000\r\n" + b" " * MB + b"\r\n"
+    with closing(opened(server, length="Transfer-Encoding: chunked")) as connection:
+        for _ in range(200):
+            connection.sendall(chunk)
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 413 ")
+
+    assert worker.memory_info().rss - before < 50 * MB
+
+
+@pytest.mark.parametrize("body", [b"[" * MB, b'{"age":' * 100_000, b"[[]," * 200_000])
+def test_deep_nesting_is_400(server: Server, body: bytes) -> None:
+    for path in ("/classify", "/classify_batch"):
+        headers = {"content-type": "application/json"}
+        assert server.client.post(path, content=body, headers=headers).status_code == 400
+
+
+def test_paths_that_no_route_has_share_one_label(server: Server) -> None:
+    before = counted(server, "unknown", 404)
+    size = len(server.client.get("/metrics").content)
+    for i in range(300):
+        assert server.client.get(f"/{i}-{'x' * 8000}").status_code == 404
+        assert server.client.put(f"/classify?{i}").status_code == 405
+
+    assert counted(server, "unknown", 404) == before + 300
+    assert counted(server, "/classify", 405) >= 300
+    assert len(server.client.get("/metrics").content) < size + 20_000
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/classify", ""), ("/classify_batch", ""), ("/classify_batch", NDJSON)],
+)
+def test_a_client_that_leaves_is_counted_and_makes_no_lines(
+    server: Server, path: str, kind: str
+) -> None:
+    before, log = counted(server, path, 499), server.log
+    for _ in range(5):
+        for length in ("Content-Length: 9000", "Transfer-Encoding: chunked"):
+            connection = opened(server, path=path, length=length, kind=kind)
+            connection.sendall(b"10\r\n{" if "chunked" in length else b"{")
+            connection.close()
+
+    eventually(lambda: counted(server, path, 499) == before + 10)
+    assert server.log == log
+    assert server.client.post("/classify", json=EXAMPLE).status_code == 200
