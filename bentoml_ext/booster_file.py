@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,12 @@ OTHERS: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"\x08", "perhaps an ONNX file", "`bentoml ext verify FILE --booster BOOSTER` judges those."),
 )
 """How other files begin, what they are, and the way out."""
+
+OLD_BINARY: Final = re.compile(
+    rb"(binary|reg|multi|rank|count|survival):[a-z]+|gbtree|gblinear|dart"
+)
+"""In the first octets of XGBoost's old binary format, which begins with the base score."""
+HEAD: Final = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +172,9 @@ def _document(data: bytes, place: str) -> dict[str, Any]:
     for start, what, remedy in OTHERS:
         if data.startswith(start):
             raise ImportRefused(f"Expected a booster, got {what} - at {place}. {remedy}")
+    if b"\0" in data[:8] and data[:1] != b"{" and OLD_BINARY.search(data[:HEAD]):
+        what = "XGBoost's old binary format"
+        raise ImportRefused(f"Expected a booster, got {what} - at {place}. {SAVE}")
     try:
         document = decode(data)
         if not isinstance(document, dict) or "learner" not in document:

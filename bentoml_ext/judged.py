@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from bentoml_ext import framework
-from bentoml_ext.booster_file import read_booster
+from bentoml_ext.booster_file import BoosterFile, read_booster
 from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
+from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.provenance import made_with
 from bentoml_ext.rounds import best_rounds, counting
 from bentoml_ext.targets import stored_model
@@ -63,7 +64,10 @@ def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) 
     from bentoml_ext.export.loading import decode
 
     start = time.perf_counter()
-    booster = _counting(read_booster(file), rounds, file)
+    read = BoosterFile.read(file.read_bytes(), str(file))
+    booster = _counting(read.booster, rounds, file)
+    if read.estimator:
+        booster = as_its_estimator(booster, read.kind)
     parts, facts = _parts(graph, booster, how)
     files = {path.name: path.read_bytes() for path in (graph, file)}
     made = version_text(decode(files[file.name]))

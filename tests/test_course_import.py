@@ -14,6 +14,10 @@ import pytest
 import xgboost
 from sklearn.feature_extraction import DictVectorizer
 
+import bentoml_ext
+from bentoml_ext import importer
+from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.reading import Reading
 from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS
@@ -61,6 +65,32 @@ def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
 def filled(applications: Any) -> list[dict[str, Any]]:
     """The course's `df.fillna(0).to_dict(orient="records")`."""
     return [{k: 0 if v is None else v for k, v in one.items()} for one in applications]
+
+
+def test_null_of_a_field_that_a_rule_lets_be_null_is_the_courses_zero(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    course = learn(dataset, sparse=False, estimator=False)
+    _, test = split(dataset)
+    with_nulls = [one for one in test.applications if None in one.values()]
+    names = sorted({name for one in with_nulls for name, value in one.items() if value is None})
+    rules = tmp_path / "fields.json"
+    rules.write_text(json.dumps({name: {"nullable": True, "minimum": 0} for name in names}))
+    stored = bentoml.xgboost.save_model(
+        "course_nulls", course.model, custom_objects={"DictVectorizer": course.vectorizer}
+    )
+
+    request = importer.Request(str(stored.tag), reading=Reading(null="zero"), fields=rules)
+    scorer = bentoml_ext.load_model(importer.import_model(request, "course_with_nulls"), "onnx")
+
+    assert with_nulls
+    expected = course.model.predict(
+        xgboost.DMatrix(course.vectorizer.transform(filled(with_nulls)))
+    )
+    found = [answer.probability for answer in scorer.classify_batch(with_nulls)]
+    small.assert_same_bits(expected=expected, got=np.array(found, np.float32))
+    with pytest.raises(InvalidApplication, match=f"at least 0.*at field '{names[0]}'"):
+        scorer.classify({**with_nulls[0], names[0]: -1})
 
 
 @pytest.mark.parametrize("is_notebook", [True, False], ids=["notebook", "estimator"])

@@ -415,12 +415,28 @@ def test_json_with_a_bare_nan_is_read(tmp_path: Path) -> None:
         (b"PK\x03\x04rest", "a zip archive"),
         (b"binf\x00\x00\x00\x3f", "XGBoost's old binary format"),
         (b"\x00\x00\x00\x3f\x04\x00\x00\x00", "XGBoost's old binary format"),
+        (
+            # A base score of 0.3.
+            b"\x9a\x99\x99\x3e\x04" + bytes(131) + b"\x0f" + bytes(7) + b"binary:logistic",
+            "XGBoost's old binary format",
+        ),
         (b"booster[0]:\n0:[f0<1]", "a dump of trees"),
         (b'[{"nodeid": 0, "depth": 0}]', "a dump of trees"),
         (b"tree\nversion=v4\n", "a model of LightGBM"),
         (b"# A project\n", "Expected a booster"),
     ],
-    ids=["pickle", "joblib", "zip", "binf", "binary", "dump", "json dump", "lightgbm", "text"],
+    ids=[
+        "pickle",
+        "joblib",
+        "zip",
+        "binf",
+        "binary",
+        "binary 0.3",
+        "dump",
+        "json dump",
+        "lightgbm",
+        "text",
+    ],
 )
 @pytest.mark.parametrize("name", ["model.pkl", "model.ubj", "README.md"])
 def test_another_file_is_named_for_what_it_is(

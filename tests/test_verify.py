@@ -337,3 +337,16 @@ def test_an_option_that_has_nothing_to_do_is_wrong_usage(
 
     assert ended.exit_code == 2
     assert message in ended.stderr
+
+
+def test_the_dart_of_an_estimator_is_judged_by_the_estimators_own_sum(tmp_path: Path) -> None:
+    rows = small.rows(300)
+    label = np.nan_to_num(rows[:, 0] + rows[:, 3]) > 0.2
+    model = xgboost.XGBClassifier(n_estimators=20, booster="dart", rate_drop=0.3, n_jobs=1)
+    model.fit(rows, label).save_model(tmp_path / "model.ubj")
+    (tmp_path / "model.onnx").write_bytes(export.to_onnx(model).SerializeToString())
+
+    proof = verify_file(tmp_path / "model.onnx", tmp_path / "model.ubj", random_rows=2_000)
+
+    assert proof.holds
+    assert proof.oracle.startswith("Booster.inplace_predict")
