@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX, Field, words
+from bentoml_ext.field import FLOAT32_MAX, Field
+from bentoml_ext.names import spelled
 
 __all__ = [
     "EXACT",
@@ -134,9 +135,8 @@ def refusals(
         try:
             field.check(column[index].as_py() if value is None else value)
             if value in codes:
-                got = (
-                    f"{words(value)}, what {codes[value]:.17g}, a code for a missing value, becomes"
-                )
-                raise InvalidApplication(field.expected, f"{got} in {numbers.type}", field.name)
+                becomes = f"what {codes[value]:.17g}, a code for a missing value, becomes"
+                got = f"{spelled(value)}, {becomes} in {numbers.type}"
+                raise InvalidApplication(field.expected, got, field.name)
         except InvalidApplication as error:
             yield error.at(index)

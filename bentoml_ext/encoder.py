@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import BundleError, InvalidApplication
-from bentoml_ext.field import Application, Field, Unknown, words
+from bentoml_ext.field import Application, Field, Unknown
 from bentoml_ext.field_rules import check_columns, check_names, field_of, with_rules
 from bentoml_ext.filling import FILL, Filler, start_of, write
+from bentoml_ext.json_value import Doubled
+from bentoml_ext.names import spelled
 from bentoml_ext.steps import OneHot, Step, steps_of_names
 
 __all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler", "Unknown"]
@@ -148,12 +150,15 @@ class Encoder:
     def wrong(self, application: Any) -> Iterator[InvalidApplication]:
         """All that `check` could say of an application, field by field."""
         if not isinstance(application, Mapping):
-            yield InvalidApplication("an object of fields", words(application))
+            yield InvalidApplication("an object of fields", spelled(application))
             return
         for field, step in zip(self.fields, self.steps, strict=True):
             try:
                 if field.name not in application:
                     raise InvalidApplication(field.expected, "nothing", field.name)
+                if isinstance(application, Doubled) and (two := application.doubled(field.name)):
+                    got = f"{len(two)} values, {' and '.join(map(spelled, two))}"
+                    raise InvalidApplication(field.expected, got, field.name)
                 value = application[field.name]
                 # Found by its column: a field may have thousands of categories.
                 if isinstance(step, OneHot) and isinstance(value, str) and value in step.columns:

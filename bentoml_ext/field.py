@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.names import meant, one_of, some_of, words
+from bentoml_ext.names import meant, one_of, some_of, spelled, words
 
 __all__ = ["FLOAT32_MAX", "Application", "Field", "Unknown", "words"]
 
@@ -77,9 +77,9 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             return f"one of the codes {some_of(list(map(str, self.codes)))}"
         what = "a finite number" + (f" in {self.unit}" if self.unit else "")
         if self.minimum is not None:
-            what += f", at least {self.minimum:g}"
+            what += f", at least {self.minimum:.15g}"
         if self.maximum is not None:
-            what += f", at most {self.maximum:g}"
+            what += f", at most {self.maximum:.15g}"
         return what + (", true or false" if self.boolean else "")
 
     def _expected_for(self, value: Any) -> str:
@@ -108,10 +108,16 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         if value is None and self.nullable:
             return
         if not (self._takes_text(value) if self.categories else self._takes_number(value)):
-            raise InvalidApplication(self._expected_for(value), words(value), self.name)
-        if not self.categories and value in self.sentinels:
-            got = f"{words(value)}, a code for a missing value"
-            raise InvalidApplication(self.expected, got, self.name)
+            raise InvalidApplication(self._expected_for(value), self._got(value), self.name)
+
+    def _got(self, value: Any) -> str:
+        """A refused value, and what it surely is."""
+        got = spelled(value)
+        if self.categories:
+            return got
+        if isinstance(value, int | float) and value in self.sentinels:
+            return f"{got}, a code for a missing value"
+        return f"{got}, a number written as a text" if _reads_as_number(value) else got
 
     def _takes_text(self, value: Any) -> bool:
         if isinstance(value, str):
@@ -126,8 +132,10 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     def _takes_number(self, value: Any) -> bool:
         if isinstance(value, bool):
             # To Python a bool is an int; to a field that says so only.
-            return self.boolean
+            return self.boolean and value not in self.sentinels
         if not isinstance(value, int | float):
+            return False
+        if value in self.sentinels:
             return False
         if self.codes:
             return value in self.codes
@@ -136,3 +144,10 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         low, high = self.minimum, self.maximum
         return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _reads_as_number(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False

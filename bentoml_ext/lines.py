@@ -11,7 +11,7 @@ import numpy as np
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import Application, Encoded, Encoder
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.json_value import json_value
+from bentoml_ext.json_value import Doubled, json_value
 from bentoml_ext.reader import Reader, Values
 
 __all__ = ["EncodedLines", "LineEncoder", "split_lines"]
@@ -85,7 +85,7 @@ class LineEncoder:
         values, application = self._reader.one(line), None
         if values is None:
             application = json_value(line)
-            if isinstance(application, dict):
+            if isinstance(application, dict) and not isinstance(application, Doubled):
                 application = {k: v for k, v in application.items() if k in self._wanted}
                 values = self._reader.plain(application)
         return values, application

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
-__all__ = ["like", "meant", "one_of", "some_of", "words"]
+__all__ = ["like", "meant", "one_of", "some_of", "spelled", "words"]
 
 SHOWN: Final = 20
 """Of so many each is shown; of more, three and how many there are."""
@@ -23,9 +25,34 @@ MAX_INDICES: Final = 32
 
 
 def words(value: Any) -> str:
-    """A value that came, short enough for a message."""
-    text = "null" if value is None else repr(value)
+    """A name or an option, short enough for a message."""
+    return _short("null" if value is None else repr(value))
+
+
+def spelled(value: Any) -> str:
+    """A value that came, as JSON spells it, short enough for a message."""
+    if isinstance(value, Decimal):
+        return _short(str(value))
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain_value)
+        # A lone surrogate, or what would turn a line around, is escaped.
+        return _short(text if text.isprintable() else json.dumps(value, default=_plain_value))
+    except RecursionError:
+        return "a value nested too deep"
+    except (TypeError, ValueError):
+        # No key of JSON, or a value within itself: only Python can send one.
+        return f"a value of Python's type {type(value).__name__}"
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _plain_value(value: Any) -> Any:
+    """A value of Arrow or numpy as JSON can hold it."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from msgspec.structs import astuple
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoder import FILL, Encoder
 from bentoml_ext.field import Field
+from bentoml_ext.json_value import Doubled, has_doubled
 from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["Reader", "Values"]
@@ -61,19 +62,19 @@ class Reader:
     def __init__(self, encoder: Encoder, keep: Sequence[str] = ()) -> None:
         known = [field.name for field in encoder.fields]
         known += [name for name in keep if name not in known]
-        kinds = [
-            (_type_of(field, step),)
-            for field, step in zip(encoder.fields, encoder.steps, strict=True)
-        ]
-        others = [(Any, None)] * (len(known) - len(kinds))
+        rules = zip(encoder.fields, encoder.steps, strict=True)
+        kinds = [(_type_of(field, step),) for field, step in rules]
+        others = [(Any, msgspec.UNSET)] * (len(known) - len(kinds))
         fields = [(f"field_{i}", *kind) for i, kind in enumerate([*kinds, *others])]
         names = {f"field_{i}": name for i, name in enumerate(known)}
         # An unknown key is skipped without a look at its text, which might not be UTF-8: refuse it
         # here, and let the encoder ignore it.
-        shape = msgspec.defstruct(
+        shape = self._shape = msgspec.defstruct(
             "Application", fields, rename=names, forbid_unknown_fields=True, gc=False
         )
-        self._shape = shape
+        # JSON has a colon behind each key, so that as many as fields tell that none stands twice.
+        self._keys = len(kinds)
+        self._besides = [attrgetter(name) for name, *_ in fields[len(kinds) :]]
         self._one = msgspec.json.Decoder(shape)
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
         # Of other values a flag, which takes whatever it is; "0d" fills up to a whole float64.
@@ -90,9 +91,8 @@ class Reader:
         self._numbers = [(i, step.column) for i, step in steps if not isinstance(step, OneHot)]
         self._categories = [i for i, step in steps if isinstance(step, OneHot)]
         # The same as arrays, to index by.
-        self._number_fields, self._number_columns = (
-            np.array(self._numbers, np.intp).reshape(-1, 2).T
-        )
+        numbers = np.array(self._numbers, np.intp).reshape(-1, 2)
+        self._number_fields, self._number_columns = numbers.T
         self._category_fields = np.array(self._categories, np.intp)
         self._nullable = [i for i, _ in self._numbers if encoder.fields[i].nullable]
         said = {i for i, step in steps if not isinstance(step, Number)}
@@ -102,16 +102,22 @@ class Reader:
     def one(self, body: bytes) -> Values | None:
         """The values of a JSON object, or None if the encoder must see it."""
         try:
-            return self._one.decode(body)
+            found = self._one.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+        if body.count(b":") != self._keys and not self._once(body, [found]):
+            return None
+        return found
 
     def many(self, body: bytes) -> list[Values] | None:
         """The values of a JSON array of objects, or None if the encoder must see it."""
         try:
-            return self._many.decode(body)
+            found = self._many.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+        if body.count(b":") != self._keys * len(found) and not self._once(body, found):
+            return None
+        return found
 
     def lines(self, body: bytes) -> list[Values] | None:
         """The values of NDJSON, an object on every line, or None if the encoder must see it."""
@@ -123,14 +129,31 @@ class Reader:
         text = np.frombuffer(body, np.uint8)
         starts = np.append(np.flatnonzero(text[:-1] == ord("\n")) + 1, 0)
         plain = len(found) == len(starts) and (text[starts] == ord("{")).all()
+        if body.count(b":") != self._keys * len(found):
+            plain = plain and self._as_many(body, found)
         return found if plain else None
+
+    def _once(self, body: bytes, found: Sequence[Values]) -> bool:
+        """Whether no key stands twice in an object of the body."""
+        return self._as_many(body, found) or not has_doubled(body)
+
+    def _as_many(self, body: bytes, found: Sequence[Values]) -> bool:
+        """Whether there are as many colons as keys, and in the values that are kept."""
+        if not self._besides or b"\\u003" in body:
+            return False
+        values = (value(one) for one in found for value in self._besides)
+        besides = sum(map(_colons, values))
+        return body.count(b":") == self._keys * len(found) + besides
 
     def kept(self, values: Values) -> tuple[Any, ...]:
         """The values of the keys to keep; None for one that the application does not have."""
-        return tuple([value(values) for value in self._kept])
+        found = [value(values) for value in self._kept]
+        return tuple([None if value is msgspec.UNSET else value for value in found])
 
     def plain(self, application: Any) -> Values | None:
         """The values of a dict, or None if the encoder must see it."""
+        if isinstance(application, Doubled):
+            return None
         try:
             return msgspec.convert(application, self._shape)
         except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
@@ -184,6 +207,15 @@ class Reader:
                 if values[i] is None:
                     filled = (*filled[:i], null, *filled[i + 1 :])
             yield filled
+
+
+def _colons(value: Any) -> int:
+    """Of a key and its value, as many as JSON has."""
+    if value is msgspec.UNSET:
+        return 0
+    if isinstance(value, str):
+        return 1 + value.count(":")
+    return 1 + msgspec.json.encode(value).count(b":") if isinstance(value, dict | list) else 1
 
 
 def _type_of(field: Field, step: Step) -> Any:

@@ -22,15 +22,19 @@ MISSING: Final = 99_999_999
 _MONEY: Final = "thousands of pesetas"
 
 
-def _number(name: str, unit: str, *, nullable: bool = False) -> Field:
-    return Field(name, unit=unit, minimum=0, nullable=nullable, sentinels=(MISSING,))
+_MOST_MONEY: Final = 10_000_000
+"""Some 60 million euros: no application for credit, but a number in another unit, or a slip."""
+
+
+def _number(name: str, unit: str, most: float = _MOST_MONEY, *, nullable: bool = False) -> Field:
+    return Field(name, unit=unit, minimum=0, maximum=most, nullable=nullable, sentinels=(MISSING,))
 
 
 FIELDS: Final[tuple[Field, ...]] = (
-    _number("seniority", "years"),
+    _number("seniority", "years", 100),
     Field("home", ("rent", "owner", "private", "ignore", "parents", "other", "unk")),
-    _number("time", "months"),
-    _number("age", "years"),
+    _number("time", "months", 1200),
+    _number("age", "years", 150),
     Field("marital", ("single", "married", "widow", "separated", "divorced", "unk")),
     Field("records", ("no", "yes", "unk")),
     Field("job", ("fixed", "partime", "freelance", "others", "unk")),

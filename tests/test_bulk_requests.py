@@ -137,7 +137,7 @@ def test_bad_applications_are_reported_in_their_places_on_request(
     for index, (given, good) in enumerate(zip(told, expected, strict=True)):
         error = given.pop("error", None)
         if index in (0, 17, 9000, 9999):
-            assert f"'castle' - at field 'home' of application {index}." in error
+            assert f"\"castle\" - at field 'home' of application {index}." in error
             assert given.get("probability") is None
         else:
             assert (error, given) == (None, good)
@@ -166,7 +166,7 @@ def test_another_way_with_errors_is_400(onnx_server: Server, kind: str) -> None:
     answer = bulk(onnx_server, kind, [EXAMPLE], query="?on_error=ignore")
 
     assert answer.status_code == 400
-    assert answer.json()["error"] == "Expected 'fail' or 'report', got 'ignore' - at on_error."
+    assert answer.json()["error"] == "Expected 'fail' or 'report', got \"ignore\" - at on_error."
 
 
 @pytest.mark.parametrize("query", ["", "?on_error=report"])

@@ -286,6 +286,6 @@ def test_a_number_that_is_not_finite_names_row_and_field() -> None:
 
     assert np.array_equal(rows[:, 0], [1, 2])
     assert [str(error) for error in refused] == [
-        "Expected a finite number, got nan - at field 'age' of application 1.",
-        "Expected a finite number, got inf - at field 'age' of application 2.",
+        "Expected a finite number, got NaN - at field 'age' of application 1.",
+        "Expected a finite number, got Infinity - at field 'age' of application 2.",
     ]

@@ -78,18 +78,18 @@ def test_headers_say_who_answered(
 
 
 BAD_VALUES: list[tuple[str, Any, str, str]] = [
-    ("age", "26", "a finite number in years, at least 0", "'26'"),
-    ("age", True, "a finite number in years, at least 0", "True"),
+    ("age", "26", "a finite number in years, at least 0", '"26", a number written as a text'),
+    ("age", True, "a finite number in years, at least 0", "true"),
     ("age", None, "a finite number in years, at least 0", "null"),
     ("age", -1, "a finite number in years, at least 0", "-1"),
-    ("amount", float("nan"), "a finite number", "nan"),
-    ("price", float("inf"), "a finite number", "inf"),
+    ("amount", float("NaN"), "a finite number", "NaN"),
+    ("price", float("Infinity"), "a finite number", "Infinity"),
     ("price", 1e39, "a finite number", "1e+39"),
-    ("debt", -0.5, "at least 0 or null", "-0.5"),
+    ("debt", -0.5, "at least 0, at most 10000000 or null", "-0.5"),
     ("income", 99999999, "or null", "99999999, a code for a missing value"),
-    ("assets", {"eur": 3}, "or null", "{'eur': 3}"),
-    ("home", "castle", "one of 'ignore', 'other', 'owner'", "'castle'"),
-    ("home", "", "one of", "''"),
+    ("assets", {"eur": 3}, "or null", '{"eur": 3}'),
+    ("home", "castle", "one of 'ignore', 'other', 'owner'", '"castle"'),
+    ("home", "", "one of", '""'),
     ("job", 3, "one of", "3"),
     ("records", None, "one of 'no', ", "null"),
 ]

@@ -17,7 +17,7 @@ def test_a_refusal_of_a_field_with_thousands_of_categories_is_short() -> None:
 
     assert str(caught.value) == (
         "Expected one of 5000 texts, such as 'merchant 0000', 'merchant 0001', 'merchant 0002' "
-        "(did you mean 'merchant 1234'?), got 'Merchant 1234' - at field 'shop'."
+        "(did you mean 'merchant 1234'?), got \"Merchant 1234\" - at field 'shop'."
     )
 
 

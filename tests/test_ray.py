@@ -133,7 +133,9 @@ def test_a_bad_application_ends_the_run_and_its_part_is_not_written(
 
     assert ended.returncode == 1
     told = ended.stderr.splitlines()[-1]
-    assert told.startswith("Error: Expected a finite number in years, at least 0, got -5")
+    assert told.startswith(
+        "Error: Expected a finite number in years, at least 0, at most 150, got -5"
+    )
     assert f"of application 777, in {tmp_path / 'bad' / 'part-01.parquet'}." in told
     assert set(contents(tmp_path / "out")) <= {RECORD, "part-00.parquet"}
 

@@ -202,7 +202,7 @@ def _others(count: int) -> str:
 
 
 def _hint(got: str) -> str:
-    if got == "nan":
+    if got == "NaN":
         return "JSON has no NaN: write null, as pandas does to Parquet. "
     return ""
 

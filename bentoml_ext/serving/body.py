@@ -13,10 +13,14 @@ from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import bentoml
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.json_value import json_value
+from bentoml_ext.serving.content import json_body
+from bentoml_ext.serving.limits import MAX_BATCH_BYTES
 from bentoml_ext.serving.schema import Schema
 
 __all__ = ["PICKLE", "JsonBody", "described_by"]
@@ -34,13 +38,22 @@ class JsonBody(bentoml.IODescriptor):
 
     __root_input__: ClassVar[bool] = True
     make_schema: ClassVar[Callable[[], Schema]]
+    max_bytes: ClassVar[int] = MAX_BATCH_BYTES
 
     body: bytes = b""
     value: Any = None
     is_pickled: bool = False
+    refused: Any = None
 
     def decode(self) -> Any:
-        """The value, as `json_value` reads it."""
+        """The value, as `json_value` reads it.
+
+        Raises:
+            InvalidApplication: not JSON.
+            InvalidApplication, TooLarge, HTTPException: as `json_body`.
+        """
+        if self.refused is not None:
+            raise self.refused
         return self.value if self.is_pickled else json_value(self.body)
 
     @classmethod
@@ -48,7 +61,10 @@ class JsonBody(bentoml.IODescriptor):
         """The request's body, not yet decoded."""
         if serde.media_type == PICKLE:
             return cls.holding(await serde.parse_request(request, cls))
-        return cls.model_construct(body=await request.body())
+        try:
+            return cls.model_construct(body=await json_body(request, cls.max_bytes))
+        except (InvalidApplication, TooLarge, HTTPException) as error:
+            return cls.model_construct(refused=error)
 
     @classmethod
     def holding(cls, value: Any) -> Self:
@@ -105,10 +121,19 @@ class JsonBody(bentoml.IODescriptor):
         return "application/json"
 
 
-def described_by(title: str, make_schema: Callable[[], Schema]) -> type[JsonBody]:
-    """A body whose schema has this title, and is made when BentoML asks for it."""
+def described_by(
+    title: str, make_schema: Callable[[], Schema], max_bytes: int = MAX_BATCH_BYTES
+) -> type[JsonBody]:
+    """A body whose schema has this title, and is made when BentoML asks for it.
+
+    Args:
+        title: of the schema.
+        make_schema: the rest of it.
+        max_bytes: of a body, when it is unpacked.
+    """
 
     def titled() -> Schema:
         return {"title": title} | make_schema()
 
-    return type(title, (JsonBody,), {"make_schema": staticmethod(titled), "__module__": __name__})
+    members = {"make_schema": staticmethod(titled), "max_bytes": max_bytes}
+    return type(title, (JsonBody,), {**members, "__module__": __name__})

@@ -12,10 +12,9 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bentoml
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -23,10 +22,11 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from bentoml_ext import internals
+from bentoml_ext.bulk.streams import Readable
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.field import words
+from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
-from bentoml_ext.serving.media import FORMATS, Format, format_of
+from bentoml_ext.serving.media import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
 from bentoml_ext.serving.upload import Upload, check_bytes
 from bentoml_ext.serving.verdicts import Verdicts, judge
 
@@ -67,24 +67,27 @@ class BulkRoute(Route):
         except InvalidApplication as error:
             answer = classifier.refuse(error)
         except TooLarge as error:
-            answer = _failed(error.error_code, str(error), classifier)
+            answer = classifier.fail(error.error_code, str(error))
         except HTTPException as error:
-            answer = _failed(error.status_code, error.detail, classifier)
+            answer = classifier.fail(error.status_code, error.detail, error.headers)
         except ClientDisconnect:
             answer = Response(status_code=GONE)
         except Exception:
             _logger.exception("A bulk request failed")
             told = "An unexpected error has occurred, please check the server log."
-            answer = _failed(HTTPStatus.INTERNAL_SERVER_ERROR, told, classifier)
+            answer = classifier.fail(HTTPStatus.INTERNAL_SERVER_ERROR, told)
         answer.headers.update(internals.answer_headers())
         return answer
 
     async def _judged(self, request: Request, classifier: Classifier) -> Response:
-        report = _report(request)
+        report = report_asked(request)
         limits = classifier.settings
         check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
         upload = Upload(request.receive, limits.max_bulk_bytes)
-        work = partial(self._judge, _media_type(request), upload, classifier, report=report)
+        media_type = _media_type(request)
+        file = unpacked(upload, request, limits.max_bulk_bytes)
+        file = lines_of(file, request) if media_type == NDJSON else file
+        work = partial(self._judge, media_type, upload, file, classifier, report=report)
         try:
             form, verdicts = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
@@ -97,14 +100,20 @@ class BulkRoute(Route):
         return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
 
     def _judge(
-        self, media_type: str, upload: Upload, classifier: Classifier, *, report: bool
+        self,
+        media_type: str,
+        upload: Upload,
+        file: Readable,
+        classifier: Classifier,
+        *,
+        report: bool,
     ) -> tuple[Format, Verdicts]:
         """Everything that takes long, in a thread."""
         if media_type not in self._formats:
             self._formats[media_type] = format_of(media_type, classifier.scorer)
         form = self._formats[media_type]
         limits = classifier.settings
-        encoded = upload.while_wanted(form.encoded(upload, limits.max_bulk_bytes))
+        encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
         return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
 
 
@@ -114,18 +123,5 @@ def is_bulk(scope: Scope) -> bool:
 
 
 def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _report(request: Request) -> bool:
-    """Whether bad applications are to be reported in their places."""
-    given = request.query_params.get("on_error", "fail")
-    if given not in ("fail", "report"):
-        told = f"Expected 'fail' or 'report', got {words(given)} - at on_error."
-        raise HTTPException(HTTPStatus.BAD_REQUEST, told)
-    return given == "report"
-
-
-def _failed(status: int, told: str, classifier: Classifier) -> Response:
-    body: Any = msgspec.json.encode({"error": told})
-    return Response(body, status, classifier.headers, "application/json")
+    name = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return OTHER_NAMES.get(name, name)

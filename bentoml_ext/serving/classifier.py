@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import bentoml
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.field import Application, Field
+from bentoml_ext.names import spelled
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.final import check_class
+from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import batch_of
 from bentoml_ext.serving.supervisor import FOR_GOOD, end_server
@@ -180,9 +183,14 @@ class Classifier:
         body = msgspec.json.encode(error.detail)
         return Response(body, HTTPStatus.BAD_REQUEST, self.headers, JSON)
 
+    def fail(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Another answer than a 200 that no application is to blame for."""
+        body = msgspec.json.encode({"error": told})
+        return Response(body, status, {**self.headers, **(headers or {})}, JSON)
+
 
 def _classify_api(contract: Contract) -> Any:
-    request = described_by("Application", contract.application)
+    request = described_by("Application", contract.application, MAX_APPLICATION_BYTES)
     answer = described_by("Answer", contract.answer)
 
     async def classify(self: Classifier, application: Any = None, /, **fields: Any) -> Any:
@@ -227,6 +235,10 @@ def _answer(classifier: Classifier, given: Any, body: Callable[[], tuple[bytes, 
         if isinstance(given, JsonBody):
             return classifier.refuse(error)
         raise
+    except TooLarge as error:
+        return classifier.fail(error.error_code, str(error))
+    except HTTPException as error:
+        return classifier.fail(error.status_code, error.detail, error.headers)
     if isinstance(given, JsonBody) and not given.is_pickled:
         return classifier.reply(found, rows)
     return msgspec.json.decode(found)
@@ -239,7 +251,7 @@ def _value(given: Any) -> Any:
 
 def _checked_batch(applications: Any) -> list[Any]:
     if not isinstance(applications, list):
-        raise InvalidApplication("an array of applications", type(applications).__name__)
+        raise InvalidApplication("an array of applications", spelled(applications))
     if len(applications) > MAX_BATCH:
         raise InvalidApplication(f"at most {MAX_BATCH} applications", str(len(applications)))
     return applications

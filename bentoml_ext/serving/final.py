@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["check_class", "check_instance", "check_service"]
 
 ANSWERS: Final = frozenset(
-    {"_make_ready", "apis", "classify", "classify_batch", "handlers", "headers_by", "reply"}
+    {"_make_ready", "apis", "classify", "classify_batch", "fail", "handlers", "headers_by", "reply"}
 )
 """What the shortcut, the streams and BentoML's own path answer by."""
 

@@ -9,17 +9,28 @@ from bentoml_ext.serving.upgrade import without_offer
 
 __all__ = ["is_json", "plain_head", "plain_length"]
 
-JSON = b"application/json"
+JSON = {
+    b"application/json" + parameter
+    for parameter in (
+        b"",
+        b"; charset=utf-8",
+        b";charset=utf-8",
+        b"; charset=UTF-8",
+        b";charset=UTF-8",
+    )
+}
 
 # They change how a request is read or answered.
 SPECIAL = {b"expect", b"te", b"trailer", b"transfer-encoding"}
 
 
 def is_json(headers: Headers) -> bool:
-    """Whether the body is JSON: by its content type, or by none."""
+    """Whether the body is JSON as it came: by its content type, or by none."""
     for name, value in headers:
-        if name == b"content-type":
-            return value == JSON or value.startswith(JSON + b";")
+        if name == b"content-type" and value not in JSON:
+            return False
+        if name == b"content-encoding":
+            return False
     return True
 
 

@@ -15,7 +15,7 @@ from bentoml_ext.encoder import Encoded
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.verdicts import Verdicts
 
-__all__ = ["ARROW", "FORMATS", "NDJSON", "ROWS", "Format", "format_of"]
+__all__ = ["ARROW", "FORMATS", "NDJSON", "OTHER_NAMES", "ROWS", "Format", "format_of"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
@@ -62,6 +62,19 @@ class Format(ABC):
 
 FORMATS = {ARROW: "bentoml_ext.serving.arrow:Arrow", NDJSON: "bentoml_ext.serving.ndjson:Ndjson"}
 """Where each is written: a worker imports it, and pyarrow, when it is first asked for it."""
+
+
+OTHER_NAMES = dict.fromkeys(
+    [
+        f"{kind}/{prefix}{name}"
+        for kind in ("application", "text")
+        for prefix in ("", "x-")
+        for name in ("ndjson", "jsonl", "jsonlines", "json-lines", "ldjson")
+    ]
+    + ["application/stream+json", "application/x-json-stream"],
+    NDJSON,
+)
+"""Nobody has registered a name for lines of JSON, so there are many."""
 
 
 def format_of(media_type: str, scorer: Scorer) -> Format:

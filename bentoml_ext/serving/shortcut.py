@@ -90,6 +90,7 @@ class Shortcut:
     def _may_answer(self, scope: Scope) -> bool:
         return (
             scope["method"] == "POST"
+            and not scope["query_string"]
             and is_json(scope["headers"])
             and (self._concurrency is None or not self._concurrency.locked())
         )

@@ -87,7 +87,7 @@ def test_a_refused_application_is_not_confirmed(
     scorer = Scorer.open(Bundle(Path(credit_model.path)), "onnx")
     wrong = [*held_out[:3], {**held_out[3], "home": "castle"}]
 
-    with pytest.raises(NotAccepted, match=r"got 'castle' - at field 'home', application 3 of mem"):
+    with pytest.raises(NotAccepted, match=r"got .castle. - at field 'home', application 3 of me"):
         confirm(Check.of(wrong, np.full(4, 0.25)), scorer)
 
 

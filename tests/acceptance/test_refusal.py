@@ -88,7 +88,7 @@ def test_a_category_that_training_had_no_column_for_is_named_with_its_cure() -> 
     assert told.startswith(
         "Expected one of 'divorced', 'married', 'separated', 'single', 'unk', got"
     )
-    assert f"got 'widow' - at field 'marital', application {rows[0]} of memory." in told
+    assert f"got \"widow\" - at field 'marital', application {rows[0]} of memory." in told
     assert f"{len(rows)} of 300 rows differ, {len(rows)} of them refused." in told
     assert "`--unknown zero` cures it: all 300 rows agree." in told
 
@@ -148,7 +148,7 @@ def test_nan_is_refused_with_what_to_write_instead() -> None:
 
     told = refused(asking(model, asked))
 
-    assert "got nan - at field 'income', application 3 of memory. JSON has no NaN" in told
+    assert "got NaN - at field 'income', application 3 of memory. JSON has no NaN" in told
 
 
 @pytest.mark.parametrize(

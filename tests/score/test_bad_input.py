@@ -35,7 +35,7 @@ def test_bad_applications_go_to_a_file_of_their_own(
     assert rejected["row"].to_pylist() == where
     assert [int(value) for value in rejected["id"].to_pylist()] == where
     first, second, third = rejected["reason"].to_pylist()
-    assert "'castle' - at field 'home'; Expected" in first
+    assert "\"castle\" - at field 'home'; Expected" in first
     assert "at field 'age'" in first
     assert "got null - at field 'records'" in second
     assert "a code for a missing value" in third

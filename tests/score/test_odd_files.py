@@ -179,7 +179,7 @@ def test_a_broken_line_is_rejected_with_its_number(desk: Desk) -> None:
     assert rejected["id"].to_pylist() == [None, "c", None, None]
     assert rejected["reason"].to_pylist() == [
         "Expected 5 cells, got 3",
-        "Expected one of 'owner', 'rent', got 'castle' - at field 'home'",
+        "Expected one of 'owner', 'rent', got \"castle\" - at field 'home'",
         "Expected 5 cells, got 6",
         "Expected 5 cells, got 1",
     ]
@@ -285,7 +285,7 @@ def test_categories_may_be_bytes(suffix: str, kind: pa.DataType, desk: Desk) -> 
 
     assert answers["margin"].to_pylist() == desk.truth[:2]
     assert rejected["row"].to_pylist() == [2]
-    assert "got '\N{REPLACEMENT CHARACTER}' - at field 'home'" in rejected["reason"][0].as_py()
+    assert "got \"\N{REPLACEMENT CHARACTER}\" - at field 'home'" in rejected["reason"][0].as_py()
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
