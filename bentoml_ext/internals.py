@@ -127,7 +127,7 @@ def _store(model: Model) -> None:
     )
     try:
         whole = scratch / "model"
-        shutil.copytree(model._path, whole)
+        _copy(Path(model._path), whole)
         _sync(whole)
         # All that needs room on the disk comes before the first rename.
         pointer = scratch / "latest"
@@ -139,6 +139,17 @@ def _store(model: Model) -> None:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     model._path = target
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder; an error names the file that could not be written."""
+    target.mkdir()
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        try:
+            place.mkdir() if path.is_dir() else shutil.copyfile(path, place)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(place)) from error
 
 
 def _rename_as_new(folder: Path, target: Path, tag: bentoml.Tag) -> None:

@@ -141,6 +141,7 @@ def test_a_library_that_is_not_there_is_told_with_its_extra() -> None:
     assert absent.missing() == "no no_such_library: pip install 'bentoml-ext[spark]'"
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are given on Linux alone")
 def test_a_program_has_one_core_one_thread_and_its_children_are_weighed(tmp_path: Path) -> None:
     hold = "held = b'1' * 150_000_000; import time; time.sleep(1)"
     code = (

@@ -94,6 +94,9 @@ def open_source(
         UnreadableInput: it is not what its format says, or damaged; also while it is read.
     """
     place = "standard input" if path is None else path
+    # None where the process was started with it closed.
+    if path is None and sys.stdin is None:
+        raise ConfigError("Expected an open standard input, got a closed one - at INPUT.")
     with ExitStack() as stack:
         file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
         try:

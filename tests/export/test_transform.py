@@ -69,6 +69,8 @@ def test_quantiles_are_put_in_order_by_the_xgboost_that_does() -> None:
 
 
 def test_log1pf_has_the_bits_of_the_c_library() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
     if tuple(int(part) for part in platform.libc_ver()[1].split(".")) >= (2, 41):
         pytest.skip("this C library's log1pf is another")
     library = ctypes.CDLL("libm.so.6").log1pf
