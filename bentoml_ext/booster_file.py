@@ -185,8 +185,14 @@ def _document(data: bytes, place: str) -> dict[str, Any]:
             raise ValueError("a configuration without trees") from error
     except (ExportRefused, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).partition(" - at")[0].rpartition("got ")[2]
-        raise ImportRefused(f"Expected a booster, got {reason} - at {place}.") from error
+        what = reason if _is_json(data) else "neither JSON nor UBJSON"
+        raise ImportRefused(f"Expected a booster, got {what} - at {place}. {SAVE}") from error
     return document
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether a file begins as JSON and UBJSON do, so that the place of a fault says something."""
+    return data.lstrip()[:1] in (b"{", b"[")
 
 
 def _what_else(document: Any) -> str:

@@ -253,10 +253,15 @@ def score_command(
     file at hand was not written; 2 wrong usage.
     """
     from bentoml_ext import files, progress, report
+    from bentoml_ext.backends import backend_names
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
     from bentoml_ext.targets import stored_model
 
+    if backend not in (known := backend_names()):
+        raise click.BadParameter(
+            f"Expected one of {', '.join(known)}, got '{backend}'.", param_hint="'--backend'"
+        )
     if engine == "ray":
         from bentoml_ext.bulk import ray_data
 

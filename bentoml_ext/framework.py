@@ -19,7 +19,7 @@ from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Rounds
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.settings import Settings
-from bentoml_ext.tags import tag_of
+from bentoml_ext.tags import find, tag_of
 
 if TYPE_CHECKING:
     import xgboost
@@ -124,7 +124,7 @@ def get(tag: bentoml.Tag | str) -> bentoml.Model:
         NotFound: no such model, or one that another framework saved.
         ConfigError: not a tag.
     """
-    model = bentoml.models.get(tag_of(tag))
+    model = find(tag)
     if model.info.module != MODULE:
         raise NotFound(
             f"Expected a model saved by {MODULE}, got one saved by {model.info.module} - at "

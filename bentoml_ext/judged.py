@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from bentoml_ext.export.proof import Progress
 
-__all__ = ["RANDOM_ROWS", "How", "by_booster", "by_model", "by_pipeline", "model_of", "verify_file"]
+__all__ = [
+    "RANDOM_ROWS",
+    "How",
+    "by_booster",
+    "by_model",
+    "by_pipeline",
+    "check_is_onnx",
+    "model_of",
+    "verify_file",
+]
 
 RANDOM_ROWS: Final = 100_000
 Judgement = tuple[Proof, Sequence[str]]
@@ -140,6 +149,19 @@ def model_of(graph: Path) -> str | None:
     """The tag that a file of `bentoml ext export` says it was made of."""
     told = {one.key: one.value for one in _loaded(graph).metadata_props}
     return told.get("bentoml_ext.model")
+
+
+def check_is_onnx(path: Path) -> None:
+    """Refuse what is no ONNX file.
+
+    Raises:
+        ConfigError: says what is wanted.
+    """
+    if not _loaded(path).graph.output:
+        raise ConfigError(
+            f"Expected an ONNX file, got another - at {path}. "
+            "TARGET is an ONNX file or the tag of a stored model."
+        )
 
 
 def _parts(graph: Path, booster: xgboost.Booster, how: How) -> tuple[list[Part], dict[str, str]]:

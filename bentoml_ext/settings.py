@@ -17,7 +17,7 @@ from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.misspelt import check_environment
 from bentoml_ext.tags import tag_of
 
-__all__ = ["NAMES", "Settings", "hand_on"]
+__all__ = ["NAMES", "Settings", "crossover_for", "hand_on"]
 
 DEFAULT_BACKEND = "onnx"
 
@@ -124,6 +124,18 @@ class Settings:
             max_bulk_rows=count("MAX_BULK_ROWS", cls.max_bulk_rows),
             max_bulk_bytes=count("MAX_BULK_BYTES", cls.max_bulk_bytes),
         )
+
+
+def crossover_for(backend: str) -> Crossover | None:
+    """`CROSSOVER` for a command that names its backend: no other setting has a say there.
+
+    Raises:
+        UnknownBackend, ConfigError: as `Settings.read`, of `CROSSOVER` alone, and only where the
+            backend is made of others.
+    """
+    if backend in form_names():
+        return None
+    return Settings.read({}, {"CROSSOVER": os.environ.get("CROSSOVER", "")}).crossover
 
 
 def hand_on() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import bentoml
+from bentoml.exceptions import NotFound
 
+from bentoml_ext import tags
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.encoder import Filler
 from bentoml_ext.errors import ImportRefused
@@ -19,7 +21,6 @@ from bentoml_ext.reading import Reading
 from bentoml_ext.ruling import Rule
 from bentoml_ext.scorer import OBJECTIVES
 from bentoml_ext.source import Source
-from bentoml_ext.tags import tag_of
 
 __all__ = ["find", "from_file", "from_store"]
 
@@ -52,7 +53,15 @@ def find(source: str, features: Path | None = None, *, rules: Sequence[Rule] = (
         raise ImportRefused(f"Expected a booster file, got none - at {path}.")
     if features is not None:
         raise ImportRefused("Expected --features for a booster file alone, got it for a tag.")
-    return from_store(source, rules=rules)
+    try:
+        return from_store(source, rules=rules)
+    except NotFound as error:
+        if ":" in source:
+            raise
+        raise NotFound(
+            f"Expected a booster's file or the tag of a stored model, got neither - at {source}. "
+            f"{str(error).rpartition(' - at ')[2].partition('. ')[2]}"
+        ) from error
 
 
 def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
@@ -68,7 +77,7 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
         ImportRefused: another framework's model, or anything but a DictVectorizer and numbers in
             the pickle. The message names it.
     """
-    stored = bentoml.models.get(tag_of(tag))
+    stored = tags.find(tag)
     if stored.info.module not in COURSE_MODULES:
         raise ImportRefused(
             f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "

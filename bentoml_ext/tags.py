@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import bentoml
+from bentoml.exceptions import NotFound
 
+from bentoml_ext import internals
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.names import some_of
 
-__all__ = ["tag_of"]
+__all__ = ["find", "tag_of", "versions"]
 
 
 def tag_of(name: bentoml.Tag | str) -> bentoml.Tag:
@@ -22,3 +25,30 @@ def tag_of(name: bentoml.Tag | str) -> bentoml.Tag:
         raise ConfigError(
             f"Expected NAME or NAME:VERSION in letters, digits, '_', '-' and '.', got '{name}'."
         ) from error
+
+
+def find(tag: bentoml.Tag | str) -> bentoml.Model:
+    """The stored model of a tag; capitals and small letters are the same, as they are to BentoML.
+
+    Raises:
+        ConfigError: as `tag_of`.
+        NotFound: the store has no such model; says which versions it has.
+    """
+    asked = tag_of(str(tag).lower())
+    try:
+        return bentoml.models.get(asked)
+    except NotFound as error:
+        there = versions(asked.name)
+        found = f"only the versions {some_of(there)}" if there else "none of that name"
+        raise NotFound(
+            f"Expected a stored model, got {found} - at '{tag}' in {internals.model_store_path()}. "
+            "`bentoml models list` shows what is stored."
+        ) from error
+
+
+def versions(name: str) -> list[str]:
+    """The stored versions of a model, sorted."""
+    try:
+        return sorted(str(model.tag.version) for model in bentoml.models.list(name))
+    except NotFound:
+        return []

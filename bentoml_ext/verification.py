@@ -91,13 +91,14 @@ def verify(
     given = [one for one in (by.booster, by.model, by.pipeline) if one is not None]
     if len(given) > 1:
         raise ConfigError("Expected one of --booster, --model and --pipeline, got more.")
-    if given and not path.is_file():
+    if not path.is_file():
         raise ConfigError(f"Expected an ONNX file, got none - at {target}.")
+    judged.check_is_onnx(path)
     if by.pipeline is not None:
         return judged.by_pipeline(path, by.pipeline, by.data, allow_pickle=by.allow_pickle, **how)
     if by.booster is not None:
         return judged.by_booster(path, by.booster, by.rounds, **how)
-    tag = by.model or (judged.model_of(path) if path.is_file() else None)
+    tag = by.model or judged.model_of(path)
     if tag is None:
         raise ConfigError(
             f"Expected --booster FILE for an ONNX file, got none - at {target}. Give what it must "

@@ -198,7 +198,7 @@ def test_a_file_of_no_told_width_is_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no.onnx"], "Expected --booster FILE for an ONNX file, got none - at no.onnx"),
+        (["no.onnx"], "Expected an ONNX file, got none - at no.onnx"),
         (["no.onnx", "--booster", "booster.ubj"], "Expected an ONNX file, got none - at no.onnx"),
         (["booster.ubj", "--booster", "booster.ubj"], "Expected an ONNX file, got"),
         (["wide.onnx", "--booster", "booster.ubj"], "Expected rows of 4 features, got 5"),

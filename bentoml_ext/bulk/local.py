@@ -87,6 +87,7 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
 
 
 def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:
+    before = summary.rejected
     with ExitStack() as stack, summary.timed("seconds"):
         source = stack.enter_context(
             open_source(
@@ -115,6 +116,9 @@ def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | N
             if on_progress is not None:
                 on_progress(source.position(), source.total, summary.rows)
         summary.parts += 1
+    if job.rejected is not None and summary.rejected == before and job.rejected.is_file():
+        # Nothing was rejected: a file without a row, also of an earlier run, would say otherwise.
+        job.rejected.unlink()
 
 
 def _read(source: Source, summary: Summary) -> Iterator[Block]:

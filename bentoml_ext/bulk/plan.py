@@ -36,6 +36,9 @@ SUFFIXES: Final = {
 READ_AS: Final = {".tsv": ".csv", ".tab": ".csv"}
 """Suffixes of files that are read as if they had another, and whose answers have the other."""
 
+SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+"""Suffixes of spreadsheets, which are not read."""
+
 RECORD: Final = "_score.json"
 """In a folder of answers: what they are of, so that no others are added to them."""
 
@@ -268,6 +271,17 @@ def _plainly(path: Path) -> Path:
     return inner if suffix in SUFFIXES else path
 
 
+def _remedy(path: Path | None, option: str) -> str:
+    """What to do about a place whose format nothing tells."""
+    is_sheet = path is not None and path.suffix.lower() in SHEETS
+    if option == "--to":
+        other = " A spreadsheet opens CSV: `-o NAME.csv`." if is_sheet else ""
+        return f"Name the file, or its format by --to.{other}"
+    if is_sheet:
+        return "Save the sheet as CSV UTF-8."
+    return "In a folder, a name that begins with '_' or '.' is no part."
+
+
 def _form(path: Path | None, told: str | None, option: str) -> str:
     if told is not None:
         return told
@@ -279,6 +293,6 @@ def _form(path: Path | None, told: str | None, option: str) -> str:
     if form is None:
         raise ConfigError(
             f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "
-            f"{place}. In a folder, a name that begins with '_' or '.' is no part."
+            f"{place}. {_remedy(path, option)}"
         )
     return form

@@ -30,7 +30,7 @@ from bentoml_ext.bulk.scratch import Scratch
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import ClusterFailed, ConfigError
-from bentoml_ext.settings import Settings
+from bentoml_ext.settings import crossover_for
 
 __all__ = ["run"]
 
@@ -76,7 +76,7 @@ def run(
         raise ConfigError(
             "Expected files for --engine ray, got '-'. Workers of a cluster share no pipe."
         )
-    bundle, crossover = Bundle(Path(stored.path)), Settings.read().crossover
+    bundle, crossover = Bundle(Path(stored.path)), crossover_for(backend)
     # A model or a backend that cannot score is told here, before a cluster starts.
     scorer, model = ready(bundle, backend, crossover), str(stored.tag)
     with _cluster(address, workers), ended_by_signal():

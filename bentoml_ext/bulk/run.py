@@ -18,7 +18,7 @@ from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import self_test
-from bentoml_ext.settings import Settings
+from bentoml_ext.settings import crossover_for
 
 __all__ = ["ended_by_signal", "ready", "run"]
 
@@ -48,7 +48,7 @@ def run(
         UnreadableInput, ConfigError, OSError: as `plan` and `score`; the parts before are in place.
     """
     bundle = Bundle(Path(stored.path))
-    scorer = ready(bundle, backend, Settings.read().crossover)
+    scorer = ready(bundle, backend, crossover_for(backend))
     model = str(stored.tag)
     todo = plan(request, model)
     summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)

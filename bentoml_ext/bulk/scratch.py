@@ -35,7 +35,12 @@ class Scratch:
         """Put a job's outputs in place: its rejected ones first, as `local.score` does."""
         hidden, place = self.jobs[number], self._places[number]
         for name, path in ((hidden.rejected, place.rejected), (hidden.output, place.output)):
-            if name is not None and path is not None:
+            if name is None or path is None:
+                continue
+            if name == hidden.rejected and not name.exists():
+                # Nothing was rejected, though something may have been in an earlier run.
+                path.unlink(missing_ok=True)
+            else:
                 name.replace(path)
 
     def __enter__(self) -> Self:

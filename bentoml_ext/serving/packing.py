@@ -21,7 +21,7 @@ from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.requirements import has_arrow, requirements
 from bentoml_ext.serving.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.tags import tag_of
+from bentoml_ext.tags import tag_of, versions
 
 __all__ = [
     "PackedImage",
@@ -99,8 +99,8 @@ class PackedModel:
         try:
             return bentoml.models.get(tag)
         except NotFound as error:
-            versions = _versions(tag.name)
-            found = f"only {some_of(versions)}" if versions else "none of that name"
+            there = versions(tag.name)
+            found = f"only {some_of(there)}" if there else "none of that name"
             raise NotFound(
                 f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. "
                 f"{_ways_to_store(tag.name)}"
@@ -196,14 +196,6 @@ def packed_store(bento: bentoml.Bento) -> Path | None:
     """The model store that a bento carries, if it does."""
     store = Path(bento.path_of("src")) / STORE
     return store if store.is_dir() else None
-
-
-def _versions(name: str) -> list[str]:
-    """The stored versions of a model, sorted."""
-    try:
-        return sorted(str(model.tag.version) for model in bentoml.models.list(name))
-    except NotFound:
-        return []
 
 
 def _ways_to_store(name: str) -> str:

@@ -34,7 +34,8 @@ def test_a_folder_of_parts_becomes_a_folder_of_answers(
     output = tmp_path / "book.scored"
     assert_answers(all_parts(output), expected, range(ROWS))
     assert (summary.parts, summary.rows) == (4, ROWS)
-    assert len(list((tmp_path / "book.scored.rejected").rglob("*.parquet"))) == 4
+    # Nothing was rejected.
+    assert list((tmp_path / "book.scored.rejected").rglob("*.parquet")) == []
 
 
 def test_resume_scores_only_what_is_missing_or_newer(
