@@ -33,8 +33,16 @@ class Block:
 
     @property
     def first(self) -> str:
-        """Its first line, by which a list names it."""
-        return self.text.split("\n", 1)[0].strip()
+        """Its first command without a comment, by which a list names it."""
+        lines = (line.split(" #")[0] for line in self.text.splitlines())
+        return next(
+            (
+                " ".join(line.split())
+                for line in lines
+                if line.strip("# \n") and not line.startswith("#")
+            ),
+            "",
+        )
 
 
 def blocks_of(page: str) -> list[Block]:

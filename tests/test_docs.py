@@ -31,22 +31,29 @@ OTHERS_MODEL = "a model of the reader's own; tests/test_import_check.py and test
 NEEDS_PLACE = "a server, a registry or a system of the reader's own"
 
 NOT_RUN: dict[tuple[str, str], str] = {
-    ("README.md", "make serve    # makes .venv, trains on generated applications, "
-     "converts, proves, serves ONNX on port 3000"): MAKES_ALL,
+    ("README.md", "make serve"): MAKES_ALL,
     ("README.md", ". .venv/bin/activate"): "the tests run in that environment",
-    ("README.md", "BACKEND=onnx    bentoml serve                 # needs numpy and onnxruntime, "
-     "nothing of XGBoost"): "servers that run on; tests/test_http.py asks one of each backend",
-    ("README.md", "# saved as the course does: bentoml.xgboost.save_model(..., "
-     'custom_objects={"DictVectorizer": dv}); `bentoml serve` here serves this name'): OTHERS_MODEL,
-    ("README.md", "# is this ONNX file, from whatever converter, what that booster or pipeline "
-     "(extra [pipelines]) says?"): "tests/test_verify.py and tests/test_verify_pipeline.py do it",
-    ("README.md", "BACKEND=onnx bentoml build                      # the bento carries the model, "
-     "and only its backend's requirements"): "tests/test_build.py builds and serves a bento",
-    ("docs/scale.md", "ray start --head --port=6379                 # on one node"): NEEDS_CLUSTER,
-    ("docs/scale.md", "bentoml ext score credit_risk_model:latest /share/book -o /share/scored "
-     "--keep customer_id --on-error reject \\"): NEEDS_CLUSTER,
-}  # fmt: skip
-"""By page and first line: commands of the walks that are not run, and why."""
+    (
+        "README.md",
+        "BACKEND=onnx bentoml serve",
+    ): "servers that run on; tests/test_http.py asks one of each backend",
+    (
+        "README.md",
+        "bentoml ext import my_model:latest --name credit_risk_model --check predictions.parquet",
+    ): OTHERS_MODEL,
+    (
+        "README.md",
+        "bentoml ext verify model.onnx --booster model.ubj",
+    ): "tests/test_verify.py and tests/test_verify_pipeline.py do it",
+    ("README.md", "BACKEND=onnx bentoml build"): "tests/test_build.py builds and serves a bento",
+    ("docs/scale.md", "ray start --head --port=6379"): NEEDS_CLUSTER,
+    (
+        "docs/scale.md",
+        "bentoml ext score credit_risk_model:latest /share/book -o /share/scored "
+        "--keep customer_id --on-error reject \\",
+    ): NEEDS_CLUSTER,
+}
+"""By page and first command: blocks of the walks that are not run, and why."""
 
 PAGES_NOT_RUN = {
     "docs/import.md": OTHERS_MODEL,
