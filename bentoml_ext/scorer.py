@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.encoder import Encoder
-from bentoml_ext.errors import ConfigError, FeatureMismatch
+from bentoml_ext.errors import ConfigError, FeatureMismatch, InvalidApplication
 from bentoml_ext.policy import Policy
 from bentoml_ext.reader import Reader, Values
 
@@ -84,7 +85,10 @@ class Scorer:
         # One row of memory, which the backend is bound to: one thread at a time.
         with self._lock:
             self.reader.write(values, self._cells, self._octets)
-            return self._single()
+            margin = self._single()
+        if math.isnan(margin):
+            raise _no_number()
+        return margin
 
     def classify_batch(self, applications: Sequence[Any]) -> list[Answer]:
         """The answers to applications, in order.
@@ -109,11 +113,25 @@ class Scorer:
         """Log-odds of what `rows_of` makes rows of; of few at a time where rows are wide."""
         step = block_rows(self.encoder.n_features, len(applications))
         if step >= len(applications):
-            return self.backend.margins(rows_of(applications))
+            return self.sound_margins(rows_of(applications))
         starts = range(0, len(applications), step)
         return np.concatenate(
-            [self.backend.margins(rows_of(applications[start : start + step])) for start in starts]
+            [
+                self.sound_margins(rows_of(applications[start : start + step]), start)
+                for start in starts
+            ]
         )
+
+    def sound_margins(self, rows: Rows, start: int = 0) -> Margins:
+        """Log-odds of rows, of which none is NaN.
+
+        Raises:
+            InvalidApplication: one is, with its index from `start`; no policy has a band for it.
+        """
+        margins = self.backend.margins(rows)
+        if (lost := np.isnan(margins)).any():
+            raise _no_number().at(start + int(np.argmax(lost)))
+        return margins
 
     def scored_by(self, count: int) -> str:
         """Names of the backends that `margins_by` asks for so many applications."""
@@ -129,6 +147,7 @@ class Scorer:
 
         Raises:
             FeatureMismatch: another number of columns.
+            InvalidApplication: the numbers of a row are too large for a linear model.
         """
         rows = np.ascontiguousarray(rows, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.encoder.n_features:
@@ -136,8 +155,13 @@ class Scorer:
                 f"Expected rows of {self.encoder.n_features} features, got shape {rows.shape} "
                 "- at `rows`. Column order is listed under `features` in manifest.json."
             )
-        return self.backend.margins(rows)
+        return self.sound_margins(rows)
 
     def answers(self, rows: Rows) -> list[Answer]:
         """The answers to rows, in order."""
         return self.decider.answers(self.margins(rows))
+
+
+def _no_number() -> InvalidApplication:
+    # Leaves are finite, and their sum is no NaN; a linear model's products may be infinite.
+    return InvalidApplication("numbers that the model can add", "some that are too large")

@@ -9,6 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.route import AT_ONCE_BYTES, Body, Named
 
@@ -48,12 +49,15 @@ class SingleHandler:
         taken = [values for values in read if values is not None]
         if not taken:
             return [None] * len(read)
-        if len(taken) == 1:
-            margins = [self._scorer.margin(taken[0])]
-        else:
-            for index, values in enumerate(taken):
-                reader.write(values, self._cells, self._octets, index)
-            margins = self._scorer.backend.margins(self._rows[: len(taken)]).tolist()
+        try:
+            if len(taken) == 1:
+                margins = [self._scorer.margin(taken[0])]
+            else:
+                for index, values in enumerate(taken):
+                    reader.write(values, self._cells, self._octets, index)
+                margins = self._scorer.sound_margins(self._rows[: len(taken)]).tolist()
+        except InvalidApplication:
+            return [None] * len(read)
         bodies: Iterator[bytes] = map(body, margins)
         if self._is_mixed:
             backend = self._scorer.backend.for_rows(len(taken)).name

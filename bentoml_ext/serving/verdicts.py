@@ -7,13 +7,13 @@ to be right. Kept are four bytes of a good one, its margin, and the packed refus
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
 
-from bentoml_ext.arrays import Margins
+from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.encoder import Encoded
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.scorer import Scorer
@@ -99,8 +99,17 @@ def judge(
         if len(rows):
             verdicts.backends[scorer.backend.for_rows(len(rows)).name] = None
         if rows.size or first:
-            verdicts.blocks.append(Block(start, scorer.margins(rows), _pack(first)))
+            verdicts.blocks.append(Block(start, _margins(rows, first, start, scorer), _pack(first)))
     return verdicts
+
+
+def _margins(rows: Rows, refused: Collection[int], start: int, scorer: Scorer) -> Margins:
+    """Margins of the good applications of a block; what is refused of them has its own index."""
+    try:
+        return scorer.margins(rows)
+    except InvalidApplication as error:
+        good = [place for place in range(len(rows) + len(refused)) if place not in refused]
+        raise error.at(start + good[error.index or 0]) from None
 
 
 def _first_of_each(wrong: list[InvalidApplication]) -> dict[int, InvalidApplication]:
