@@ -7,7 +7,7 @@ scikit-learn is needed to read or to use one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.errors import BundleError, InvalidApplication
+from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
 from bentoml_ext.field import Application, Field, Unknown
 from bentoml_ext.field_rules import check_columns, check_names, field_of, with_rules
 from bentoml_ext.filling import FILL, Filler, start_of, write
@@ -81,6 +81,7 @@ class Encoder:
         missing: float | None = None,
         steps: Sequence[Step] | None = None,
     ) -> None:
+        _check_types(features, fields, absent, null, missing, separator)
         self.features = tuple(features)
         self.absent: Filler = absent
         self.null: Filler = null
@@ -256,3 +257,31 @@ class Encoder:
             missing=file.missing,
             steps=file.steps,
         )
+
+
+def _check_types(*given: Any) -> None:
+    """Refuse arguments of another type or word, before one means something else.
+
+    Raises:
+        FeatureMismatch: names the argument.
+    """
+    features, fields, absent, null, missing, separator = given
+    is_number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
+    for name, value, what, right in (
+        ("features", features, "a list of names", _is_several(features)),
+        ("fields", fields, "a list of bentoml_ext.Field", _are_fields(fields)),
+        ("absent", absent, "'zero' or 'missing'", isinstance(absent, str) and absent in FILL),
+        ("null", null, "'zero' or 'missing'", isinstance(null, str) and null in FILL),
+        ("missing", missing, "a number or None", missing is None or is_number),
+        ("separator", separator, "a text", isinstance(separator, str)),
+    ):
+        if not right:
+            raise FeatureMismatch(f"Expected {what}, got {value!r:.60} - at {name} of the encoder.")
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+
+
+def _are_fields(value: Any) -> bool:
+    return value is None or (_is_several(value) and all(isinstance(one, Field) for one in value))

@@ -89,12 +89,12 @@ def save_model(
             rounds count. Nothing is stored.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
-        ConfigError: the name is none that BentoML allows.
+        ConfigError: the name is none that BentoML allows; no such rounds, or no such check.
         BentoMLException: the version exists.
     """
     from bentoml_ext import export
 
-    check_types(encoder, policy)
+    check_types(encoder, policy, rounds, check)
     tag, policy = tag_of(name), policy or Policy()
     booster = booster_of(model, rounds)
     encoder = with_marker(encoder, model)

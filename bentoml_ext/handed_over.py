@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["booster_of", "check_types", "with_marker"]
 
 
-def check_types(encoder: Any, policy: Any) -> None:
+def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> None:
     """Refuse a wrong type as such, before it fails somewhere as another error.
 
     Raises:
         FeatureMismatch: no encoder.
-        ConfigError: no policy.
+        ConfigError: no policy, no rounds, or no check.
     """
     if not isinstance(encoder, Encoder):
         remedy = "Make one of the DictVectorizer's names: Encoder(vectorizer.feature_names_)."
@@ -35,6 +36,15 @@ def check_types(encoder: Any, policy: Any) -> None:
         raise ConfigError(
             f"Expected a bentoml_ext.Policy, got {type(policy).__name__} - at policy."
         )
+    if rounds not in (None, "best", "all"):
+        raise ConfigError(f"Expected 'best' or 'all', got {rounds!r:.60} - at rounds.")
+    # Of a check in memory, the class is named without its library of columns.
+    if not (check is None or isinstance(check, str | Path) or hasattr(check, "given")):
+        raise ConfigError(
+            f"Expected a file or Check.of(applications, predictions), got {check!r:.60} - at check."
+        )
+    if isinstance(check, str | Path) and not Path(check).is_file():
+        raise ConfigError(f"Expected a file, got none - at check: {check}.")
 
 
 def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:

@@ -8,6 +8,7 @@ is a `Reading`: told by the user, or found by a check against the user's own pre
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -121,6 +122,7 @@ class Source:
             found["rounds"] = ("best", "all")
         found["missing"] = MARKERS
         used = [one for one in SEPARATORS if any(one in name for name in self.features)]
+        used += sorted(self._seen_separators())
         if used:
             found["separator"] = tuple(dict.fromkeys(["=", *used]))
         first = dict(self.said.decided())
@@ -135,6 +137,16 @@ class Source:
         plain = [n for c, n in enumerate(self.features) if c not in self.file.categories]
         separators = [self.said.separator] if self.said.separator else SEPARATORS
         return any(separator in name for name in plain for separator in separators)
+
+    def _seen_separators(self) -> set[str]:
+        """What stands in names of features behind the name of a field that is known."""
+        behind = (
+            name.removeprefix(field)
+            for field in self.columns
+            for name in self.features
+            if field and field != name and name.startswith(field)
+        )
+        return {found[0] for rest in behind if (found := re.match(r"[\W_]+", rest))}
 
     def undecided(self, reading: Reading) -> list[str]:
         """Parts of a reading that matter here, that nobody decided, and that have no safe default.

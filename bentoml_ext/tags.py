@@ -20,8 +20,8 @@ def tag_of(name: bentoml.Tag | str) -> bentoml.Tag:
     """
     try:
         return bentoml.Tag.from_taglike(name)
-    # BentoML raises the first for a name and the second for a version.
-    except (ValueError, bentoml.exceptions.BentoMLException) as error:
+    # BentoML raises the first for a name, the next two for another type, the last for a version.
+    except (ValueError, TypeError, AttributeError, bentoml.exceptions.BentoMLException) as error:
         raise ConfigError(
             f"Expected NAME or NAME:VERSION in letters, digits, '_', '-' and '.', got '{name}'."
         ) from error

@@ -205,3 +205,22 @@ def test_a_key_named_like_a_feature_is_refused() -> None:
     # It would count in the row, and no field's rules are kept by it.
     with pytest.raises(InvalidApplication, match=r"Expected the name of a field.*'home=rent'"):
         encoder.check({"age": 1, "home": "rent", "home=rent": 1e300})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"features": None},
+        {"features": "abc"},
+        {"absent": "no"},
+        {"null": 0},
+        {"missing": "x"},
+        {"fields": {"a": 1}},
+        {"fields": ["a"]},
+        {"separator": 3},
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_type_is_refused_by_its_name(said: dict[str, Any]) -> None:
+    with pytest.raises(FeatureMismatch, match=f"at {next(iter(said))} of the encoder"):
+        Encoder(**{"features": ["a"], **said})

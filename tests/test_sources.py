@@ -18,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 import bentoml_ext
 from bentoml_ext import importer
 from bentoml_ext.errors import (
+    ConfigError,
     ExportRefused,
     FeatureMismatch,
     ImportRefused,
@@ -594,3 +595,36 @@ def test_what_an_absent_category_became_is_not_asked_where_it_cannot_matter(
         model = xgboost.train(told, xgboost.DMatrix(rows, aged), 3)
         scorer = imported(kept("sources_age", model, vectorizer), "sources_open")
         assert_answers(scorer, MADE, probabilities(model, rows))
+
+
+@pytest.mark.parametrize(
+    "said", [{"rounds": 3}, {"check": 3}, {"check": [1]}, {"check": "no_such_file.csv"}], ids=str
+)
+def test_another_type_at_save_model_is_refused_by_its_name(said: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"at {next(iter(said))}"):
+        bentoml_ext.save_model("sources_api", small.booster(), encoder=small.encoder(), **said)
+
+
+@pytest.mark.parametrize("separator", ["::", " = "])
+def test_a_check_finds_any_separator_behind_the_fields_that_it_has(
+    separator: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(MADE)
+    columns = pd.get_dummies(frame, prefix_sep=separator, dtype=float)
+    model = trained(columns, LABEL)
+    model.save_model(tmp_path / "model.ubj")
+    frame.assign(prediction=probabilities(model, columns)).to_parquet(tmp_path / "check.parquet")
+
+    request = importer.Request(str(tmp_path / "model.ubj"), check=tmp_path / "check.parquet")
+    stored = importer.import_model(request, "sources_behind")
+
+    scorer = bentoml_ext.load_model(stored, "onnx")
+    assert [field.name for field in scorer.encoder.fields] == ["age", "income", "home", "job"]
+
+
+@pytest.mark.parametrize("name", [None, 3, ["a"]], ids=str)
+def test_a_name_of_another_type_is_refused(name: Any) -> None:
+    with pytest.raises(ConfigError, match="Expected NAME or NAME:VERSION"):
+        bentoml_ext.save_model(name, small.booster(), encoder=small.encoder())
+    with pytest.raises(ConfigError, match="Expected NAME or NAME:VERSION"):
+        bentoml_ext.load_model(name)
