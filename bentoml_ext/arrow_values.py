@@ -122,6 +122,20 @@ def doubts(field: Field, values: npt.NDArray[Any], codes: Iterable[float], *, wh
     return doubtful
 
 
+def value_at(field: Field, column: pa.Array, index: int) -> Any:
+    """One value of a column, as Python has it.
+
+    Raises:
+        InvalidApplication: Python has no such value, as of a date in the year 20 000.
+    """
+    try:
+        return column[index].as_py()
+    except (ValueError, OverflowError, KeyError):
+        raise InvalidApplication(
+            field.expected, "a value that cannot be read", field.name
+        ) from None
+
+
 def refusals(
     field: Field,
     column: pa.Array,
@@ -131,9 +145,9 @@ def refusals(
 ) -> Iterator[InvalidApplication]:
     """What `Field.check` says of the doubtful values: of the number, where there is one."""
     for index in np.flatnonzero(doubtful).tolist():
-        value: Any = numbers[index].as_py()
         try:
-            field.check(column[index].as_py() if value is None else value)
+            value = value_at(field, numbers, index)
+            field.check(value_at(field, column, index) if value is None else value)
             if value in codes:
                 becomes = f"what {codes[value]:.17g}, a code for a missing value, becomes"
                 got = f"{spelled(value)}, {becomes} in {numbers.type}"

@@ -27,6 +27,7 @@ from bentoml_ext.arrow_values import (
     refusals,
     sentinels_in,
     undictionaried,
+    value_at,
     without_nulls,
 )
 from bentoml_ext.column_types import as_text, is_binary, plain_type
@@ -210,8 +211,10 @@ class ColumnEncoder:
     ) -> Iterator[InvalidApplication]:
         """Values of another type, such as lists, one by one."""
         write = self._encoder.write
-        for index, value in enumerate(undictionaried(column).to_pylist()):
+        column = undictionaried(column)
+        for index in range(len(column)):
             try:
+                value = value_at(field, column, index)
                 field.check(value)
             except InvalidApplication as error:
                 yield error.at(index)

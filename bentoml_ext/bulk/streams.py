@@ -39,6 +39,9 @@ MAX_VIEW_BYTES = 64 * 1024 * 1024
 """Texts of one slice: many views may share the same bytes, so that few make billions."""
 
 
+MAX_SCALE = {32: 9, 64: 18, 128: 38, 256: 76}
+"""Of a decimal of so many bits."""
+
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
 """Of one record batch of the operator's own file: 40 million applications."""
 
@@ -230,6 +233,17 @@ def _check_types(schema: pa.Schema) -> None:
         # Of nested values a few bytes can make billions.
         if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
             raise InvalidApplication("a column of plain values", str(field.type), field.name)
+        # A damaged one may have any scale, of which Arrow finds no text and no number.
+        if pa.types.is_decimal(kind) and abs(kind.scale) > (most := MAX_SCALE[kind.bit_width]):
+            told = f"a scale of {kind.scale}"
+            raise InvalidApplication(f"a decimal of a scale up to {most}", told, field.name)
+        try:
+            pa.nulls(0, field.type)
+        except KeyError:
+            # Arrow has the type and pyarrow has not.
+            raise InvalidApplication(
+                "a column of plain values", str(field.type), field.name
+            ) from None
 
 
 @contextmanager
