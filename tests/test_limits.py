@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import bentoml
 import pytest
 
 from models.fields import EXAMPLE
-from tests.bulk_bodies import NDJSON
+from tests.bulk_bodies import BOTH, NDJSON, arrow_of, bulk, ndjson_of, said
 from tests.servers import Server, eventually, serve
 from tests.spied import worker_of
 
@@ -120,6 +120,24 @@ def test_paths_that_no_route_has_share_one_label(server: Server) -> None:
     assert counted(server, "unknown", 404) == before + 300
     assert counted(server, "/classify", 405) >= 300
     assert len(server.client.get("/metrics").content) < size + 20_000
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_clients_that_stall_in_the_middle_stop_nobody(server: Server, kind: str) -> None:
+    applications = [dict(EXAMPLE)] * 6000
+    body = ndjson_of(applications) if kind == NDJSON else arrow_of(applications)
+    length = f"Content-Length: {len(body)}"
+    with ExitStack() as stack:
+        for i in range(300):
+            idle = opened(server, path="/classify_batch", length="Content-Length: 999", kind=kind)
+            stack.enter_context(closing(idle))
+            if i % 15 == 0:
+                idle = opened(server, path="/classify_batch", length=length, kind=kind)
+                stack.enter_context(closing(idle))
+                idle.sendall(body[: len(body) * 4 // 5])
+        for other in BOTH:
+            assert len(said(bulk(server, other, [EXAMPLE] * 3000))) == 3000
+        assert server.client.post("/classify", json=EXAMPLE).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ class Messages:
         self._messages = pa.ipc.MessageReader.open_stream(file)
         self._left = self._max_bytes = max_bytes
         self._each = each
+        self._file = file
         self._parts: deque[memoryview] = deque()
 
     def read(self, size: int) -> memoryview:
@@ -77,13 +78,17 @@ class Messages:
             return False
         if self._each:
             self._left = self._max_bytes
-        self._left -= unpacked_size(message)
+        unpacked = unpacked_size(message)
+        self._left -= unpacked
         if self._left < 0:
             way_out = "Write smaller record batches" if self._each else "Send the stream in parts"
             raise TooLarge(
                 f"Expected at most {self._max_bytes} bytes when unpacked, got more - at a "
                 f"compressed record batch. {way_out}."
             )
+        # A server lets few clients hold much at a time.
+        if (hold := getattr(self._file, "hold", None)) is not None and message.body is not None:
+            hold(unpacked + len(message.body), for_good=message.type == "dictionary")
         head = memoryview(message.metadata)
         self._parts += [memoryview(CONTINUATION), memoryview(struct.pack("<i", len(head))), head]
         if message.body is not None and len(message.body):

@@ -27,6 +27,7 @@ from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.media import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
+from bentoml_ext.serving.turns import READERS, Turns
 from bentoml_ext.serving.upload import Upload, check_bytes
 from bentoml_ext.serving.verdicts import Verdicts, judge
 
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from bentoml_ext.serving.classifier import Classifier
 
 __all__ = ["BulkRoute", "is_bulk"]
-
-AT_ONCE = 4
-"""Requests that are read at a time; others wait. Each holds a thread and a block."""
 
 _logger = logging.getLogger("bentoml_ext.bulk")
 
@@ -50,7 +48,8 @@ class BulkRoute(Route):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, self._answer, methods=["POST"])
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bulk")
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="bulk")
+        self._turns = Turns()
         self._formats: dict[str, Format] = {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -83,12 +82,13 @@ class BulkRoute(Route):
         report = report_asked(request)
         limits = classifier.settings
         check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
-        upload = Upload(request.receive, limits.max_bulk_bytes)
+        upload = Upload(request.receive, limits.max_bulk_bytes, self._turns)
         media_type = _media_type(request)
         file = unpacked(upload, request, limits.max_bulk_bytes)
         file = lines_of(file, request) if media_type == NDJSON else file
         work = partial(self._judge, media_type, upload, file, classifier, report=report)
         try:
+            await upload.begin()
             form, verdicts = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             # Where the time is over, the thread may still be reading.
@@ -109,12 +109,16 @@ class BulkRoute(Route):
         report: bool,
     ) -> tuple[Format, Verdicts]:
         """Everything that takes long, in a thread."""
-        if media_type not in self._formats:
-            self._formats[media_type] = format_of(media_type, classifier.scorer)
-        form = self._formats[media_type]
-        limits = classifier.settings
-        encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
-        return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
+        with self._turns.working:
+            try:
+                if media_type not in self._formats:
+                    self._formats[media_type] = format_of(media_type, classifier.scorer)
+                form = self._formats[media_type]
+                limits = classifier.settings
+                encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
+                return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
+            finally:
+                upload.end()
 
 
 def is_bulk(scope: Scope) -> bool:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from bentoml_ext.errors import TooLarge
+from bentoml_ext.serving.turns import LARGE_BYTES, Turns
 
 __all__ = ["Upload", "check_bytes"]
 
@@ -20,6 +21,11 @@ T = TypeVar("T")
 AHEAD_BYTES = 512 * 1024
 """A block of lines."""
 
+BEGIN_BYTES = 64 * 1024
+"""As much as uvicorn takes before it lets a client wait."""
+
+POLL_S = 0.2
+
 
 class Upload:
     """A body that is taken from the network as it is read, and little more than that ahead of it.
@@ -27,12 +33,16 @@ class Upload:
     Args:
         receive: of the request; this is made in the event loop that it belongs to.
         max_bytes: of the body.
+        turns: what the thread that reads it has one of; None where it waits for nobody.
     """
 
     closed = False
     """pyarrow asks."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, turns: Turns | None = None) -> None:
+        self._turns = turns
+        self._kept = 0
+        self._is_large = False
         self._loop = asyncio.get_running_loop()
         self._receive = receive
         self._max_bytes = max_bytes
@@ -51,6 +61,7 @@ class Upload:
             ClientDisconnect: the client has gone.
             CancelledError: the request was abandoned.
         """
+        self.hold(size)
         # What was begun ahead must end first: only one side touches the parts at a time.
         self._settle()
         self._begin(size)
@@ -68,6 +79,45 @@ class Upload:
         self._begin(AHEAD_BYTES)
         return b"".join(taken)
 
+    async def begin(self) -> None:
+        """Wait for the first bytes: until they come, no thread has to.
+
+        Raises:
+            TooLarge, ClientDisconnect: as `read`.
+        """
+        await self._fill(BEGIN_BYTES)
+
+    def hold(self, size: int, *, for_good: bool = False) -> None:
+        """Wait until so many bytes may be held; called in a thread.
+
+        Args:
+            size: of what is read, or unpacked, next.
+            for_good: whether to the end of the request.
+
+        Raises:
+            ClientDisconnect: the request was abandoned.
+        """
+        total = self._kept + size
+        if for_good:
+            self._kept = total
+        if self._turns is None or self._is_large or total <= LARGE_BYTES:
+            return
+        self._turns.working.release()
+        try:
+            while not self._turns.large.acquire(timeout=POLL_S):
+                if self._abandoned:
+                    raise ClientDisconnect
+            self._is_large = True
+        finally:
+            self._turns.working.acquire()
+
+    def end(self) -> None:
+        """Hold nothing any more; called in the thread."""
+        if self._turns is not None and self._is_large:
+            self._turns.large.release()
+        # What it raised knows the frames of this thread, and they know this upload.
+        self._filling = None
+
     def while_wanted(self, blocks: Iterable[T]) -> Iterator[T]:
         """The same blocks, until the request is abandoned."""
         for block in blocks:
@@ -78,8 +128,8 @@ class Upload:
     def abandon(self) -> None:
         """Nobody waits for the answer any more: end the thread's work at its next step."""
         self._abandoned = True
-        if self._filling is not None:
-            self._filling.cancel()
+        if (filling := self._filling) is not None:
+            filling.cancel()
 
     def close(self) -> None:
         """Nothing: pyarrow closes what it has read."""
@@ -93,8 +143,16 @@ class Upload:
                 self._filling.cancel()
 
     def _settle(self) -> None:
-        if self._filling is not None:
-            self._filling.result()
+        if (filling := self._filling) is None:
+            return
+        if self._turns is None or filling.done():
+            filling.result()
+            return
+        self._turns.working.release()
+        try:
+            filling.result()
+        finally:
+            self._turns.working.acquire()
 
     async def _fill(self, size: int) -> None:
         while self._held < size and not self._ended:
