@@ -22,7 +22,7 @@ from typing import Any, Final
 import bentoml
 import msgspec
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.context import server_context, trace_context
+from bentoml._internal.context import server_context
 from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
@@ -35,7 +35,6 @@ from starlette.types import Receive, Scope, Send
 __all__ = [
     "Middlewares",
     "Series",
-    "answer_headers",
     "command_line_arguments",
     "create_model",
     "hush_departures",
@@ -182,17 +181,6 @@ def request_timeout_s(service: str) -> float | None:
     """Seconds until a request to a configured service gets a 504; None for no limit."""
     # As it was written: the 504 tells the number.
     return BentoMLContainer.config.services[service].get()["traffic"]["timeout"] or None
-
-
-def answer_headers() -> dict[str, str]:
-    """Headers that BentoML gives the answers of API methods, for the request in progress."""
-    headers = {"Server": f"BentoML Service/{server_context.service_name}"}
-    forms = BentoMLContainer.logging_formatting.get()
-    if trace_context.request_id is not None:
-        headers["X-BentoML-Request-ID"] = format(trace_context.request_id, forms["span_id"])
-    if BentoMLContainer.http.response.trace_id.get() and trace_context.trace_id is not None:
-        headers["X-BentoML-Trace-ID"] = format(trace_context.trace_id, forms["trace_id"])
-    return headers
 
 
 @dataclass

@@ -13,12 +13,13 @@ from typing import Any
 
 from bentoml._internal import log
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.context import trace_context
+from bentoml._internal.context import server_context, trace_context
 
 __all__ = [
     "Asked",
     "access_log_options",
     "access_log_skips",
+    "answer_headers",
     "asked",
     "has_plain_answers",
     "wrap_sampler",
@@ -89,6 +90,17 @@ def service_of_traces() -> str | None:
     """The name that BentoML's lines give the service."""
     name: str | None = trace_context.service_name
     return name
+
+
+def answer_headers() -> dict[str, str]:
+    """Headers that BentoML gives the answers of API methods, for the request in progress."""
+    headers = {"Server": f"BentoML Service/{server_context.service_name}"}
+    forms = BentoMLContainer.logging_formatting.get()
+    if trace_context.request_id is not None:
+        headers["X-BentoML-Request-ID"] = format(trace_context.request_id, forms["span_id"])
+    if BentoMLContainer.http.response.trace_id.get() and trace_context.trace_id is not None:
+        headers["X-BentoML-Trace-ID"] = format(trace_context.trace_id, forms["trace_id"])
+    return headers
 
 
 def wrap_sampler(wrap: Callable[[Any], Any]) -> None:

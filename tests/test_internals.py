@@ -254,7 +254,7 @@ def test_a_body_describes_and_reads_itself() -> None:
 def test_the_headers_of_an_answer_are_bentomls() -> None:
     assert BentoMLContainer.logging_formatting.get().keys() >= {"span_id", "trace_id"}
     assert {"request_id", "trace_id"} <= set(dir(trace_context))
-    assert internals.answer_headers().keys() == {"Server"}, "no request is in progress"
+    assert observation.answer_headers().keys() == {"Server"}, "no request is in progress"
 
 
 def test_the_openapi_page_is_made_of_operations() -> None:

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from bentoml_ext import internals
+from bentoml_ext import observation
 from bentoml_ext.bulk.streams import Readable
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
@@ -75,7 +75,7 @@ class BulkRoute(Route):
             _logger.exception("A bulk request failed")
             told = "An unexpected error has occurred, please check the server log."
             answer = classifier.fail(HTTPStatus.INTERNAL_SERVER_ERROR, told)
-        answer.headers.update(internals.answer_headers())
+        answer.headers.update(observation.answer_headers())
         return answer
 
     async def _judged(self, request: Request, classifier: Classifier) -> Response:

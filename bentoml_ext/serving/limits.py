@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_ext import internals
+from bentoml_ext import observation
 from bentoml_ext.serving.route import Headers
 
 __all__ = ["GONE", "MAX_APPLICATION_BYTES", "MAX_BATCH_BYTES", "BodyLimit", "Limit", "declared"]
@@ -120,5 +120,5 @@ def _too_large(limit: Limit) -> Response:
         f"Expected at most {limit.size} bytes, got more - at the request's body. {limit.way_out}."
     )
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    headers = internals.answer_headers()
+    headers = observation.answer_headers()
     return Response(json.dumps({"error": told}), status, headers, "application/json")
