@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import shutil
 import sys
@@ -29,7 +28,6 @@ from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddle
 from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
 from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 __all__ = [
@@ -37,15 +35,12 @@ __all__ = [
     "Series",
     "command_line_arguments",
     "create_model",
-    "hush_departures",
     "listens_on",
     "model_store_path",
     "refit",
     "request_timeout_s",
     "use_model_store",
 ]
-
-LOGS_EXCEPTIONS: Final = "bentoml._internal.server.http_app"
 AS_IT_CAME: Final = "bentoml_ext.as_it_came"
 """Key of a scope whose path is a label: the request's own scope."""
 
@@ -236,15 +231,6 @@ def refit(
     for middleware in app.user_middleware:
         middleware.cls = stand_ins.get(middleware.cls, middleware.cls)
     return caught
-
-
-def hush_departures() -> None:
-    """Let BentoML log no traceback where a client has left in the middle of its request."""
-    logging.getLogger(LOGS_EXCEPTIONS).addFilter(_is_no_departure)
-
-
-def _is_no_departure(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))
 
 
 class Series:

@@ -1,4 +1,4 @@
-"""Observation: what BentoML's settings ask of tracing, CORS and the access log.
+"""Observation: what BentoML's settings ask of tracing, CORS and logs, and what it logs.
 
 As in `internals`, names that BentoML does not promise; tests/test_internals.py fails when one of
 them moves.
@@ -9,21 +9,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bentoml._internal import log
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.context import server_context, trace_context
+from starlette.requests import ClientDisconnect
 
 __all__ = [
+    "LOGS_EXCEPTIONS",
     "Asked",
     "access_log_options",
     "access_log_skips",
     "answer_headers",
     "asked",
     "has_plain_answers",
+    "hush_departures",
     "wrap_sampler",
 ]
+
+LOGS_EXCEPTIONS: Final = "bentoml._internal.server.http_app"
+"""The logger of what an API method raises."""
 
 
 @dataclass(frozen=True)
@@ -124,3 +130,12 @@ def access_log_options() -> dict[str, bool] | None:
         part: bool(getattr(access, part).get())
         for part in (*parts, *(part.replace("request", "response") for part in parts))
     }
+
+
+def hush_departures() -> None:
+    """Let BentoML log no traceback where a client has left in the middle of its request."""
+    logging.getLogger(LOGS_EXCEPTIONS).addFilter(_is_no_departure)
+
+
+def _is_no_departure(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))

@@ -169,7 +169,7 @@ def test_what_an_api_method_raises_is_logged_by_the_logger_that_is_hushed() -> N
     from bentoml._internal.server import http_app
 
     assert app.log_exception is http_app.log_exception
-    assert http_app.logger.name == internals.LOGS_EXCEPTIONS
+    assert http_app.logger.name == observation.LOGS_EXCEPTIONS
 
 
 def test_the_metrics_middleware_has_its_series() -> None:

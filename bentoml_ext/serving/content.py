@@ -123,6 +123,8 @@ class Unpacked:
         self._file = file
         self._coding = coding
         self._left = max_bytes
+        # What reads this asks it, as it would ask the upload.
+        self.hold = getattr(file, "hold", None)
         self._max_bytes = max_bytes
         self._packed = b""
         self._inflater: zlib._Decompress | None = None

@@ -84,7 +84,7 @@ class ClassifierService(bentoml.Service[Any]):
         # The innermost: what it refuses is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
         middlewares = internals.refit(app, PromptTimeout, endpoint_of(app.router.routes))
-        internals.hush_departures()
+        observation.hush_departures()
         if observation.asked().rate is not None:
             from bentoml_ext.serving.observing import Decided
 
