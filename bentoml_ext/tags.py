@@ -34,7 +34,7 @@ def find(tag: bentoml.Tag | str) -> bentoml.Model:
         ConfigError: as `tag_of`.
         NotFound: the store has no such model; says which versions it has.
     """
-    asked = tag_of(str(tag).lower())
+    asked = tag_of(tag.lower() if isinstance(tag, str) else tag)
     try:
         return bentoml.models.get(asked)
     except NotFound as error:

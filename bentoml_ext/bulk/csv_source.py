@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from bentoml_ext.bulk import lent
 from bentoml_ext.bulk.blocks import Broken, CsvBlock, CsvTables
 from bentoml_ext.bulk.source import Opened, bytes_of, nothing_of, rows_of
 from bentoml_ext.bulk.streams import MAX_LINE_BYTES, slices
@@ -89,7 +90,7 @@ def _blocks(
     if not text.peek(1):  # type: ignore[attr-defined]
         return
     at = 0
-    for batch in _open(text, names, delimiter, schema, note):
+    for batch in lent.batches(text, lambda file: _open(file, names, delimiter, schema, note)):
         for part in slices(batch, rows):
             block = _joined(part, broken, at)
             at += len(part) + len(block.broken)
@@ -100,11 +101,9 @@ def _blocks(
         yield CsvBlock(nothing_of(schema), last)
 
 
-def _open(
-    text: IO[bytes], names: Sequence[str], delimiter: str, schema: pa.Schema, note: Any
-) -> Any:
+def _open(file: Any, names: Sequence[str], delimiter: str, schema: pa.Schema, note: Any) -> Any:
     return pacsv.open_csv(
-        text,
+        file,
         # In one thread, so that Arrow knows the numbers of lines.
         read_options=pacsv.ReadOptions(
             use_threads=False, block_size=BLOCK_BYTES, column_names=list(names)

@@ -95,7 +95,7 @@ def test_a_byte_order_mark_windows_lines_and_further_columns_are_taken(written: 
         (csv(cell("Status", "3")), r"one of the codes 0, 1, 2, got '3' - at line 2 .*'status'"),
         (csv(cell("Age", "old")), r"Expected a number, got 'old' - at line 2 .*'age'"),
         (csv(cell("Age", "")), r"Expected a number, got '' - at line 2 .*'age'"),
-        (csv(cell("Age", "-1")), r"at least 0, got -1 - at line 2 .*'age'"),
+        (csv(cell("Age", "-1")), r"at least 0, at most 150, got -1 - at line 2 .*'age'"),
         (csv(cell("Price", "99999999")), r"a code for a missing value - at line 2 .*'price'"),
         (csv(cell("Income", "nan")), r"column 'income'"),
         (csv(cell("Income", "9" * 50)), r"column 'income'"),

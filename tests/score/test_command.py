@@ -75,7 +75,8 @@ def test_the_exit_code_and_a_line_tell_how_it_ended(
     assert rejected.stdout.count(b"\n") == 1
     summary = json.loads(told.read_text())
     assert summary["rows"] == summary["scored"] + summary["rejected"] == ROWS
-    assert command(home, source, "--backend", "coreml").returncode == 1
+    # As with any option of a command line that takes no such value.
+    assert command(home, source, "--backend", "coreml").returncode == 2
     assert command(home, source, "--workers", "0").returncode == 2
 
 

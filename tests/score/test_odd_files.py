@@ -61,8 +61,14 @@ class Desk:
         job = plan(Request(str(path), str(self.folder / "out.parquet"), reject=True), "").jobs[0]
         with_defaults: dict[str, Any] = {"rejected": self.folder / "bad.parquet", "keep": ("id",)}
         job = replace(job, **with_defaults | how)
+        if job.rejected:
+            job.rejected.unlink(missing_ok=True)
         self._run(job)
-        return read(job.output or path), read(job.rejected or path)
+        answers = read(job.output or path)
+        # Where nothing is rejected, nothing is written.
+        if job.rejected and job.rejected.exists():
+            return answers, read(job.rejected)
+        return answers, answers.slice(0, 0)
 
     def all_of(self, source: Path, keep: tuple[str, ...] = ("id",)) -> pa.Table:
         """The answers to a folder, in order of `id`."""
