@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from copy import copy
 from typing import Any
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -104,7 +106,9 @@ class Pipe(asyncio.Transport):
         asyncio.get_running_loop().call_soon(self._give)
 
     def send(self, data: bytes) -> None:
-        self._coming.append(data)
+        # A transport gives no empty data; h11 takes them for the end.
+        if data:
+            self._coming.append(data)
         self._give()
 
     def _give(self) -> None:
@@ -113,20 +117,36 @@ class Pipe(asyncio.Transport):
 
 
 class Client:
-    """A connection, its route open, and the server's end of it as `uvicorn` makes it."""
+    """A connection, its routes open, and the server's end of it as `uvicorn` makes it."""
 
-    def __init__(self, kind: type[HttpToolsProtocol] = Connection, **options: Any) -> None:
+    def __init__(
+        self,
+        kind: type[HttpToolsProtocol] | type[H11Protocol] = Connection,
+        at_a_time: int = 1,
+        **options: Any,
+    ) -> None:
         self.handler = Wraps()
-        self.limit = asyncio.Semaphore(1)
+        self.limit = asyncio.Semaphore(at_a_time)
         app = Shortcut(specification, None)
-        app.open({"/wrap": Route(self.handler, [(b"x-backend", b"onnx")], None)}, self.limit)
+        route = Route(self.handler, [(b"x-backend", b"onnx")], None)
+        app.open({"/wrap": route, "/classify": route}, self.limit)
         options = {"access_log": False, "timeout_keep_alive": KEEP_ALIVE_S, **options}
         config = uvicorn.Config(app, http=kind, lifespan="off", log_config=None, **options)
         config.load()
+        self.config = config
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"today")]
+        self._connect(kind)
+
+    def beside(self) -> Client:
+        """Another connection to the same server."""
+        other = copy(self)
+        other._connect(type(self.server))
+        return other
+
+    def _connect(self, kind: type[Any]) -> None:
         self.pipe = Pipe()
-        self.server = kind(config=config, server_state=self.state, app_state={})
+        self.server = kind(config=self.config, server_state=self.state, app_state={})
         self.pipe.protocol = self.server
         self.server.connection_made(self.pipe)
 
@@ -141,8 +161,13 @@ class Client:
 
     async def settled(self) -> None:
         """When all is worked off: a request of uvicorn's takes some rounds of the event loop."""
+        idle = 0
         for _ in range(100):
             await asyncio.sleep(0)
+            # Between two tasks, the transport reads on or the wire answers.
+            idle = 0 if self.state.tasks else idle + 1
+            if idle == 5:
+                return
 
     @property
     def answered(self) -> bytes:

@@ -59,7 +59,7 @@ def test_a_plain_request_makes_no_task_and_gets_uvicorns_bytes() -> None:
 def test_requests_of_one_round_are_answered_by_one_call() -> None:
     async def talk() -> None:
         one, other = Client(), Client()
-        other.server._wire = one.server._wire  # type: ignore[attr-defined]
+        other.server._wire = one.server._wire
         one.pipe.send(PLAIN)
         other.pipe.send(request(b"[2]"))
         await one.settled()
@@ -289,7 +289,7 @@ def test_a_client_that_sends_no_more_gets_the_answer_of_a_request_that_is_handed
 def test_a_client_that_has_gone_harms_nobody(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def talk() -> None:
         gone, other = Client(), Client()
-        other.server._wire = gone.server._wire  # type: ignore[attr-defined]
+        other.server._wire = gone.server._wire
         gone.pipe.send(request(body))
         other.pipe.send(PLAIN)
         gone.pipe.lose(ConnectionResetError())
@@ -302,12 +302,31 @@ def test_a_client_that_has_gone_harms_nobody(body: bytes, caplog: pytest.LogCapt
     assert not caplog.records
 
 
+def test_a_client_that_has_gone_from_a_pipeline_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def talk() -> None:
+        for rounds in range(6):
+            client = Client()
+            client.pipe.send(request(b"x") * 3)
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            client.pipe.lose(ConnectionResetError())
+            await client.settled()
+
+            assert not client.state.tasks
+
+    run(talk)
+
+    assert not caplog.records
+
+
 def test_an_answer_that_cannot_be_sent_is_nobody_elses_affair(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def talk() -> None:
         broken, other = Client(), Client()
-        other.server._wire = broken.server._wire  # type: ignore[attr-defined]
+        other.server._wire = broken.server._wire
         broken.pipe.send(PLAIN)
         other.pipe.send(request(b"[2]"))
         monkeypatch.setattr(broken.pipe, "write", None)
@@ -418,7 +437,7 @@ def test_another_application_is_left_to_uvicorn() -> None:
 def test_a_client_that_sends_a_new_head_every_time_fills_no_memory() -> None:
     async def talk() -> None:
         client = Client()
-        wire = client.server._wire  # type: ignore[attr-defined]
+        wire = client.server._wire
         for i in range(HEADS + 10):
             client.pipe.send(request(b"{}", b"X-Request-Id: %d" % i))
             wire.finish()

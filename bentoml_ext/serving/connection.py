@@ -48,6 +48,8 @@ class Connection(HttpToolsProtocol):
         self._owed = False
         # What uvicorn made of the last request that the wire has handed on.
         self._handed_on: RequestResponseCycle | None = None
+        # What uvicorn had not answered when the next request came.
+        self._unanswered: list[RequestResponseCycle] = []
         self._ended = False
         self._seen = 0.0
 
@@ -109,7 +111,20 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._declined = self._without_offer()
         if self._declined is None:
+            before = self.cycle
             super().on_headers_complete()
+            if before is None or before.response_complete:
+                self._unanswered.clear()
+            else:
+                self._unanswered.append(before)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over: no request has anybody to answer."""
+        # uvicorn tells the last request alone; one before it would fail as it writes.
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        super().connection_lost(exc)
 
     def on_message_complete(self) -> None:
         """The parser has seen the last, or no more than the head, which it will see again."""
