@@ -75,6 +75,49 @@ def test_a_method_that_is_replaced_later_is_refused_when_a_service_is_made() -> 
         bentoml_ext.service(own)
 
 
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers", "scorer", "reply"])
+@pytest.mark.parametrize("place", ["class", "parent", "mixin"])
+def test_what_is_assigned_to_a_class_later_is_refused_when_a_service_is_made(
+    name: str, place: str
+) -> None:
+    mixin: Any = type("Mixin", (), {})
+    parent: Any = type("Middle", (mixin, Parent), {})
+    own: Any = type("Own", (parent,), {})
+    setattr({"class": own, "parent": parent, "mixin": mixin}[place], name, plain)
+
+    with pytest.raises(ConfigError, match=f"Expected no '{name}' of its own, got one - at "):
+        bentoml_ext.service(own)
+
+
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers"])
+def test_what_is_assigned_when_the_service_is_made_stops_the_worker(
+    credit_model: bentoml.Model, name: str
+) -> None:
+    own: Any = type("Own", (Parent,), {})
+    service = bentoml_ext.service(own)
+    setattr(own, name, plain)
+
+    with pytest.raises(ConfigError, match=f"Expected no '{name}' of its own, got one - at Own"):
+        service()
+
+
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers", "scorer", "provenance"])
+@pytest.mark.parametrize("early", [False, True], ids=["after ours", "before ours"])
+def test_what_an_init_assigns_in_the_place_of_ours_is_refused(
+    credit_model: bentoml.Model, name: str, early: bool
+) -> None:
+    def init(self: Any) -> None:
+        if early:
+            setattr(self, name, plain)
+        Parent.__init__(self)
+        setattr(self, name, plain)
+
+    own: Any = type("Own", (Parent,), {"__init__": init})
+
+    with pytest.raises(ConfigError, match=f"Expected no '{name}' of its own, got one - at Own"):
+        bentoml_ext.service(own)()
+
+
 def test_another_method_on_a_hot_route_is_refused() -> None:
     own: Any = type("Own", (Parent,), {"answer": bentoml.api(route="/classify")(api_method)})
 

@@ -18,7 +18,7 @@ from bentoml_ext.field import Application, Field
 from bentoml_ext.names import spelled
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
-from bentoml_ext.serving.final import check_class
+from bentoml_ext.serving.final import check_assigned, check_class, own_names
 from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import batch_of
@@ -64,6 +64,7 @@ class Classifier:
     model: ClassVar[PackedModel]
     contract: ClassVar[Contract]
     apis: ClassVar[dict[str, Any]]
+    made_with: ClassVar[dict[str, Any]]
     fields: ClassVar[tuple[Field, ...] | None] = None
     example: ClassVar[Application | None] = None
     settings: ClassVar[Settings] = Settings()
@@ -84,6 +85,7 @@ class Classifier:
             cls.model = PackedModel(cls.model.own)
         else:
             # A base of classes that name their models.
+            cls.made_with = {}
             return
         if fields is not None:
             cls.fields = tuple(fields)
@@ -92,6 +94,7 @@ class Classifier:
         cls.classify = _classify_api(cls.contract)
         cls.classify_batch = _classify_batch_api(cls.contract)
         cls.apis = {"classify": cls.classify, "classify_batch": cls.classify_batch}
+        cls.made_with = own_names(cls)
 
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
@@ -107,12 +110,19 @@ class Classifier:
             end_server(error)
             raise
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Set last by `_make_ready`: from then on nothing of ours changes.
+        if "self_test" in vars(self):
+            check_assigned(self, name)
+        super().__setattr__(name, value)
+
     def _make_ready(self) -> None:
         from bentoml_ext.bundle import Bundle
         from bentoml_ext.provenance import Provenance
         from bentoml_ext.scorer import Scorer
         from bentoml_ext.selftest import load_proof, self_test
 
+        check_assigned(self, *vars(self))
         # One resolution: `latest` may move while the service starts.
         self.stored: bentoml.Model = self.model
         self.bundle = Bundle(Path(self.stored.path))

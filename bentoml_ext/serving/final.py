@@ -9,7 +9,14 @@ from bentoml_ext.errors import ConfigError
 if TYPE_CHECKING:
     from bentoml_ext.serving.classifier import Classifier
 
-__all__ = ["check_class", "check_instance", "check_service"]
+__all__ = [
+    "check_assigned",
+    "check_class",
+    "check_instance",
+    "check_service",
+    "check_unchanged",
+    "own_names",
+]
 
 ANSWERS: Final = frozenset(
     {"_make_ready", "apis", "classify", "classify_batch", "fail", "handlers", "headers_by", "reply"}
@@ -28,6 +35,7 @@ HELD: Final = frozenset(
         "model",
         "proof",
         "proof_sha256",
+        "provenance",
         "scorer",
         "self_test",
         "settings",
@@ -35,6 +43,11 @@ HELD: Final = frozenset(
     }
 )
 """What this package sets itself, over whatever a subclass has under the name."""
+
+TAKEN: Final = ANSWERS | HELD
+
+SET_LATER: Final = frozenset({"check_start", "settings"})
+"""Of those what this package sets when the class is made a service, or loaded from a bento."""
 
 
 def check_class(cls: type[Classifier], base: type) -> None:
@@ -47,12 +60,47 @@ def check_class(cls: type[Classifier], base: type) -> None:
     Raises:
         ConfigError: says what to do in its place.
     """
-    for parent in cls.__mro__:
-        # What another subclass has, this package has set, or has refused there.
-        if (parent is not cls and issubclass(parent, base)) or parent in (base, object):
-            continue
-        if taken := sorted(vars(parent).keys() & (ANSWERS | HELD)):
+    # What another subclass has, this package has set, or has refused there.
+    for parent in (cls, *_mixed(cls, base)):
+        if taken := sorted(vars(parent).keys() & TAKEN):
             raise _taken(taken[0], parent)
+
+
+def _mixed(cls: type, base: type) -> list[type]:
+    """Of what a class derives from: the classes that are not of this package's kind."""
+    return [one for one in cls.__mro__ if not issubclass(one, base) and one is not object]
+
+
+def own_names(cls: type[Classifier]) -> dict[str, Any]:
+    """What a class has under the names, to be remembered when this package has set it."""
+    return {name: vars(cls)[name] for name in vars(cls).keys() & (TAKEN - SET_LATER)}
+
+
+def check_unchanged(cls: type[Classifier], base: type) -> None:
+    """Refuse a class, or one that it derives from, to which a name was assigned after it was made.
+
+    Raises:
+        ConfigError: as `check_class`.
+    """
+    mixed = _mixed(cls, base)
+    for parent in cls.__mro__:
+        if parent in (base, object):
+            continue
+        made = {} if parent in mixed else vars(parent)["made_with"]
+        found = own_names(parent)
+        for name in sorted(made.keys() | found.keys()):
+            if name not in made or found.get(name) is not made[name]:
+                raise _taken(name, parent)
+
+
+def check_assigned(classifier: Classifier, *names: str) -> None:
+    """Refuse names that are assigned to an instance, which this package alone does.
+
+    Raises:
+        ConfigError: as `check_class`.
+    """
+    if taken := sorted(TAKEN.intersection(names)):
+        raise _taken(taken[0], type(classifier))
 
 
 def check_service(inner: type[Classifier], apis: dict[str, Any]) -> None:
@@ -76,12 +124,13 @@ def check_service(inner: type[Classifier], apis: dict[str, Any]) -> None:
             )
 
 
-def check_instance(instance: Classifier) -> None:
-    """Refuse an instance that was not made ready.
+def check_instance(instance: Classifier, base: type) -> None:
+    """Refuse an instance that was not made ready, or whose class has changed since.
 
     Raises:
-        ConfigError: its `__init__` does not call ours.
+        ConfigError: its `__init__` does not call ours; or as `check_class`.
     """
+    check_unchanged(type(instance), base)
     if "scorer" not in vars(instance):
         raise ConfigError(
             "Expected a call of super().__init__(), got none - at "

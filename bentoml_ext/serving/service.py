@@ -22,7 +22,7 @@ from bentoml_ext import internals, observation, telemetry
 from bentoml_ext.backends import require
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.classifier import JSON, Classifier
-from bentoml_ext.serving.final import check_instance, check_service
+from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels, packed_store
 from bentoml_ext.serving.schema import call_schema
@@ -57,9 +57,9 @@ class ClassifierService(bentoml.Service[Any]):
 
     def __call__(self) -> Any:
         """An instance that is ready to answer."""
-        instance = super().__call__()
         try:
-            check_instance(instance)
+            instance = super().__call__()
+            check_instance(instance, Classifier)
         except ConfigError as error:
             end_server(error)
             raise
@@ -115,7 +115,8 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.tally import Tally
 
         classifier = bentoml.get_current_service()
-        classifier.fastpath = True
+        # Past `__setattr__`, which refuses a user's.
+        vars(classifier)["fastpath"] = True
         names = {
             **classifier.headers,
             "content-type": JSON,
@@ -212,6 +213,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
                 f"Expected a Classifier with a model, got {inner.__qualname__} - at its service. "
                 'Write `class X(Classifier, model="NAME:latest")`.'
             )
+        check_unchanged(inner, Classifier)
         supervise()
         hand_on()
         settings = inner.settings = Settings.read()
