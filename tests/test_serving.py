@@ -87,7 +87,7 @@ def test_the_access_log_has_bentomls_lines_where_it_is_on(
     short, long = log_lines(home, "on"), log_lines(home, "off")
 
     assert len(short) == 2
-    assert "status=200,type=application/json,length=48" in short[0]
+    assert re.search(r"status=200,type=application/json,length=\d+\)", short[0])
     assert short == long
 
 
