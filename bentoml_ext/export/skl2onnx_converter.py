@@ -19,6 +19,7 @@ from bentoml_ext.export.graph import add_answers, add_model, read
 from bentoml_ext.export.labels import add_labels, answers_with_class, columns_of
 from bentoml_ext.export.operators import ML_OPSET, Operators
 from bentoml_ext.export.skl2onnx_steps import (
+    check_steps_after,
     check_steps_ahead,
     hand_over,
     operators_for,
@@ -42,7 +43,8 @@ def register_with_skl2onnx() -> None:
 
     StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler and SimpleImputer ahead of it are
     converted exactly, too: in the type of the file's input, as scikit-learn computes in the type of
-    its rows. With any other step ahead of it the estimator is refused by ExportRefused:
+    its rows. With any other step ahead of it, or within another estimator (CalibratedClassifierCV,
+    StackingClassifier, ...), the estimator is refused by ExportRefused:
     `bentoml_ext.export.pipeline_to_onnx` exports whole pipelines, and compares them.
     """
     register_steps()
@@ -102,6 +104,7 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str,
             f"Expected opset {_LOWEST_OPSET} and ai.onnx.ml {ML_OPSET} at least, got "
             f"{container.target_opset} - at target_opset."
         )
+    check_steps_after(scope, operator)
     check_steps_ahead(operator)
     ops = operators_for(scope, container, "xgboost")
     (rows,) = (variable.full_name for variable in operator.inputs)

@@ -24,13 +24,15 @@ from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.steps_of_numbers import imputed, scaled
 from bentoml_ext.export.tables import Block, Table
 
-__all__ = ["check_steps_ahead", "hand_over", "operators_for", "register_steps"]
+__all__ = ["check_steps_after", "check_steps_ahead", "hand_over", "operators_for", "register_steps"]
 
 _STEPS: Final = (StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, SimpleImputer)
 _PREFIX: Final = "BentoMLExt"
 _STOCK_IMPUTER: Final = "SklearnImputer"
 # They move columns and round nothing that XGBoost would not round.
 _MOVERS: Final = ("SklearnConcat", "SklearnArrayFeatureExtractor", "SklearnFunctionTransformer")
+# They name what an estimator answers, and compute nothing.
+_NAMERS: Final = ("SklearnZipMap", "SklearnIdentity", "Identity")
 _KINDS: Final[dict[type, np.dtype[Any]]] = {
     FloatTensorType: np.dtype(np.float32),
     DoubleTensorType: np.dtype(np.float64),
@@ -72,6 +74,30 @@ def check_steps_ahead(operator: Any) -> None:
                 "given float64 answers otherwise near a split: convert with DoubleTensorType then.",
                 stacklevel=2,
             )
+
+
+def check_steps_after(scope: Any, operator: Any) -> None:
+    """Refuse an estimator whose answers are not the file's, but go on into another one's.
+
+    skl2onnx computes in float32 what scikit-learn makes of them in float64.
+
+    Raises:
+        ExportRefused: names the other estimator.
+    """
+    others = [one for one in scope.operators.values() if one is not operator]
+    for output in operator.outputs:
+        after = [one for one in others if any(given is output for given in one.inputs)]
+        if output.is_leaf or (after and all(one.type.startswith(_NAMERS) for one in after)):
+            continue
+        # The one around it, to which no variable leads, was declared before it.
+        ahead = list(_ahead(operator))
+        around = [one for one in others if all(one is not step for step in ahead)]
+        name = type((after or around)[0].raw_operator).__name__ if after or around else "another"
+        raise ExportRefused(
+            f"Expected an estimator whose answers are the file's, got one within {name} - at "
+            f"{type(operator.raw_operator).__name__}. Nothing that follows it is known to have "
+            "scikit-learn's bits: export the estimator alone."
+        )
 
 
 def operators_for(scope: Any, container: Any, stem: str) -> Operators:

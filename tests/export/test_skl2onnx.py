@@ -13,8 +13,12 @@ import skl2onnx
 import xgboost as xgb
 from skl2onnx.common.data_types import StringTensorType
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -182,6 +186,27 @@ def test_a_step_that_is_not_exact_is_refused_by_name(step: Any) -> None:
 
     with pytest.raises(ExportRefused, match=rf"got {type(step).__name__} - ahead of the estimator"):
         skl2onnx.to_onnx(model, rows[:1])
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda inner: CalibratedClassifierCV(inner, cv=2),
+        lambda inner: StackingClassifier([("inner", inner)], LogisticRegression(), cv=2),
+        lambda inner: BaggingClassifier(inner, n_estimators=2),
+        OneVsRestClassifier,
+    ],
+    ids=["calibrated", "stacked", "bagged", "one against the rest"],
+)
+def test_an_estimator_within_another_is_refused_by_the_others_name(
+    around: Any, zipmap: bool
+) -> None:
+    whole = around(xgb.XGBClassifier(n_estimators=3))
+    steps = make_pipeline(StandardScaler(), whole).fit(ROWS, BINARY)
+
+    with pytest.raises(ExportRefused, match=f"got one within {type(whole).__name__} - at XGB"):
+        skl2onnx.to_onnx(steps, ROWS[:1], options={id(whole): {"zipmap": zipmap}})
 
 
 def test_an_old_opset_is_refused() -> None:
