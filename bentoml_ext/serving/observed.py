@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from bentoml_ext.serving.head import plain_head
 from bentoml_ext.serving.observing import Observer, Seen
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Route
+from bentoml_ext.serving.route import Headers, Route
 from bentoml_ext.serving.wire import END, HEAD_BYTES, HEADS, Caller, Round, Wire, logger
 
 __all__ = ["ObservedWire"]
@@ -82,7 +82,7 @@ class ObservedWire(Wire):
         if not isinstance(round_, ObservedRound) or len(octets) > HEAD_BYTES:
             return None
         plain = plain_head(octets)
-        if plain is None or plain[0] > AT_ONCE_BYTES:
+        if plain is None or plain[0] > round_.max_bytes:
             return None
         if len(self._heads) == HEADS:
             self._heads.clear()
