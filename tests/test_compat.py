@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from click import ClickException
 
+from benchmarks.compat.__main__ import PAGE
 from benchmarks.compat.audit import Audited, Package, Vulnerability, verdict
 from benchmarks.compat.environments import ENVIRONMENTS, Environment, python_of
 from benchmarks.compat.page import Line, page
@@ -47,28 +49,53 @@ def test_a_python_that_is_not_here_is_none_and_no_fault() -> None:
     assert not Line(environment, reason="cannot be built", failed=True).holds
 
 
-def test_the_page_tells_what_did_not_hold() -> None:
-    found = Found(
+def found(xgboost: str = "3.2.0", same_bytes: str = "", quantiles: str = "exact") -> Found:
+    checks = ("train and prove", "verify", "served by onnx", "portfolio")
+    return Found(
         python="3.11.7",
-        versions={"bentoml": "1.4.40", "xgboost": "3.2.0"},
-        models={"dart": "exact", "quantiles": "NOT EXACT: 98.00 %", "new": "unknown to it"},
-        checks={
-            "train and prove": "",
-            "verify": "",
-            "served by onnx": "",
-            "same bytes": "two\nlines",
-        }
-        | {"portfolio": ""},
+        versions={"bentoml": "1.4.40", "xgboost": xgboost},
+        models={"dart": "exact", "quantiles": quantiles, "new": "unknown to it"},
+        checks=dict.fromkeys(checks, "") | {"same bytes": same_bytes},
         seconds=1,
+        run="2026-11-26, 1234567, Linux x86_64, glibc 2.36",
     )
 
-    text = page([Line(ENVIRONMENTS[0], found), Line(ENVIRONMENTS[1], reason="not run: no CPython")])
 
-    assert not found.holds
-    assert "| 1 of 2 | yes | NO | yes |" in text
+def test_the_page_tells_what_did_not_hold() -> None:
+    bad = found(same_bytes="two\nlines", quantiles="NOT EXACT: 98.00 %")
+
+    text = page([Line(ENVIRONMENTS[0], bad), Line(ENVIRONMENTS[1], reason="not run: no CPython")])
+
+    assert not bad.holds
+    assert "| 1 of 2 | yes | NO | yes | 2026-11-26, 1234567, Linux x86_64, glibc 2.36 |" in text
     assert "- quantiles: NOT EXACT: 98.00 %\n" in text
     assert "- same bytes: two lines\n" in text
     assert f"| {ENVIRONMENTS[1].name} | not run: no CPython |" in text
+
+
+def test_a_run_of_some_environments_leaves_the_other_lines_as_they_are() -> None:
+    first, second, third = ENVIRONMENTS[:3]
+    bad = found(same_bytes="other bytes")
+    before = page([Line(first, bad), Line(third, bad)])
+
+    text = page([Line(second, found("3.0.5")), Line(third, found("3.3.0"))], before)
+
+    both = [Line(first, bad), Line(second, found("3.0.5")), Line(third, found("3.3.0"))]
+    assert text == page(both)
+    assert text.count("other bytes") == 1
+
+
+def test_the_page_in_the_repository_is_one_that_lines_can_be_added_to() -> None:
+    text = PAGE.read_text("utf-8")
+
+    assert page([], text) == text
+
+
+def test_lines_are_not_added_to_a_page_with_other_columns() -> None:
+    before = page([Line(ENVIRONMENTS[0], found())]).replace("| pyarrow |", "| pandas |")
+
+    with pytest.raises(ClickException, match="Run every environment"):
+        page([], before)
 
 
 @pytest.mark.parametrize(

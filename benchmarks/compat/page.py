@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from benchmarks.compat.environments import Environment
+import click
+
+from benchmarks.compat.environments import ENVIRONMENTS, Environment
 from benchmarks.compat.matrix import EXACT
 from benchmarks.compat.probe import Found
 
 __all__ = ["Line", "page"]
 
-SHOWN: Final = ("xgboost", "onnxruntime", "numpy", "scikit-learn", "onnx", "pyarrow", "uvicorn")
+SHOWN: Final = (
+    *("xgboost", "onnxruntime", "numpy", "scikit-learn", "onnx", "pyarrow", "uvicorn", "bentoml"),
+)
+CHECKED: Final = ("models exact", "proof", "served", "portfolio")
+COLUMNS: Final = ("environment", "Python", *SHOWN, *CHECKED, "run")
 
 HEAD: Final = """# Compatibility
 
-Written by `make compat` on {system}; do not edit. What is not in this table was not run.
+Written by `make compat`; do not edit. What is not in this table was not run. `make compat ONLY=...`
+writes the lines of the environments that it names and leaves the others as they are.
 
 - *oldest*: every library of ours at the lower bound of pyproject.toml. *newest*: every library at
   the newest version that pyproject.toml allows and that has wheels for that Python. Other lines
@@ -28,7 +34,8 @@ Written by `make compat` on {system}; do not edit. What is not in this table was
 - *served*: `bentoml serve` answers on onnx, xgboost and auto, with the same bytes.
 - *portfolio*: `bentoml ext score` finds the probabilities in a Parquet file that the service
   answers.
-- BentoML is {bentoml} throughout: the oldest that is allowed and the newest of 1.4 are one.
+- *run*: the day, the commit of this repository (with a + where files were changed besides), the
+  system and its C library. A line holds for these alone.
 
 XGBoost 3.3 and later need Python 3.12, so *newest* on 3.11 has XGBoost 3.2.
 The extras `pipelines`, `ray`, `bench` and `spark` were not run at their lower bounds.
@@ -57,45 +64,65 @@ class Line:
         return self.found.holds if self.found else not self.failed
 
 
-def page(lines: Sequence[Line]) -> str:
-    """The whole document."""
-    bentoml = {line.found.versions["bentoml"] for line in lines if line.found}
-    head = HEAD.format(
-        system=f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
-        bentoml=", ".join(sorted(bentoml)),
-    )
-    return head + "\n" + "\n".join(_table(lines)) + "\n" + "\n".join(_rest(lines)) + "\n"
+class _Entry(NamedTuple):
+    """What the page says of one environment: its row, and what did not hold, a line each."""
+
+    row: str
+    wanting: str
 
 
-def _table(lines: Sequence[Line]) -> Iterator[str]:
-    names = ("environment", "Python", *SHOWN, "models exact", "proof", "served", "portfolio")
-    yield _row(names)
-    yield _row(["---"] * len(names))
-    for line in lines:
-        if (found := line.found) is None:
-            yield _row([line.environment.name, line.reason, *["-"] * (len(names) - 2)])
-            continue
-        known = [verdict for verdict in found.models.values() if not verdict.startswith("unknown")]
-        served = [name for name in found.checks if name.startswith("served")]
-        yield _row(
-            [
-                line.environment.name,
-                found.python,
-                *(found.versions.get(name, "-") for name in SHOWN),
-                f"{known.count(EXACT)} of {len(known)}",
-                _holds(found, "train and prove", "verify"),
-                _holds(found, *served, "same bytes"),
-                _holds(found, "portfolio"),
-            ]
+def page(lines: Sequence[Line], before: str = "") -> str:
+    """The whole document.
+
+    Args:
+        lines: environments that were looked at.
+        before: an earlier document, whose lines of the other environments stay.
+
+    Raises:
+        ClickException: the earlier document has other columns.
+    """
+    entries = _entries(before) | {line.environment.name: _entry(line) for line in lines}
+    found = [entries[one.name] for one in ENVIRONMENTS if one.name in entries]
+    table = [_row(COLUMNS), _row(["---"] * len(COLUMNS)), *(entry.row for entry in found)]
+    return HEAD + "\n" + "\n".join(table) + "\n" + "".join(entry.wanting for entry in found)
+
+
+def _entries(before: str) -> dict[str, _Entry]:
+    """What an earlier document says, by the name of the environment."""
+    if not before:
+        return {}
+    told, *sections = before.split("\n## ")
+    rows = [row for row in told.splitlines() if row.startswith("| ")]
+    if rows[:1] != [_row(COLUMNS)]:
+        raise click.ClickException(
+            "Expected the columns of today, got others - at docs/compatibility.md. "
+            "Run every environment: make compat."
         )
+    wanting = {section.partition("\n")[0]: f"\n## {section}" for section in sections}
+    named = {row.removeprefix("| ").partition(" | ")[0]: row for row in rows[2:]}
+    return {name: _Entry(row, wanting.get(name, "")) for name, row in named.items()}
 
 
-def _rest(lines: Sequence[Line]) -> Iterator[str]:
-    """What did not hold, environment by environment."""
-    for line in lines:
-        if line.found and (wanting := line.found.wanting()):
-            yield f"\n## {line.environment.name}\n"
-            yield from (f"- {what}: {why}" for what, why in wanting)
+def _entry(line: Line) -> _Entry:
+    name, found = line.environment.name, line.found
+    if found is None:
+        return _Entry(_row([name, line.reason, *["-"] * (len(COLUMNS) - 2)]), "")
+    known = [verdict for verdict in found.models.values() if not verdict.startswith("unknown")]
+    served = [check for check in found.checks if check.startswith("served")]
+    row = _row(
+        [
+            name,
+            found.python,
+            *(found.versions.get(library, "-") for library in SHOWN),
+            f"{known.count(EXACT)} of {len(known)}",
+            _holds(found, "train and prove", "verify"),
+            _holds(found, *served, "same bytes"),
+            _holds(found, "portfolio"),
+            found.run,
+        ]
+    )
+    wanting = "".join(f"- {what}: {why}\n" for what, why in found.wanting())
+    return _Entry(row, f"\n## {name}\n\n{wanting}" if wanting else "")
 
 
 def _holds(found: Found, *checks: str) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -47,6 +50,7 @@ class Found(msgspec.Struct):
         models: by kind of model, "exact" or what happened instead.
         checks: by what was tried, "" or why it did not hold.
         seconds: how long it took.
+        run: when, by which commit of ours and on what system, in words.
     """
 
     python: str
@@ -54,6 +58,7 @@ class Found(msgspec.Struct):
     models: dict[str, str]
     checks: dict[str, str]
     seconds: float
+    run: str
 
     def wanting(self) -> list[tuple[str, str]]:
         """What did not hold or is not there, and why, each in one line."""
@@ -79,9 +84,24 @@ def probe() -> Found:
     with tempfile.TemporaryDirectory() as folder:
         story = Story(Path(folder))
         checks = {name: _tried(check) for name, check in story.chapters().items()}
+    seconds = time.perf_counter() - start
     return Found(
-        platform.python_version(), libraries(LIBRARIES), models, checks, time.perf_counter() - start
+        platform.python_version(), libraries(LIBRARIES), models, checks, seconds, run=_run()
     )
+
+
+def _run() -> str:
+    """Today, the commit of ours with a + where files differ from it, and the system."""
+    told = "rev-parse --short HEAD", "status --porcelain --untracked-files=no"
+    commit, changed = (_git(*one.split()) for one in told)
+    system = f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}"
+    return f"{date.today()}, {commit or 'no commit'}{'+' * bool(changed)}, {system}"
+
+
+def _git(*arguments: str) -> str:
+    command = [shutil.which("git") or "git", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ended.stdout.strip()
 
 
 def _tried(check: Callable[[], None]) -> str:
