@@ -15,6 +15,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bentoml_ext.opening import open_scorer
+
 USUAL = "DictVectorizer + DMatrix"
 
 
@@ -63,10 +65,10 @@ def _ways() -> tuple[dict[str, Callable[[Any], Any]], list[Any]]:
 
 
 def _ours(model: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    from bentoml_ext import Scorer, load_bundle
+    from bentoml_ext import load_bundle
 
     for backend in ("onnx", "xgboost"):
-        yield f"ours, {backend}", Scorer.open(load_bundle(model), backend).classify
+        yield f"ours, {backend}", open_scorer(load_bundle(model), backend).classify
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bentoml_ext.backends import Backend, get_backend
-from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Proof
@@ -150,19 +148,6 @@ class Bundle:
             )
         self.proof = self._parsed(PROOF, Proof.from_json)
         self._check_proven()
-
-    def backend(self, name: str, crossover: Crossover | None = None) -> Backend:
-        """A backend ready to score with its form of this model.
-
-        Args:
-            name: of a registered backend.
-            crossover: as `Backend.open`.
-
-        Raises:
-            UnknownBackend, BackendMissing: as `get_backend`.
-            BundleError, BackendError: as `Backend.open`.
-        """
-        return get_backend(name).open(self, crossover)
 
     def file(self, name: str) -> bytes:
         """The bytes of a file, verified again.

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-from bentoml.exceptions import NotFound
 
-from bentoml_ext import environment, internals
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest, Origin
+from bentoml_ext import environment
+from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Manifest, Origin
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.features import check_features
 from bentoml_ext.handed_over import booster_of, check_types, with_marker
+from bentoml_ext.models import MODULE, get, load_bundle, store
+from bentoml_ext.opening import open_scorer
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Rounds
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.settings import Settings
-from bentoml_ext.tags import find, tag_of
+from bentoml_ext.tags import tag_of
 
 if TYPE_CHECKING:
     import xgboost
@@ -36,14 +37,6 @@ __all__ = [
     "load_model",
     "save_model",
 ]
-
-MODULE = "bentoml_ext"
-API_VERSION = "v1"
-
-SIGNATURES: dict[str, Any] = {
-    "predict": {"batchable": True, "batch_dim": 0},
-    "margins": {"batchable": True, "batch_dim": 0},
-}
 
 
 def save_model(
@@ -114,34 +107,7 @@ def save_model(
         proven = proven.accepted(accepted(check, prediction, files, encoder, policy))
     manifest = _manifest(booster, encoder, origin)
     files |= proven.files(manifest.facts)
-    return _stored(tag, files, manifest, labels=labels, metadata=metadata)
-
-
-def get(tag: bentoml.Tag | str) -> bentoml.Model:
-    """The stored model of a tag.
-
-    Raises:
-        NotFound: no such model, or one that another framework saved.
-        ConfigError: not a tag.
-    """
-    model = find(tag)
-    if model.info.module != MODULE:
-        raise NotFound(
-            f"Expected a model saved by {MODULE}, got one saved by {model.info.module} - at "
-            f"{model.tag}. `bentoml ext import {model.tag} --name NAME` makes a bundle of it."
-        )
-    return model
-
-
-def load_bundle(model: bentoml.Tag | str | bentoml.Model) -> Bundle:
-    """The bundle of a stored model, its checksums verified.
-
-    Raises:
-        NotFound: as `get`.
-        BundleError: corrupt, truncated or of another format.
-    """
-    stored = model if isinstance(model, bentoml.Model) else get(model)
-    return Bundle(Path(stored.path))
+    return store(tag, files, manifest, labels=labels, metadata=metadata)
 
 
 def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = None) -> Scorer:
@@ -153,13 +119,13 @@ def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = N
 
     Raises:
         NotFound, BundleError: as `load_bundle`.
-        UnknownBackend, BackendMissing, BackendError, ConfigError: as `Scorer.open`.
+        UnknownBackend, BackendMissing, BackendError, ConfigError: as `open_scorer`.
     """
     bundle = load_bundle(model)
     if backend:
-        return Scorer.open(bundle, backend)
+        return open_scorer(bundle, backend)
     settings = Settings.read()
-    return Scorer.open(bundle, settings.backend, crossover=settings.crossover)
+    return open_scorer(bundle, settings.backend, settings.crossover)
 
 
 def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
@@ -188,22 +154,6 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
     from bentoml_ext.serving.service import service_for
 
     return service_for(model_name, **config)
-
-
-def _stored(
-    tag: bentoml.Tag, files: Mapping[str, bytes], manifest: Manifest, **told: Any
-) -> bentoml.Model:
-    """A new version in the store, whole or not at all."""
-    with internals.create_model(
-        tag,
-        framework_versions=environment.libraries(),
-        module=MODULE,
-        api_version=API_VERSION,
-        signatures=SIGNATURES,
-        **told,
-    ) as stored:
-        Bundle.write(Path(stored.path), files, manifest)
-    return bentoml.models.get(stored.tag)
 
 
 def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[str, bytes]:

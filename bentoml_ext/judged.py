@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
-from bentoml_ext import framework
 from bentoml_ext.booster_file import BoosterFile, read_booster
 from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.evidence import Part, Proof
+from bentoml_ext.models import load_bundle
 from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.provenance import made_with
 from bentoml_ext.rounds import best_rounds, counting
@@ -94,7 +94,7 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
     from bentoml_ext.export.application_proof import judge_application_graph
 
     start = time.perf_counter()
-    bundle = framework.load_bundle(stored := stored_model(tag))
+    bundle = load_bundle(stored := stored_model(tag))
     booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
     if {"margin", "decision"} <= {one.name for one in model.graph.output}:

@@ -26,12 +26,16 @@ __all__ = [
     "EXPF_INVERSE_LN2",
     "EXPF_INVERSE_LN2_PARTS",
     "EXPF_STEPS",
+    "LOG_ODDS",
     "SIGMOID_CAP",
     "first_margin_above",
     "power_of_two",
     "probabilities",
     "probability",
 ]
+
+LOG_ODDS: Final = ("binary:logistic", "reg:logistic", "binary:logitraw")
+"""Objectives whose margin is a log-odds, so that a probability of it has a meaning."""
 
 EXPF_STEPS: Final = 32
 """Steps of the exponent between two powers of two."""

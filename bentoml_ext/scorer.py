@@ -10,21 +10,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows, block_rows
-from bentoml_ext.backends import Backend
-from bentoml_ext.backends.crossover import Crossover
-from bentoml_ext.bundle import Bundle
+from bentoml_ext.backends.base import Backend
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.encoder import Encoder
-from bentoml_ext.errors import ConfigError, FeatureMismatch, InvalidApplication
+from bentoml_ext.errors import FeatureMismatch, InvalidApplication
 from bentoml_ext.policy import Policy
 from bentoml_ext.reader import Reader, Values
 
-__all__ = ["OBJECTIVES", "Scorer"]
+__all__ = ["Scorer"]
 
 T = TypeVar("T")
-
-OBJECTIVES = ("binary:logistic", "reg:logistic", "binary:logitraw")
-"""Objectives whose margin is a log-odds, so that a probability of it has a meaning."""
 
 
 class Scorer:
@@ -46,27 +41,6 @@ class Scorer:
         self._octets = self._row.data.cast("B")
         self._cells = self._octets.cast("f")
         self._single = backend.single(self._row)
-
-    @classmethod
-    def open(cls, bundle: Bundle, backend: str, crossover: Crossover | None = None) -> Scorer:
-        """A scorer for a bundle.
-
-        Args:
-            bundle: an opened bundle.
-            backend: name of a registered backend.
-            crossover: as `Backend.open`.
-
-        Raises:
-            ConfigError: the objective's margin is no log-odds.
-            UnknownBackend, BackendMissing, BackendError, BundleError: as `Bundle.backend`.
-        """
-        if bundle.manifest.objective not in OBJECTIVES:
-            raise ConfigError(
-                f"Expected an objective of {', '.join(OBJECTIVES)}, got "
-                f"'{bundle.manifest.objective}' - at {bundle.path}. "
-                "`bentoml ext export` still writes its graph."
-            )
-        return cls(bundle.encoder, bundle.backend(backend, crossover), bundle.policy)
 
     def classify(self, application: Any) -> Answer:
         """The answer to one application.

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from bentoml_ext.arrays import Margins, Probabilities, Rows
-from bentoml_ext.backends import Backend
+from bentoml_ext.backends.base import Backend
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.comparing import Tally, word_of
 from bentoml_ext.deciding import compare_decider, margins_at_crossings
@@ -60,7 +60,7 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
 
     Args:
         bundle: whose proof it is.
-        backend: ready to serve; of one that is made of others, every one of them is tested.
+        backend: ready to serve; every member of a composite is tested.
 
     Raises:
         SelfTestFailed: another bit; names what was expected, what came, and the row.
@@ -69,10 +69,10 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
     start = time.perf_counter()
     proven = load_rows(bundle)
     rows, expected = proven.rows, proven.margins[:, 0]
-    for part in backend.parts:
-        name = f"backend '{part.name}'"
-        _compare("margin", expected, part.margins(rows), f"{name}, in a batch")
-        _compare("margin", expected, one_by_one(part, rows), f"{name}, one by one")
+    for member in backend.members:
+        name = f"backend '{member.name}'"
+        _compare("margin", expected, member.margins(rows), f"{name}, in a batch")
+        _compare("margin", expected, one_by_one(member, rows), f"{name}, one by one")
     if proven.probabilities is not None:
         _test_answers(Decider(bundle.policy), expected, proven.probabilities)
     return SelfTest(len(rows), time.perf_counter() - start)

@@ -17,9 +17,9 @@ from bentoml_ext.encoder import Filler
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.features import check_features, read_features
 from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
+from bentoml_ext.probability import LOG_ODDS
 from bentoml_ext.reading import Reading
 from bentoml_ext.ruling import Rule
-from bentoml_ext.scorer import OBJECTIVES
 from bentoml_ext.source import Source
 
 __all__ = ["find", "from_file", "from_store"]
@@ -165,9 +165,9 @@ def _said(file: BoosterFile) -> Reading:
 def _checked(source: Source, rules: Sequence[Rule]) -> Source:
     """The source with rules, if it is one that can be served and fits its features."""
     file = source.file
-    if file.objective not in OBJECTIVES:
+    if file.objective not in LOG_ODDS:
         raise ImportRefused(
-            f"Expected an objective of {', '.join(OBJECTIVES)}, got '{file.objective}' - at "
+            f"Expected an objective of {', '.join(LOG_ODDS)}, got '{file.objective}' - at "
             f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
             "XGBoost's own bits."
         )

@@ -14,8 +14,9 @@ from typing import Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import framework, internals
+from bentoml_ext import internals
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.models import get
 
 __all__ = ["STORE", "stored_model"]
 
@@ -41,11 +42,11 @@ def stored_model(word: str) -> bentoml.Model:
     for folder in _around():
         internals.use_model_store(folder / STORE)
         try:
-            return framework.get(word)
+            return get(word)
         except NotFound:
             internals.use_model_store(machine)
     try:
-        return framework.get(word)
+        return get(word)
     except NotFound:
         try:
             bento = bentoml.bentos.get(word)
@@ -78,4 +79,4 @@ def _only(folder: Path) -> bentoml.Model:
             f"Expected a bento with one model, got {tags} - at {folder}. Name one of them there: "
             f"cd {folder}, then the same command with its tag."
         )
-    return framework.get(found[0].tag)
+    return get(found[0].tag)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import msgspec
 
-from bentoml_ext import framework, judged
+from bentoml_ext import judged
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends import Backend, form_names
 from bentoml_ext.booster_file import read_booster
@@ -24,6 +24,8 @@ from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof
 from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
+from bentoml_ext.models import load_bundle
+from bentoml_ext.opening import open_backend
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.provenance import made_with
 from bentoml_ext.selftest import load_rows, one_by_one
@@ -85,7 +87,7 @@ def verify(
     """
     by, path = by or Measure(), Path(target)
     if not by.is_given and path.suffix != ".onnx" and not path.is_file():
-        bundle = framework.load_bundle(stored := stored_model(target))
+        bundle = load_bundle(stored := stored_model(target))
         proof = verify_bundle(bundle, **how)
         return msgspec.structs.replace(proof, tag=str(stored.tag)), bundle.manifest.features
     given = [one for one in (by.booster, by.model, by.pipeline) if one is not None]
@@ -202,7 +204,7 @@ def _forms(bundle: Bundle, n_targets: int) -> Iterator[tuple[str, list[Callable[
         return
     for name in form_names():
         with suppress(BackendMissing, BundleError):
-            yield name, _ways(bundle.backend(name))
+            yield name, _ways(open_backend(bundle, name))
 
 
 def _ways(backend: Backend) -> list[Callable[[Rows], Floats]]:

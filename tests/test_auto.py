@@ -25,7 +25,7 @@ from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.bundle import GRAPH, Bundle
 from bentoml_ext.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.opening import open_backend, open_scorer
 from bentoml_ext.selftest import load_proof, self_test
 from bentoml_ext.serving.handlers import SingleHandler
 from bentoml_ext.serving.media import ARROW
@@ -102,7 +102,7 @@ def without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names(backend: Backend) -> list[str]:
-    return [part.name for part in backend.parts]
+    return [part.name for part in backend.members]
 
 
 def steps(backend: Backend) -> list[tuple[int, str]]:
@@ -114,17 +114,17 @@ def steps(backend: Backend) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("n", [0, 1, 2, 79, 80, 81, 5000])
 def test_it_gives_the_bits_of_each_of_its_parts(bundle: Bundle, other: str, n: int) -> None:
-    auto = bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+    auto = open_backend(bundle, "auto", Crossover.parse("onnx:1,xgboost:80"))
     rows = small.rows(n, seed=n)
 
     margins = auto.margins(rows)
 
-    small.assert_same_bits(expected=bundle.backend(other).margins(rows), got=margins)
+    small.assert_same_bits(expected=open_backend(bundle, other).margins(rows), got=margins)
 
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_one_row_gets_the_bits_of_each_of_its_parts(bundle: Bundle, other: str) -> None:
-    auto, rows = bundle.backend("auto"), small.rows(40, seed=3)
+    auto, rows = open_backend(bundle, "auto"), small.rows(40, seed=3)
     row = np.zeros((1, 4), np.float32)
     single = auto.single(row)
 
@@ -133,18 +133,18 @@ def test_one_row_gets_the_bits_of_each_of_its_parts(bundle: Bundle, other: str) 
         row[0] = values
         found.append(single())
 
-    expected = bundle.backend(other).margins(rows)
+    expected = open_backend(bundle, other).margins(rows)
     small.assert_same_bits(expected=expected, got=np.array(found, np.float32))
 
 
 def test_two_threads_may_ask_it_at_once(bundle: Bundle) -> None:
-    auto = bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+    auto = open_backend(bundle, "auto", Crossover.parse("onnx:1,xgboost:80"))
     asked = [small.rows(n, seed=n) for n in (1, 79, 80, 500)] * 50
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(auto.margins, asked))
 
-    whole = bundle.backend("xgboost").margins(np.concatenate(asked))
+    whole = open_backend(bundle, "xgboost").margins(np.concatenate(asked))
     small.assert_same_bits(expected=whole, got=np.concatenate(found))
 
 
@@ -164,7 +164,7 @@ def test_the_measured_crossover_knows_backends_by_their_time_alone(
 ) -> None:
     monkeypatch.setattr(Third, "honest", False)
 
-    auto = judged.backend("auto")
+    auto = open_backend(judged, "auto")
 
     assert names(auto) == ["onnx", "third", "xgboost"]
     assert steps(auto) == [(1, "onnx"), (2, "third")]
@@ -175,14 +175,14 @@ def test_a_part_that_gives_other_bits_is_caught(
     judged: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Third, "honest", False)
-    auto = judged.backend("auto")
+    auto = open_backend(judged, "auto")
 
     with pytest.raises(SelfTestFailed, match=r"backend 'third', in a batch"):
         self_test(judged, auto)
 
 
 def test_a_backend_that_was_not_proven_is_left_out(bundle: Bundle, third: None) -> None:
-    auto = bundle.backend("auto")
+    auto = open_backend(bundle, "auto")
 
     assert "third" in form_names()
     assert names(auto) == list(OTHERS)
@@ -192,11 +192,11 @@ def test_a_crossover_may_not_name_a_backend_that_was_not_proven(
     bundle: Bundle, third: None
 ) -> None:
     with pytest.raises(ConfigError, match=r"judged \(onnx, xgboost\), got 'third' - at CROSSOVER"):
-        bundle.backend("auto", Crossover.parse("onnx:1,third:2"))
+        open_backend(bundle, "auto", Crossover.parse("onnx:1,third:2"))
 
 
 def test_a_missing_library_is_left_out(bundle: Bundle, without_xgboost: None) -> None:
-    auto = bundle.backend("auto")
+    auto = open_backend(bundle, "auto")
 
     assert names(auto) == ["onnx"]
     assert steps(auto) == [(1, "onnx")]
@@ -207,7 +207,7 @@ def test_a_missing_library_that_the_crossover_names_is_an_error(
     bundle: Bundle, without_xgboost: None
 ) -> None:
     with pytest.raises(BackendMissing, match="'xgboost' extra"):
-        bundle.backend("auto", Crossover.parse("onnx:1,xgboost:80"))
+        open_backend(bundle, "auto", Crossover.parse("onnx:1,xgboost:80"))
 
 
 def test_without_any_library_it_says_what_to_install(
@@ -216,7 +216,7 @@ def test_without_any_library_it_says_what_to_install(
     with pytest.raises(BackendMissing, match=r"needs onnxruntime or xgboost.*'auto' extra"):
         require("auto")
     with pytest.raises(BackendMissing, match=r"got none .* pip install 'bentoml-ext\[auto\]'"):
-        bundle.backend("auto")
+        open_backend(bundle, "auto")
 
 
 def test_a_file_that_a_library_refuses_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
@@ -224,13 +224,13 @@ def test_a_file_that_a_library_refuses_is_an_error(bundle: Bundle, tmp_path: Pat
     forged(folder, GRAPH, b"{ not a model")
 
     with pytest.raises(BackendError, match=r"Expected an ONNX graph, got .*graph\.onnx"):
-        Bundle(folder).backend("auto")
+        open_backend(Bundle(folder), "auto")
 
 
 def test_only_the_backends_that_the_crossover_names_are_opened(
     bundle: Bundle, without_xgboost: None
 ) -> None:
-    scorer = Scorer.open(bundle, "auto", crossover=Crossover.parse("onnx:1"))
+    scorer = open_scorer(bundle, "auto", crossover=Crossover.parse("onnx:1"))
 
     assert names(scorer.backend) == ["onnx"]
     assert scorer.backend.describe() == {
@@ -314,7 +314,7 @@ def test_a_stream_names_every_backend_that_scored_a_part_of_it(
 
 
 def test_a_round_of_single_requests_says_who_scored_it(bundle: Bundle) -> None:
-    handler = SingleHandler(Scorer.open(bundle, "auto", Crossover.parse("onnx:1,xgboost:3")))
+    handler = SingleHandler(open_scorer(bundle, "auto", Crossover.parse("onnx:1,xgboost:3")))
     body = json.dumps(small.APPLICATION).encode()
 
     for n, backend in ((1, "onnx"), (2, "onnx"), (3, "xgboost")):
@@ -329,7 +329,7 @@ def test_a_round_of_single_requests_says_who_scored_it(bundle: Bundle) -> None:
 def test_a_batch_that_is_scored_in_blocks_names_the_backend_of_each(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = Scorer.open(bundle, "auto", Crossover.parse("onnx:1,xgboost:3"))
+    scorer = open_scorer(bundle, "auto", Crossover.parse("onnx:1,xgboost:3"))
     # Rows so wide that four of them are a block.
     monkeypatch.setattr(scoring, "block_rows", lambda _, count: min(4, count))
 

@@ -27,6 +27,7 @@ from bentoml_ext.bundle import (
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError
 from bentoml_ext.evidence import PROOF, Proof
+from bentoml_ext.opening import open_backend
 from bentoml_ext.policy import Band, Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from tests import small
@@ -255,8 +256,8 @@ def test_a_bundle_without_a_backends_file_names_backend_and_file(
     bundle = Bundle(other)
 
     with pytest.raises(BundleError, match=r"graph\.onnx for backend 'onnx', got none"):
-        bundle.backend("onnx")
-    assert bundle.backend("xgboost").margins(small.rows(3)).dtype == np.float32
+        open_backend(bundle, "onnx")
+    assert open_backend(bundle, "xgboost").margins(small.rows(3)).dtype == np.float32
 
 
 def other_bytes(name: str, data: bytes) -> bytes:

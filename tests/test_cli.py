@@ -18,6 +18,7 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.cli import ext
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.export.running import session
+from bentoml_ext.opening import open_backend
 from tests import small
 from tests.commands import bentoml_command, python_code
 from tests.servers import serve
@@ -297,7 +298,7 @@ def test_import_of_a_booster_file_stores_a_bundle(
     for backend in ("onnx", "xgboost"):
         small.assert_same_bits(
             expected=small.booster().inplace_predict(rows, predict_type="margin"),
-            got=found.backend(backend).margins(rows),
+            got=open_backend(found, backend).margins(rows),
         )
     assert (found.encoder.absent, found.encoder.null) == ("zero", "missing")
 

@@ -16,6 +16,7 @@ import bentoml_ext
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
+from bentoml_ext.opening import open_backend
 from bentoml_ext.policy import Band, Policy
 from tests import small
 from tests.commands import bentoml_command
@@ -125,7 +126,7 @@ def test_an_exported_and_imported_model_gives_the_same_bits(
     bundle = Bundle(other / "models" / stored.tag.path())
     small.assert_same_bits(
         expected=bentoml_ext.load_model(stored).margins(rows),
-        got=bundle.backend(backend).margins(rows),
+        got=open_backend(bundle, backend).margins(rows),
     )
 
 

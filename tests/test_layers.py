@@ -42,13 +42,14 @@ LAYERS = (
     ("encoder", "fields_file"),
     ("backends", "columns", "comparing", "decision", "pickled", "reader", "reading"),
     ("bundle", "deciding", "lines", "settings"),
-    ("provenance", "scorer"),
-    ("export", "selftest"),
+    ("models", "provenance", "scorer"),
+    ("selftest", "targets"),
+    ("opening",),
+    ("export",),
     ("acceptance", "booster_file", "bulk"),
     ("acceptance_of_files", "handed_over", "serving", "source"),
     ("sources",),
     ("framework",),
-    ("targets",),
     ("importer", "judged", "progress", "report", "rows_graph", "whole_graph"),
     ("verification",),
     ("file_commands",),
@@ -78,9 +79,10 @@ print([name for name in {HEAVY} if name in sys.modules])
 """
 SCORE = """
 from pathlib import Path
+
 from bentoml_ext.bundle import Bundle
-from bentoml_ext.scorer import Scorer
-scorer = Scorer.open(Bundle(Path(sys.argv[1])), "onnx")
+from bentoml_ext.opening import open_scorer
+scorer = open_scorer(Bundle(Path(sys.argv[1])), "onnx")
 print(scorer.classify({"age": 1, "home": "rent", "income": 2}).status)
 """
 

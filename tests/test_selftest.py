@@ -20,6 +20,7 @@ from bentoml_ext.backends import Backend
 from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from bentoml_ext.errors import BundleError, SelfTestFailed
 from bentoml_ext.evidence import PROOF
+from bentoml_ext.opening import open_backend
 from bentoml_ext.policy import Band, Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_rows, self_test
@@ -79,7 +80,7 @@ def fails_to_start(server: Server, message: str) -> None:
 def test_a_whole_bundle_passes_on_every_backend(stored: bentoml.Model, backend: str) -> None:
     bundle = Bundle(Path(stored.path))
 
-    passed = self_test(bundle, bundle.backend(backend))
+    passed = self_test(bundle, open_backend(bundle, backend))
 
     assert passed.rows == len(load_rows(bundle).rows) > 200
 
@@ -92,7 +93,7 @@ def test_another_models_graph_is_told_by_what_was_expected_and_what_came(folder:
         SelfTestFailed,
         match=r"margin -?0x\S+, got -?0x\S+ - at proof row \d+, backend 'onnx', in a batch",
     ):
-        self_test(bundle, bundle.backend("onnx"))
+        self_test(bundle, open_backend(bundle, "onnx"))
 
 
 class OneRow(Backend):
@@ -121,7 +122,7 @@ def test_a_sigmoid_of_another_machine_is_noticed(folder: Path) -> None:
     bundle = Bundle(folder)
 
     with pytest.raises(SelfTestFailed, match=r"Expected probability 0x\S+, got .* the sigmoid"):
-        self_test(bundle, bundle.backend("onnx"))
+        self_test(bundle, open_backend(bundle, "onnx"))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -132,7 +133,7 @@ def test_a_worker_that_answers_wrongly_does_not_become_ready(
     fault(monkeypatch)
 
     with pytest.raises(SelfTestFailed, match="the decider"):
-        self_test(bundle, bundle.backend("onnx"))
+        self_test(bundle, open_backend(bundle, "onnx"))
 
 
 @pytest.mark.parametrize("name", ["probabilities", "probability"])
@@ -141,7 +142,7 @@ def test_both_sigmoids_are_tested(name: str, folder: Path, monkeypatch: Patch) -
     monkeypatch.setattr(f"bentoml_ext.selftest.{name}", lambda margin: margin * 0)
 
     with pytest.raises(SelfTestFailed, match="the sigmoid"):
-        self_test(bundle, bundle.backend("onnx"))
+        self_test(bundle, open_backend(bundle, "onnx"))
 
 
 @pytest.mark.parametrize("name", [PROOF, PROOF_ROWS])

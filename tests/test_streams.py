@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext.bulk import streams
-from bentoml_ext.bulk.streams import arrow_batches, line_blocks, sound_slices
+from bentoml_ext.bulk import arrow_stream
+from bentoml_ext.bulk.arrow_stream import arrow_batches, sound_slices
+from bentoml_ext.bulk.line_blocks import line_blocks
 from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication, TooLarge
@@ -226,7 +227,7 @@ def test_a_decimal_of_an_impossible_scale_is_refused(kind: pa.DataType, scale: i
             except InvalidApplication as error:
                 told.append(error.expected)
 
-    assert f"a decimal of a scale up to {streams.MAX_SCALE[kind.bit_width]}" in told
+    assert f"a decimal of a scale up to {arrow_stream.MAX_SCALE[kind.bit_width]}" in told
 
 
 def test_values_that_python_does_not_have_are_refused_by_row() -> None:
@@ -285,7 +286,7 @@ def test_what_arrow_0_17_compressed_is_counted_too(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TooLarge, match="at most 7000000 bytes when unpacked"):
         read(data, max_bytes=7_000_000)
     # An operator's own file: of each record batch, whatever all of them take.
-    monkeypatch.setattr(streams, "MAX_UNPACKED_BYTES", 7_000_000)
+    monkeypatch.setattr(arrow_stream, "MAX_UNPACKED_BYTES", 7_000_000)
     with pytest.raises(TooLarge, match="Write smaller record batches"):
         read(data)
 
@@ -294,7 +295,7 @@ def test_an_operators_file_may_unpack_to_more_than_one_batch_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batch = pa.RecordBatch.from_pydict({"n": np.zeros(1000)})
-    monkeypatch.setattr(streams, "MAX_UNPACKED_BYTES", 8000)
+    monkeypatch.setattr(arrow_stream, "MAX_UNPACKED_BYTES", 8000)
 
     assert len(read(stream(*[batch] * 5, compression="zstd"))) == 6
 
@@ -326,4 +327,4 @@ def test_a_sound_stream_gives_the_rows_of_its_batch(trained: Trained) -> None:
     parts = [ColumnEncoder(trained.encoder).encode(part).rows for part in read(stream(batch))]
 
     assert_same_bits(expected=expected, got=np.concatenate(parts))
-    assert streams.BATCH_ROWS > 9000
+    assert arrow_stream.BATCH_ROWS > 9000

@@ -42,8 +42,8 @@ SESSION = """
 import sys
 from pathlib import Path
 from bentoml_ext.bundle import Bundle
-from bentoml_ext.scorer import Scorer
-print(Scorer.open(Bundle(Path(sys.argv[1])), "onnx").backend)
+from bentoml_ext.opening import open_scorer
+print(open_scorer(Bundle(Path(sys.argv[1])), "onnx").backend)
 """
 
 LATE = """

@@ -16,6 +16,7 @@ from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, ConfigError, UnknownBackend
 
 __all__ = [
+    "AUTO",
     "BACKENDS",
     "GROUP",
     "Backend",
@@ -31,6 +32,9 @@ __all__ = [
 GROUP = "bentoml_ext.backends"
 """Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
 
+AUTO = "auto"
+"""Name of the composite of the backends; `bentoml_ext.opening` makes one for a bundle."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -40,17 +44,14 @@ class Entry:
         target: "module:Class".
         library: what it imports and may not find.
         extra: the extra of this package that installs the library.
-        of_others: whether it is made of the other backends, with no library or file of its own.
     """
 
     target: str
     library: str = ""
     extra: str = ""
-    of_others: bool = False
 
 
 BACKENDS = {
-    "auto": Entry("bentoml_ext.backends.auto:AutoBackend", extra="auto", of_others=True),
     "onnx": Entry("bentoml_ext.backends.onnx_runtime:OnnxRuntimeBackend", "onnxruntime", "onnx"),
     "xgboost": Entry("bentoml_ext.backends.xgboost_native:XGBoostBackend", "xgboost", "xgboost"),
 }
@@ -64,7 +65,7 @@ def _table() -> dict[str, Entry]:
     """
     table = dict(BACKENDS)
     for point in _registered(tuple(sys.path)):
-        if point.name in table:
+        if point.name in table or point.name == AUTO:
             raise ConfigError(
                 f"Expected a free backend name, got '{point.name}' again - at entry point "
                 f"'{point.value}'. Uninstall one of the two."
@@ -80,22 +81,22 @@ def _registered(_: tuple[str, ...]) -> EntryPoints:
 
 
 def backend_names() -> list[str]:
-    """Every registered name, sorted; its library may still be missing."""
-    return sorted(_table())
+    """Every name that BACKEND takes, sorted; its library may still be missing."""
+    return sorted([*_table(), AUTO])
 
 
 def form_names() -> list[str]:
-    """Of these, the backends with a form of the model of their own, not made of others."""
-    return [name for name, entry in sorted(_table().items()) if not entry.of_others]
+    """The names of the backends that read a form of the model: all but `auto`."""
+    return sorted(_table())
 
 
 def libraries(name: str) -> list[str]:
-    """What a backend imports; one that is made of others imports what is there of theirs.
+    """The libraries that a backend imports; `auto` imports those that are installed.
 
     Raises:
         UnknownBackend: as `get_backend`.
     """
-    return [entry.library for entry in _parts(name) if entry.library]
+    return [entry.library for entry in _entries(name) if entry.library]
 
 
 def require(*names: str) -> None:
@@ -105,8 +106,8 @@ def require(*names: str) -> None:
         UnknownBackend, BackendMissing: as `get_backend`.
     """
     for name in names:
-        if not any(_is_there(entry) for entry in _parts(name)):
-            raise _missing(name, _entry(name))
+        if not any(_is_there(entry) for entry in _entries(name)):
+            raise _missing(name, AUTO if name == AUTO else _entry(name).extra)
 
 
 def get_backend(name: str) -> type[Backend]:
@@ -125,7 +126,7 @@ def get_backend(name: str) -> type[Backend]:
         # Some other missing module is a fault of the backend, not of the installation.
         if not entry.library or (error.name or "").partition(".")[0] != entry.library:
             raise
-        raise _missing(name, entry) from error
+        raise _missing(name, entry.extra) from error
     if not (isinstance(found, type) and issubclass(found, Backend)):
         raise ConfigError(
             f"Expected a Backend, got {found!r} - at backend '{name}', {entry.target}."
@@ -155,23 +156,20 @@ def _entry(name: str) -> Entry:
     table = _table()
     if name not in table:
         raise UnknownBackend(
-            f"Expected one of {', '.join(sorted(table))}, got '{name}' - at BACKEND. "
+            f"Expected one of {', '.join(backend_names())}, got '{name}' - at BACKEND. "
             "Set BACKEND, or --arg backend=NAME, to one of them."
         )
     return table[name]
 
 
-def _parts(name: str) -> list[Entry]:
-    entry = _entry(name)
-    return [_table()[form] for form in form_names()] if entry.of_others else [entry]
+def _entries(name: str) -> list[Entry]:
+    return [_entry(form) for form in form_names()] if name == AUTO else [_entry(name)]
 
 
 def _is_there(entry: Entry) -> bool:
     return not entry.library or importlib.util.find_spec(entry.library) is not None
 
 
-def _missing(name: str, entry: Entry) -> BackendMissing:
+def _missing(name: str, extra: str) -> BackendMissing:
     needed = " or ".join(libraries(name))
-    return BackendMissing(
-        f"Backend '{name}' needs {needed}. Install it with {the_extra(entry.extra)}."
-    )
+    return BackendMissing(f"Backend '{name}' needs {needed}. Install it with {the_extra(extra)}.")

@@ -7,12 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bentoml_ext.errors import BundleError
-
 if TYPE_CHECKING:
     from bentoml_ext.arrays import Margins, Rows
-    from bentoml_ext.backends.crossover import Crossover
-    from bentoml_ext.bundle import Bundle
 
 __all__ = ["Backend"]
 
@@ -40,31 +36,13 @@ class Backend(ABC):
             BackendError: the library refused the file; its own error is chained.
         """
 
-    @classmethod
-    def open(cls, bundle: Bundle, crossover: Crossover | None = None) -> Backend:
-        """The backend with its form of a bundle's model.
-
-        Args:
-            bundle: an opened bundle.
-            crossover: for a backend that is made of others; of no use to one that is not.
-
-        Raises:
-            BundleError: the bundle holds no file for it.
-            BackendError: the library refused the file.
-        """
-        if cls.filename not in bundle.manifest.files:
-            raise BundleError(
-                f"Expected {cls.filename} for backend '{cls.name}', got none - at {bundle.path}."
-            )
-        return cls(bundle.path / cls.filename)
-
     @property
-    def parts(self) -> tuple[Backend, ...]:
-        """The backends that answer: itself, unless it is made of others."""
+    def members(self) -> tuple[Backend, ...]:
+        """The backends that answer: this one, or the members of a composite."""
         return (self,)
 
     def for_rows(self, rows: int) -> Backend:
-        """The backend that scores so many rows at once: itself, unless it is made of others."""
+        """The backend that scores so many rows at once: this one, or a member of a composite."""
         return self
 
     @abstractmethod

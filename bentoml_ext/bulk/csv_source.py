@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from bentoml_ext.bulk import lent
+from bentoml_ext.bulk.arrow_stream import slices
 from bentoml_ext.bulk.blocks import Broken, CsvBlock, CsvTables
+from bentoml_ext.bulk.line_blocks import MAX_LINE_BYTES
 from bentoml_ext.bulk.source import Opened, bytes_of, nothing_of, rows_of
-from bentoml_ext.bulk.streams import MAX_LINE_BYTES, slices
 from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import TooLarge
-
-if TYPE_CHECKING:
-    from bentoml_ext.bulk.streams import Readable
 
 __all__ = ["Messages", "unpacked_size"]
 

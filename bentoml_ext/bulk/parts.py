@@ -14,9 +14,9 @@ from bentoml.exceptions import BentoMLException
 
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bulk.local import Job, score
-from bentoml_ext.bulk.run import ready
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.bundle import MANIFEST, Bundle
+from bentoml_ext.opening import open_tested
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["Outcome", "PartScorer", "Work", "packed"]
@@ -38,7 +38,7 @@ class Work:
     Args:
         files: of the bundle, by name.
         backend: name of the backend that scores.
-        crossover: as `Scorer.open`.
+        crossover: as `open_backend`.
         model: tag.
         jobs: the parts, on paths that mean the same to every worker.
     """
@@ -70,7 +70,8 @@ class PartScorer:
         with TemporaryDirectory() as folder:
             for name, data in self._work.files.items():
                 (Path(folder) / name).write_bytes(data)
-            return ready(Bundle(Path(folder)), self._work.backend, self._work.crossover)
+            scorer, _ = open_tested(Bundle(Path(folder)), self._work.backend, self._work.crossover)
+            return scorer
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The outcomes of parts, as a batch of Ray Data: `item` (n,) to `item` and `outcome`."""

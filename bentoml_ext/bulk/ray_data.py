@@ -25,11 +25,12 @@ from ray.exceptions import RayError
 from bentoml_ext.bulk.local import Progress
 from bentoml_ext.bulk.parts import Outcome, PartScorer, Work, packed
 from bentoml_ext.bulk.plan import PIPE, Request, plan
-from bentoml_ext.bulk.run import ended_by_signal, ready
+from bentoml_ext.bulk.run import ended_by_signal
 from bentoml_ext.bulk.scratch import Scratch
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import ClusterFailed, ConfigError
+from bentoml_ext.opening import open_tested
 from bentoml_ext.settings import crossover_for
 
 __all__ = ["run"]
@@ -78,7 +79,7 @@ def run(
         )
     bundle, crossover = Bundle(Path(stored.path)), crossover_for(backend)
     # A model or a backend that cannot score is told here, before a cluster starts.
-    scorer, model = ready(bundle, backend, crossover), str(stored.tag)
+    (scorer, _), model = open_tested(bundle, backend, crossover), str(stored.tag)
     with _cluster(address, workers), ended_by_signal():
         todo = plan(_absolute(request), model)
         summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)

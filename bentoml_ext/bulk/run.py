@@ -11,16 +11,14 @@ from typing import Any, Never
 
 import bentoml
 
-from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bulk.local import Job, Progress, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.bundle import Bundle
-from bentoml_ext.scorer import Scorer
-from bentoml_ext.selftest import self_test
+from bentoml_ext.opening import open_tested
 from bentoml_ext.settings import crossover_for
 
-__all__ = ["ended_by_signal", "ready", "run"]
+__all__ = ["ended_by_signal", "run"]
 
 
 def run(
@@ -48,7 +46,7 @@ def run(
         UnreadableInput, ConfigError, OSError: as `plan` and `score`; the parts before are in place.
     """
     bundle = Bundle(Path(stored.path))
-    scorer = ready(bundle, backend, crossover_for(backend))
+    scorer, _ = open_tested(bundle, backend, crossover_for(backend))
     model = str(stored.tag)
     todo = plan(request, model)
     summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)
@@ -59,18 +57,6 @@ def run(
             part = _part(on_progress, sum(sizes[:index]), sizes[index], total)
             score(job, scorer, summary, part)
     return summary
-
-
-def ready(bundle: Bundle, backend: str, crossover: Crossover | None) -> Scorer:
-    """A scorer that has passed its self-test.
-
-    Raises:
-        SelfTestFailed: as `run`.
-        UnknownBackend, BackendMissing, BackendError, ConfigError: as `Scorer.open`.
-    """
-    scorer = Scorer.open(bundle, backend, crossover=crossover)
-    self_test(bundle, scorer.backend)
-    return scorer
 
 
 def _bytes(job: Job) -> int:

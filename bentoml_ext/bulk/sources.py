@@ -18,18 +18,13 @@ import pyarrow.parquet as pq
 
 from bentoml_ext.arrays import block_rows
 from bentoml_ext.arrow_values import is_text
+from bentoml_ext.bulk.arrow_stream import all_columns, arrow_batches, sound_slices
 from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Lines, Tables
 from bentoml_ext.bulk.csv_source import open_csv
 from bentoml_ext.bulk.fitting import check_types
 from bentoml_ext.bulk.keys import Key, key_columns, with_keys
+from bentoml_ext.bulk.line_blocks import BLOCK_LINES, line_blocks
 from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
-from bentoml_ext.bulk.streams import (
-    BLOCK_LINES,
-    all_columns,
-    arrow_batches,
-    line_blocks,
-    sound_slices,
-)
 from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.column_types import is_binary
 from bentoml_ext.columns import check_names

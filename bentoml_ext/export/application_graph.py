@@ -27,8 +27,7 @@ from bentoml_ext.export.expf import sigmoid
 from bentoml_ext.export.graph import add_model, read
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import first_margin_above
-from bentoml_ext.scorer import OBJECTIVES
+from bentoml_ext.probability import LOG_ODDS, first_margin_above
 from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["INVALID", "to_application_onnx"]
@@ -79,9 +78,9 @@ def to_application_onnx(
 
 
 def _check(objective: str, encoder: Encoder, policy: Policy) -> None:
-    if objective not in OBJECTIVES or INVALID in policy.answers:
+    if objective not in LOG_ODDS or INVALID in policy.answers:
         raise ConfigError(
-            f"Expected an objective of {', '.join(OBJECTIVES)} and no answer '{INVALID}', got "
+            f"Expected an objective of {', '.join(LOG_ODDS)} and no answer '{INVALID}', got "
             f"'{objective}' and {list(policy.answers)} - at the model."
         )
     if taken := [field.name for field in encoder.fields if field.name in _OUTPUTS]:

@@ -14,8 +14,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.export.ensemble import Bools, Ensemble, Floats
 from bentoml_ext.export.sigmoid import is_shared
 from bentoml_ext.native_sum import adds_in_place
-from bentoml_ext.probability import probabilities
-from bentoml_ext.scorer import OBJECTIVES
+from bentoml_ext.probability import LOG_ODDS, probabilities
 
 __all__ = ["Oracle", "Truth", "on_one_thread"]
 
@@ -80,12 +79,12 @@ class Oracle:
     @property
     def has_another_expf(self) -> bool:
         """Whether XGBoost's own probabilities on this machine are not those that are served."""
-        return self.objective in OBJECTIVES and self.objective != LOGITRAW and not is_shared()
+        return self.objective in LOG_ODDS and self.objective != LOGITRAW and not is_shared()
 
     def truth(self, rows: Rows) -> Truth:
         """The answers to rows: float32, (n, n_features), n > 0, NaN for missing."""
         margins, predictions = self._in_place(rows) if self.in_place else self._by_matrix(rows)
-        if self.objective not in OBJECTIVES:
+        if self.objective not in LOG_ODDS:
             return Truth(margins, predictions)
         if self.objective == LOGITRAW or self.has_another_expf:
             # It predicts the margin, or by another expf: the probability is ours alone.

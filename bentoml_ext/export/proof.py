@@ -36,9 +36,9 @@ from bentoml_ext.export.sigmoid import (
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import probabilities
+from bentoml_ext.probability import LOG_ODDS, probabilities
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.scorer import OBJECTIVES, Scorer
+from bentoml_ext.scorer import Scorer
 
 __all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
 
@@ -212,7 +212,7 @@ class _Run:
 
     def service(self) -> None:
         """Parts of the service alone: what it makes of margins, whichever model they are of."""
-        if self.ensemble.objective not in OBJECTIVES:
+        if self.ensemble.objective not in LOG_ODDS:
             return
         margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
         chances = native(margins) if is_shared() else probabilities(margins)
@@ -258,7 +258,7 @@ class _Run:
         self.numbers("applications", _chunks(rows))
         columns = compare_arrow(encoder, applications, rows).part()
         self.parts += [columns] if columns.checked else []
-        if self.ensemble.objective not in OBJECTIVES:
+        if self.ensemble.objective not in LOG_ODDS:
             return
         truth = self.oracle.truth(rows)
         tallies = []

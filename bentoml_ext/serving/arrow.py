@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from bentoml_ext.arrays import block_rows
 from bentoml_ext.bulk.answers import Answers
-from bentoml_ext.bulk.streams import Readable, arrow_batches
+from bentoml_ext.bulk.arrow_stream import arrow_batches
+from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.encoder import Encoded
 from bentoml_ext.scorer import Scorer

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import bentoml
 from starlette.exceptions import HTTPException
@@ -22,21 +23,39 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from bentoml_ext import observation
-from bentoml_ext.bulk.streams import Readable
+from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.media import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
 from bentoml_ext.serving.turns import READERS, Turns
 from bentoml_ext.serving.upload import Upload, check_bytes
 from bentoml_ext.serving.verdicts import Verdicts, judge
-
-if TYPE_CHECKING:
-    from bentoml_ext.serving.classifier import Classifier
+from bentoml_ext.settings import Settings
 
 __all__ = ["BulkRoute", "is_bulk"]
 
 _logger = logging.getLogger("bentoml_ext.bulk")
+
+
+class Answering(Protocol):
+    """A service that scores applications and words its own refusals."""
+
+    scorer: Scorer
+    settings: Settings
+
+    def headers_by(self, *backends: str) -> dict[str, str]:
+        """The headers of an answer that these backends have scored."""
+        ...
+
+    def refuse(self, error: InvalidApplication) -> Response:
+        """A 400 that names field, expected and got."""
+        ...
+
+    def fail(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer with another status than 200 that no application is to blame for."""
+        ...
 
 
 class BulkRoute(Route):
@@ -60,33 +79,33 @@ class BulkRoute(Route):
         return Match.NONE, {}
 
     async def _answer(self, request: Request) -> Response:
-        classifier = bentoml.get_current_service()
+        service = bentoml.get_current_service()
         try:
-            answer = await self._judged(request, classifier)
+            answer = await self._judged(request, service)
         except InvalidApplication as error:
-            answer = classifier.refuse(error)
+            answer = service.refuse(error)
         except TooLarge as error:
-            answer = classifier.fail(error.error_code, str(error))
+            answer = service.fail(error.error_code, str(error))
         except HTTPException as error:
-            answer = classifier.fail(error.status_code, error.detail, error.headers)
+            answer = service.fail(error.status_code, error.detail, error.headers)
         except ClientDisconnect:
             answer = Response(status_code=GONE)
         except Exception:
             _logger.exception("A bulk request failed")
             told = "An unexpected error has occurred, please check the server log."
-            answer = classifier.fail(HTTPStatus.INTERNAL_SERVER_ERROR, told)
+            answer = service.fail(HTTPStatus.INTERNAL_SERVER_ERROR, told)
         answer.headers.update(observation.answer_headers())
         return answer
 
-    async def _judged(self, request: Request, classifier: Classifier) -> Response:
+    async def _judged(self, request: Request, service: Answering) -> Response:
         report = report_asked(request)
-        limits = classifier.settings
+        limits = service.settings
         check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
         upload = Upload(request.receive, limits.max_bulk_bytes, self._turns)
         media_type = _media_type(request)
         file = unpacked(upload, request, limits.max_bulk_bytes)
         file = lines_of(file, request) if media_type == NDJSON else file
-        work = partial(self._judge, media_type, upload, file, classifier, report=report)
+        work = partial(self._judge, media_type, upload, file, service, report=report)
         try:
             await upload.begin()
             form, verdicts = await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -96,7 +115,7 @@ class BulkRoute(Route):
         counts = {"X-Scored": str(verdicts.scored), "X-Refused": str(verdicts.refused)}
         # Starlette runs each step in a thread, and the next one when this piece is on its way.
         pieces = form.answer(verdicts, report=report)
-        headers = {**classifier.headers_by(*verdicts.backends), **counts}
+        headers = {**service.headers_by(*verdicts.backends), **counts}
         return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
 
     def _judge(
@@ -104,7 +123,7 @@ class BulkRoute(Route):
         media_type: str,
         upload: Upload,
         file: Readable,
-        classifier: Classifier,
+        service: Answering,
         *,
         report: bool,
     ) -> tuple[Format, Verdicts]:
@@ -112,11 +131,11 @@ class BulkRoute(Route):
         with self._turns.working:
             try:
                 if media_type not in self._formats:
-                    self._formats[media_type] = format_of(media_type, classifier.scorer)
+                    self._formats[media_type] = format_of(media_type, service.scorer)
                 form = self._formats[media_type]
-                limits = classifier.settings
+                limits = service.settings
                 encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
-                return form, judge(encoded, classifier.scorer, limits.max_bulk_rows, report=report)
+                return form, judge(encoded, service.scorer, limits.max_bulk_rows, report=report)
             finally:
                 upload.end()
 

@@ -13,16 +13,19 @@ import re
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Final
 
-import bentoml_ext
 from bentoml_ext.backends import BACKENDS
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["NAME", "write_wheel"]
+__all__ = ["NAME", "PACKAGE", "write_wheel"]
 
 NAME: Final = "bentoml-ext"
+
+PACKAGE: Final = Path(str(resources("bentoml_ext")))
+"""The folder of this package."""
 
 WHEEL: Final = """\
 Wheel-Version: 1.0
@@ -73,18 +76,17 @@ def _own() -> Distribution:
     if not found:
         raise ConfigError(
             f"Expected {NAME} to be installed, got its source alone - at "
-            f"{Path(bentoml_ext.__file__).parent}. A bento carries what is installed: pip install "
-            f"{Path(bentoml_ext.__file__).parents[1]}."
+            f"{PACKAGE}. A bento carries what is installed: pip install "
+            f"{PACKAGE.parent}."
         )
     return found[0]
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
     """The files of the package by their names in it, sorted."""
-    folder = Path(bentoml_ext.__file__).parent
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(PACKAGE.rglob("*")):
         if path.suffix != ".pyc" and path.is_file():
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
+            yield path.relative_to(PACKAGE).as_posix(), path.read_bytes()
 
 
 def _metadata(text: str, version: str) -> str:
@@ -107,7 +109,7 @@ def _metadata(text: str, version: str) -> str:
 def _licences(found: Distribution) -> Iterator[tuple[str, bytes]]:
     """The licence, from beside the metadata or beside the package's source."""
     noted = [Path(str(file.locate())) for file in found.files or () if file.name == "LICENSE"]
-    for path in [*noted, Path(bentoml_ext.__file__).parents[1] / "LICENSE"]:
+    for path in [*noted, PACKAGE.parent / "LICENSE"]:
         if path.is_file() and (path.parent.name == "licenses" or path not in noted):
             yield path.name, path.read_bytes()
             return

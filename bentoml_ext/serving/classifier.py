@@ -118,8 +118,8 @@ class Classifier:
 
     def _make_ready(self) -> None:
         from bentoml_ext.bundle import Bundle
+        from bentoml_ext.opening import open_scorer
         from bentoml_ext.provenance import Provenance
-        from bentoml_ext.scorer import Scorer
         from bentoml_ext.selftest import load_proof, self_test
 
         check_assigned(self, *vars(self))
@@ -129,15 +129,15 @@ class Classifier:
         if self.fields is not None:
             check_rules(self.fields, self.bundle.encoder.fields)
         self.contract.serve(self.bundle)
-        self.scorer = Scorer.open(self.bundle, self.settings.backend, self.settings.crossover)
+        self.scorer = open_scorer(self.bundle, self.settings.backend, self.settings.crossover)
         backend = self.scorer.backend
         self.headers = {"X-Model-Tag": str(self.stored.tag)}
-        if backend.parts == (backend,):
-            # Of every answer; where the backend is made of others, it is said of each.
+        if backend.members == (backend,):
+            # The same on every answer; under a composite each answer names its own.
             self.headers["X-Backend"] = backend.name
         self.proof, self.proof_sha256 = load_proof(self.bundle)
         self.provenance = Provenance.of(self.bundle.manifest, self.proof)
-        if self.provenance.older and any(p.name == "xgboost" for p in self.scorer.backend.parts):
+        if self.provenance.older and any(one.name == "xgboost" for one in backend.members):
             _logger.warning("Model %s was %s.", self.stored.tag, self.provenance)
         # BentoML makes a call of a served instance's `self.classify` a request to itself, which
         # would wait for the one thread beside the event loop. These are called as they are.

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bentoml_ext.bulk.streams import Readable
+from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.names import like, spelled
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from bentoml_ext.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bentoml_ext.serving.classifier import Classifier
 
 __all__ = [
     "check_assigned",
@@ -50,7 +48,7 @@ SET_LATER: Final = frozenset({"check_start", "settings"})
 """Of those what this package sets when the class is made a service, or loaded from a bento."""
 
 
-def check_class(cls: type[Classifier], base: type) -> None:
+def check_class(cls: type, base: type) -> None:
     """Refuse a class that takes one of the names, itself or by a class that it is mixed with.
 
     Args:
@@ -71,12 +69,12 @@ def _mixed(cls: type, base: type) -> list[type]:
     return [one for one in cls.__mro__ if not issubclass(one, base) and one is not object]
 
 
-def own_names(cls: type[Classifier]) -> dict[str, Any]:
+def own_names(cls: type) -> dict[str, Any]:
     """What a class has under the names, to be remembered when this package has set it."""
     return {name: vars(cls)[name] for name in vars(cls).keys() & (TAKEN - SET_LATER)}
 
 
-def check_unchanged(cls: type[Classifier], base: type) -> None:
+def check_unchanged(cls: type, base: type) -> None:
     """Refuse a class, or one that it derives from, to which a name was assigned after it was made.
 
     Raises:
@@ -93,7 +91,7 @@ def check_unchanged(cls: type[Classifier], base: type) -> None:
                 raise _taken(name, parent)
 
 
-def check_assigned(classifier: Classifier, *names: str) -> None:
+def check_assigned(classifier: object, *names: str) -> None:
     """Refuse names that are assigned to an instance, which this package alone does.
 
     Raises:
@@ -103,28 +101,29 @@ def check_assigned(classifier: Classifier, *names: str) -> None:
         raise _taken(taken[0], type(classifier))
 
 
-def check_service(inner: type[Classifier], apis: dict[str, Any]) -> None:
+def check_service(inner: type, ours: Mapping[str, Any], apis: Mapping[str, Any]) -> None:
     """Refuse a service whose hot routes are not answered by this package alone.
 
     Args:
         inner: the class.
+        ours: API methods that this package gave the class, by name.
         apis: BentoML's API methods of the service, by name.
 
     Raises:
         ConfigError: a method was replaced after the class was made, or another has its route.
     """
-    routes = {api.route for api in inner.apis.values()}
+    routes = {api.route for api in ours.values()}
     for name, api in apis.items():
-        if name in inner.apis and api is not inner.apis[name]:
+        if name in ours and api is not ours[name]:
             raise _taken(name, inner)
-        if name not in inner.apis and api.route in routes:
+        if name not in ours and api.route in routes:
             raise ConfigError(
                 f"Expected a route of its own, got {api.route} again - at method '{name}' of "
                 f"{inner.__qualname__}. Give it another route."
             )
 
 
-def check_instance(instance: Classifier, base: type) -> None:
+def check_instance(instance: object, base: type) -> None:
     """Refuse an instance that was not made ready, or whose class has changed since.
 
     Raises:

@@ -27,7 +27,7 @@ class SingleHandler:
     def __init__(self, scorer: Scorer, capacity: int = 256) -> None:
         self._scorer = scorer
         self._capacity = capacity
-        self._is_mixed = len(scorer.backend.parts) > 1
+        self._is_mixed = len(scorer.backend.members) > 1
         self._rows = np.zeros((capacity, scorer.encoder.n_features), np.float32)
         self._octets = self._rows.data.cast("B")
         self._cells = self._octets.cast("f")
@@ -76,7 +76,7 @@ class BatchHandler:
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer
         self._limit = limit
-        self._is_mixed = len(scorer.backend.parts) > 1
+        self._is_mixed = len(scorer.backend.members) > 1
         # Two: while the backend works off one batch, without the GIL, the next one is read.
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="batch")
 

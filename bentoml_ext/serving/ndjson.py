@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.streams import Readable, line_blocks
+from bentoml_ext.bulk.line_blocks import line_blocks
+from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.encoder import Encoded
 from bentoml_ext.lines import LineEncoder
 from bentoml_ext.scorer import Scorer

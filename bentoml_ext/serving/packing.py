@@ -12,11 +12,11 @@ import bentoml
 from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
-import bentoml_ext
 from bentoml_ext import internals
 from bentoml_ext.backends import libraries
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.names import some_of
+from bentoml_ext.serving.carried import PACKAGE
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.requirements import has_arrow, requirements
 from bentoml_ext.serving.supervisor import pin, pinned, supervise
@@ -201,6 +201,6 @@ def packed_store(bento: bentoml.Bento) -> Path | None:
 def _ways_to_store(name: str) -> str:
     """How a model of this name is stored; the project's folder alone has one to train."""
     train = Path("models", "train.py")
-    is_ours = train.is_file() and train.resolve() == Path(bentoml_ext.__file__).parents[1] / train
+    is_ours = train.is_file() and train.resolve() == PACKAGE.parent / train
     way = "Train one (`python -m models.train`)" if is_ours else "Store one (`save_model`)"
     return f"{way} or import one (`bentoml ext import SOURCE --name {name}`)."

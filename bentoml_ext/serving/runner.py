@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from bentoml_ext.arrays import Margins, Probabilities
 from bentoml_ext.bundle import Bundle
+from bentoml_ext.opening import open_tested
 from bentoml_ext.probability import probabilities
-from bentoml_ext.scorer import Scorer
-from bentoml_ext.selftest import self_test
 from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, supervise
 from bentoml_ext.settings import Settings, hand_on
 
@@ -39,8 +38,7 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
         def _load(self) -> None:
             bundle = Bundle(Path(model.path))
             settings = Settings.read()
-            self.scorer = Scorer.open(bundle, settings.backend, crossover=settings.crossover)
-            self_test(bundle, self.scorer.backend)
+            self.scorer, _ = open_tested(bundle, settings.backend, settings.crossover)
 
         def predict(self, rows: npt.NDArray[Any]) -> Probabilities:
             """Probabilities of rows, as `Booster.predict` gives them."""

@@ -235,7 +235,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         quiet = [{"name": name, "value": os.environ[name]} for name in telemetry.OFF]
         config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
-        check_service(inner, made.apis)
+        check_service(inner, inner.apis, made.apis)
         config["image"].models = [one.inner.model for one in made.ours()]
         return made
 

@@ -18,8 +18,8 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoder import Application
 from bentoml_ext.errors import NotAccepted
 from bentoml_ext.evidence import Acceptance, Proof
+from bentoml_ext.opening import open_scorer
 from bentoml_ext.reading import Reading
-from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import load_proof
 from models.training import Trained
 from tests.acceptance.sources import Source
@@ -63,7 +63,7 @@ def test_the_trained_model_is_accepted_on_its_own_predictions(
 def test_every_backend_of_a_stored_model_is_confirmed(
     check: Check, credit_model: bentoml.Model, backend: str
 ) -> None:
-    scorer = Scorer.open(Bundle(Path(credit_model.path)), backend)
+    scorer = open_scorer(Bundle(Path(credit_model.path)), backend)
 
     found = confirm(check, scorer)
 
@@ -73,7 +73,7 @@ def test_every_backend_of_a_stored_model_is_confirmed(
 def test_another_prediction_is_not_confirmed(
     credit_model: bentoml.Model, trained: Trained, held_out: list[Application]
 ) -> None:
-    scorer = Scorer.open(Bundle(Path(credit_model.path)), "onnx")
+    scorer = open_scorer(Bundle(Path(credit_model.path)), "onnx")
     others = said(trained, held_out)
     others[5] = np.nextafter(others[5], np.float32(1))
 
@@ -84,7 +84,7 @@ def test_another_prediction_is_not_confirmed(
 def test_a_refused_application_is_not_confirmed(
     credit_model: bentoml.Model, held_out: list[Application]
 ) -> None:
-    scorer = Scorer.open(Bundle(Path(credit_model.path)), "onnx")
+    scorer = open_scorer(Bundle(Path(credit_model.path)), "onnx")
     wrong = [*held_out[:3], {**held_out[3], "home": "castle"}]
 
     with pytest.raises(NotAccepted, match=r"got .castle. - at field 'home', application 3 of me"):

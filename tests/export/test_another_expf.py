@@ -38,7 +38,7 @@ from tests import small
 stored = bentoml_ext.save_model(sys.argv[1], small.booster(), encoder=small.encoder())
 bundle = Bundle(Path(stored.path))
 for backend in ("onnx", "xgboost"):
-    self_test(bundle, bundle.backend(backend))
+    self_test(bundle, open_backend(bundle, backend))
 print(json.dumps({"tag": str(stored.tag), "caveat": bundle.proof.caveat}))
 """
 TEST = """
@@ -48,7 +48,7 @@ from bentoml_ext.selftest import self_test
 
 bundle = bentoml_ext.load_bundle(sys.argv[1])
 for backend in ("onnx", "xgboost"):
-    print(self_test(bundle, bundle.backend(backend)).rows)
+    print(self_test(bundle, open_backend(bundle, backend)).rows)
 """
 
 

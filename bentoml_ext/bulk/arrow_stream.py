@@ -1,4 +1,4 @@
-"""Streams: NDJSON in blocks of whole lines, and Arrow IPC streams in sound record batches.
+"""Arrow stream: an Arrow IPC stream as sound record batches.
 
 A stream may come from a stranger: what is yielded is checked, and small.
 """
@@ -8,31 +8,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.bulk.readable import Readable
+from bentoml_ext.errors import InvalidApplication
 
-# Lines need no pyarrow: where they are served, it may be absent.
+# pyarrow may be absent where a service starts.
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
     "BATCH_ROWS",
-    "BLOCK_BYTES",
-    "BLOCK_LINES",
-    "MAX_LINE_BYTES",
-    "Readable",
     "all_columns",
     "arrow_batches",
-    "line_blocks",
     "slices",
 ]
 
-BLOCK_BYTES = 1024 * 1024
-MAX_LINE_BYTES = 1024 * 1024
-BLOCK_LINES = 16_384
 BATCH_ROWS = 16_384
 
 MAX_VIEW_BYTES = 64 * 1024 * 1024
@@ -44,49 +37,6 @@ MAX_SCALE = {32: 9, 64: 18, 128: 38, 256: 76}
 
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
 """Of one record batch of the operator's own file: 40 million applications."""
-
-
-class Readable(Protocol):
-    """A binary file, as far as it is needed."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes, fewer only at the end."""
-        ...
-
-
-def line_blocks(
-    file: Readable,
-    block_bytes: int = BLOCK_BYTES,
-    max_line_bytes: int = MAX_LINE_BYTES,
-    max_lines: int = BLOCK_LINES,
-) -> Iterator[bytes]:
-    """The lines of a file, in blocks of whole ones.
-
-    Args:
-        file: UTF-8 lines; the last one may have no end.
-        block_bytes: how much is read at a time.
-        max_line_bytes: of a line that does not fit into a block.
-        max_lines: of a block; short lines that are all wrong take far more memory as refusals than
-            as text.
-
-    Raises:
-        TooLarge: a longer line.
-    """
-    begun = b""
-    while piece := file.read(block_bytes):
-        end = piece.rfind(b"\n") + 1
-        first = piece.find(b"\n") if end else len(piece)
-        if len(begun) + first > (limit := max(max_line_bytes, block_bytes)):
-            raise TooLarge(
-                f"Expected lines of at most {limit} bytes, got a longer one - at a line. "
-                "Write one application on each line."
-            )
-        if end:
-            yield from _short(begun + piece[:end], max_lines)
-            begun = b""
-        begun += piece[end:]
-    if begun:
-        yield begun
 
 
 def arrow_batches(
@@ -170,16 +120,6 @@ def slices(batch: pa.RecordBatch, max_rows: int) -> Iterator[pa.RecordBatch]:
         part = batch.slice(start, max_rows)
         _check_views(part)
         yield _compact(_plain(part), max_rows)
-
-
-def _short(block: bytes, max_lines: int) -> Iterator[bytes]:
-    """The same lines, in blocks of not too many."""
-    if block.count(b"\n") <= max_lines:
-        yield block
-        return
-    lines = block.split(b"\n")
-    for start in range(0, len(lines), max_lines):
-        yield b"\n".join(lines[start : start + max_lines])
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,0 +1,114 @@
+"""Opening: the backend and the scorer of a stored bundle, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from bentoml_ext.backends import AUTO, form_names, get_backend
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.bundle import Bundle
+from bentoml_ext.distributions import the_extra
+from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
+from bentoml_ext.probability import LOG_ODDS
+from bentoml_ext.scorer import Scorer
+from bentoml_ext.selftest import SelfTest, load_rows, self_test
+
+__all__ = ["open_backend", "open_scorer", "open_tested"]
+
+
+def open_backend(bundle: Bundle, name: str, crossover: Crossover | None = None) -> Backend:
+    """A backend with its form of a bundle's model.
+
+    Args:
+        bundle: an opened bundle.
+        name: of a registered backend, or "auto" for all that are proven and installed.
+        crossover: for "auto", the backends to ask by the number of rows; measured by default.
+
+    Raises:
+        UnknownBackend, BackendMissing: as `get_backend`.
+        BundleError: the bundle holds no file for it.
+        BackendError: the library refused the file.
+        ConfigError: the crossover names a backend that the bundle's proof did not judge.
+    """
+    if name == AUTO:
+        return _open_auto(bundle, crossover)
+    backend = get_backend(name)
+    if backend.filename not in bundle.manifest.files:
+        raise BundleError(
+            f"Expected {backend.filename} for backend '{name}', got none - at {bundle.path}."
+        )
+    return backend(bundle.path / backend.filename)
+
+
+def open_scorer(bundle: Bundle, backend: str, crossover: Crossover | None = None) -> Scorer:
+    """A scorer for a bundle.
+
+    Args:
+        bundle, crossover: as `open_backend`.
+        backend: name, as `open_backend`.
+
+    Raises:
+        ConfigError: the objective's margin is not a log-odds.
+        UnknownBackend, BackendMissing, BackendError, BundleError: as `open_backend`.
+    """
+    if bundle.manifest.objective not in LOG_ODDS:
+        raise ConfigError(
+            f"Expected an objective of {', '.join(LOG_ODDS)}, got "
+            f"'{bundle.manifest.objective}' - at {bundle.path}. "
+            "`bentoml ext export` still writes its graph."
+        )
+    return Scorer(bundle.encoder, open_backend(bundle, backend, crossover), bundle.policy)
+
+
+def open_tested(
+    bundle: Bundle, backend: str, crossover: Crossover | None = None
+) -> tuple[Scorer, SelfTest]:
+    """A scorer that has passed its self-test on this machine, and the self-test.
+
+    Raises:
+        SelfTestFailed: the backend gives other bits here than were proven.
+        UnknownBackend, BackendMissing, BackendError, BundleError, ConfigError: as `open_scorer`.
+    """
+    scorer = open_scorer(bundle, backend, crossover)
+    return scorer, self_test(bundle, scorer.backend)
+
+
+def _open_auto(bundle: Bundle, crossover: Crossover | None) -> Backend:
+    from bentoml_ext.backends.auto import AutoBackend
+
+    proven = _proven(bundle)
+    if crossover is not None:
+        _check(crossover, proven)
+        return AutoBackend(
+            {name: open_backend(bundle, name) for name in crossover.names}, crossover
+        )
+    backends = dict(_installed(bundle, proven))
+    if not backends:
+        raise BackendMissing(
+            "Expected a backend that is installed and that this model's proof judged, got none "
+            f"- at {bundle.path}. Install {the_extra(AUTO)}."
+        )
+    return AutoBackend.measured(backends, load_rows(bundle).rows)
+
+
+def _proven(bundle: Bundle) -> list[str]:
+    """Names of the backends that the bundle's own proof judged and found equal."""
+    parts = bundle.proof.parts
+    differ = {part.subject for part in parts if not part.holds}
+    return [name for name in form_names() if name in {part.subject for part in parts} - differ]
+
+
+def _installed(bundle: Bundle, names: Sequence[str]) -> Iterator[tuple[str, Backend]]:
+    for name in names:
+        with suppress(BackendMissing):
+            yield name, open_backend(bundle, name)
+
+
+def _check(crossover: Crossover, proven: Sequence[str]) -> None:
+    if strange := [name for name in crossover.names if name not in proven]:
+        raise ConfigError(
+            f"Expected backends that this model's proof judged ({', '.join(proven)}), got "
+            f"'{strange[0]}' - at CROSSOVER. Save the model anew where that backend is installed."
+        )
