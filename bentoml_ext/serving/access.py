@@ -12,7 +12,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from bentoml_ext import observation
-from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.headers import Headers
 
 __all__ = ["AccessLog", "Answer", "Caller"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.shortcut import SAMPLED, Shortcut
 from bentoml_ext.serving.upgrade import Parser, without_offer
 from bentoml_ext.serving.wire import Wire

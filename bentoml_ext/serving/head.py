@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httptools
 
-from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.upgrade import without_offer
 
 __all__ = ["is_json", "plain_head", "plain_length"]

@@ -10,8 +10,9 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from bentoml_ext.serving.head import plain_head
+from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.observing import Observer, Seen
-from bentoml_ext.serving.route import Headers, Route
+from bentoml_ext.serving.route import Route
 from bentoml_ext.serving.wire import END, HEAD_BYTES, HEADS, Caller, Round, Wire, logger
 
 __all__ = ["ObservedWire"]

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from bentoml_ext import observation
 from bentoml_ext.serving.access import AccessLog, Answer, Caller
-from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.headers import Headers
 
 __all__ = ["Decided", "Observer", "Seen"]
 

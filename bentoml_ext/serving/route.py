@@ -7,9 +7,10 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeAlias
 
+from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.tally import Tally
 
-__all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Headers", "Named", "Route"]
+__all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Named", "Route"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.shortcut")
@@ -33,8 +34,6 @@ class Named(bytes):
         named.backend = backend
         return named
 
-
-Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 

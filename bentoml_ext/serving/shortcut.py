@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_ext.serving.head import is_json
+from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.limits import declared
-from bentoml_ext.serving.route import Headers, Route
+from bentoml_ext.serving.route import Route
 from bentoml_ext.serving.timeout import DEADLINE, too_late
 from bentoml_ext.serving.wire import Wire
 

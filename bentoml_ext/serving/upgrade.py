@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httptools
 
-from bentoml_ext.serving.route import Headers
+from bentoml_ext.serving.headers import Headers
 
 __all__ = ["Parser", "without_offer"]
 

@@ -17,7 +17,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from bentoml_ext.serving.head import plain_length
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Headers, Named, Route
+from bentoml_ext.serving.headers import Headers
+from bentoml_ext.serving.route import AT_ONCE_BYTES, Named, Route
 
 __all__ = ["Caller", "Wire"]
 
