@@ -10,7 +10,7 @@ import pytest
 
 from bentoml_ext.policy import Band, Policy
 from bentoml_ext.serving.introduction import bands
-from bentoml_ext.serving.page import without_others
+from bentoml_ext.serving.page import TITLED, without_others
 from tests.servers import Server
 
 
@@ -39,6 +39,24 @@ def test_the_page_names_the_service_and_loads_only_what_the_service_has(
     assert re.findall(r"//[\w.]+", page.text) == ["//github.com"]
 
 
+def test_the_page_shows_the_name_that_bentomls_style_hides(
+    onnx_server: Server, page: httpx.Response
+) -> None:
+    style = onnx_server.client.get("/static_content/index.css").text
+
+    assert ".info .main .title {\n  visibility: hidden;" in style
+    assert page.text.index("index.css") < page.text.index(".info .main .title{visibility:visible}")
+
+
+def test_each_route_says_in_a_line_what_it_does(onnx_server: Server) -> None:
+    paths = onnx_server.client.get("/docs.json").json()["paths"]
+
+    assert {path: paths[path]["post"]["summary"] for path in ("/classify", "/classify_batch")} == {
+        "/classify": "Classify one application",
+        "/classify_batch": "Classify up to 10 000 applications, in order",
+    }
+
+
 def test_a_browser_is_asked_to_load_nothing_from_elsewhere(page: httpx.Response) -> None:
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
@@ -57,7 +75,7 @@ def test_every_kind_of_element_from_elsewhere_is_left_out(element: str) -> None:
     html = f'<head><title>Old</title>\n{element}<script src="./own.js"></script></head>'
 
     assert without_others(html, "a<b").replace("\n", "") == (
-        '<head><title>a&lt;b</title><script src="./own.js"></script></head>'
+        f'<head><title>a&lt;b</title><script src="./own.js"></script>{TITLED}</head>'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -100,6 +101,8 @@ def complete(spec: Any, name: str) -> None:
     hot = {path: spec.paths[path].post for path in ("/classify", "/classify_batch")}
     add_bulk(hot["/classify_batch"], formats_here())
     for operation in hot.values():
+        # Swagger UI shows it beside the path, and the whole text when the path is opened.
+        operation.setdefault("summary", re.split("[:;]", operation["description"])[0])
         responses = operation["responses"]
         # BentoML tells of it on every route.
         responses.pop(HTTPStatus.NOT_FOUND.value, None)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-__all__ = ["keep_to_itself", "without_others"]
+__all__ = ["TITLED", "keep_to_itself", "without_others"]
 
 POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -26,6 +26,11 @@ that is told the address of this service."""
 ELEMENTS: Final = re.compile(r"<(script|noscript|iframe)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
 ELSEWHERE: Final = re.compile(r"(https?:)?//\w")
 COMMENTS: Final = re.compile(r"[ \t]*<!--.*?-->\n?", re.DOTALL)
+TITLED: Final = (
+    "<style>.info .main .title{visibility:visible}.info .main .title span{position:static}</style>"
+)
+"""BentoML's style hides the name of the service, so that only its version is seen."""
+HEAD: Final = re.compile(r"</head>", re.IGNORECASE)
 TITLE: Final = re.compile(r"<title>.*?</title>", re.DOTALL | re.IGNORECASE)
 
 
@@ -49,6 +54,7 @@ def without_others(html: str, name: str) -> str:
         return "" if ELSEWHERE.search(element[0]) else element[0]
 
     titled = TITLE.sub(lambda _: f"<title>{escape(name)}</title>", html)
+    titled = HEAD.sub(f"{TITLED}</head>", titled)
     return COMMENTS.sub("", ELEMENTS.sub(own, titled))
 
 
