@@ -13,9 +13,11 @@ from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.decision import Answer, Decider
 from bentoml_ext.encoder import Encoded
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.lines import EncodedLines, LineEncoder
 from bentoml_ext.probability import first_margin_above
+from bentoml_ext.reader import Reader
 
-__all__ = ["COLUMNS", "FAULTS", "Patch"]
+__all__ = ["COLUMNS", "FAULTS", "LINES", "Patch"]
 
 Patch = pytest.MonkeyPatch
 CROSSING = first_margin_above(0.5)
@@ -133,7 +135,43 @@ def a_valid_row_refused(patch: Patch) -> None:
     changed(patch, ColumnEncoder, "encode", lambda found, *_: Encoded(found.rows[1:], [refusal]))
 
 
+def a_cell_of_lines_off_by_one(patch: Patch) -> None:
+    """One number of lines of JSON, by one float32."""
+
+    def wrong(found: EncodedLines, *_: Any) -> EncodedLines:
+        found.encoded.rows[-1, 0] = np.nextafter(found.encoded.rows[-1, 0], np.float32(np.inf))
+        return found
+
+    changed(patch, LineEncoder, "encode", wrong)
+
+
+def lines_with_an_unknown_key_in_another_order(patch: Patch) -> None:
+    """Lines that are read one by one."""
+    changed(patch, LineEncoder, "_rows", lambda rows, *_: rows[::-1])
+
+
+def a_valid_line_refused(patch: Patch) -> None:
+    """One application of lines of JSON."""
+    refusal = InvalidApplication("a number", "1", "age", 0)
+
+    def wrong(found: EncodedLines, *_: Any) -> EncodedLines:
+        return EncodedLines(Encoded(found.encoded.rows[1:], [refusal]), found.kept[1:])
+
+    changed(patch, LineEncoder, "encode", wrong)
+
+
+def an_array_read_in_another_order(patch: Patch) -> None:
+    """The values of a JSON array."""
+    changed(patch, Reader, "many", lambda values, *_: values and values[::-1])
+
+
 COLUMNS = (a_cell_off_by_one, a_valid_row_refused)
+LINES = (
+    a_cell_of_lines_off_by_one,
+    lines_with_an_unknown_key_in_another_order,
+    a_valid_line_refused,
+    an_array_read_in_another_order,
+)
 FAULTS = (
     bands_one_too_high,
     bands_above_and_not_at_a_crossing,

@@ -170,6 +170,14 @@ def test_a_manifest_of_another_format_says_what_to_install(folder: Path) -> None
         Bundle(folder)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_whole_bundle_of_another_format_is_refused(folder: Path, number: int) -> None:
+    remade(folder, lambda manifest: manifest.update(format=number))
+
+    with pytest.raises(BundleError, match=f"Expected bundle format 2, got {number} - at"):
+        Bundle(folder)
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{}", b"\xff", b'{"format": 1}', b'{"format": "1"}'], ids=repr
 )

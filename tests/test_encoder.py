@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import weakref
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from bentoml_ext.encoder import Encoder, Field
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
+from bentoml_ext.steps import Number
 
 NAMES = st.sampled_from(["age", "home", "income", "job", "records"])
 TEXTS = st.text(st.characters(exclude_characters="="), max_size=4)
@@ -34,6 +36,7 @@ FIELDS = (
     Field("income", minimum=0, nullable=True, sentinels=(99999999,)),
 )
 GOOD = {"age": 30, "home": "rent", "income": 1200.5}
+SEVERAL = [GOOD, GOOD | {"income": None, "age": -7}, GOOD | {"age": -1, "home": "owner"}]
 
 
 @pytest.fixture
@@ -157,11 +160,71 @@ def test_a_good_application_with_more_keys_passes(encoder: Encoder) -> None:
     encoder.check(GOOD | {"income": None, "note": "by phone"})
 
 
-def test_an_encoder_survives_its_file(encoder: Encoder) -> None:
-    again = Encoder.from_json(encoder.to_json())
+SAID: tuple[dict[str, Any], ...] = (
+    {},
+    {"absent": "missing"},
+    {"null": "missing"},
+    {"missing": -1},
+    {"features": ["age", "home_owner", "home_rent", "income"], "separator": "_"},
+)
+"""What an encoder may be given, each other than its default."""
 
-    assert (again.features, again.fields) == (encoder.features, encoder.fields)
-    assert (again.absent, again.null) == (encoder.absent, encoder.null)
+
+def told(**said: Any) -> Encoder:
+    return Encoder(**{"features": ["age", "home=owner", "home=rent", "income"], **said})
+
+
+def parts_of(one: Encoder) -> tuple[Any, ...]:
+    return one.features, one.fields, one.steps, one.absent, one.null, one.missing
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_an_encoder_survives_its_file(said: dict[str, Any]) -> None:
+    made = told(fields=FIELDS, **said)
+    again = Encoder.from_json(made.to_json())
+
+    assert parts_of(again) == parts_of(made)
+    assert bits(again.rows(SEVERAL)) == bits(made.rows(SEVERAL))
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_an_encoder_with_another_marker_keeps_all_that_it_was_told(said: dict[str, Any]) -> None:
+    wanted = told(fields=FIELDS, **(said | {"missing": -7}))
+
+    found = told(fields=FIELDS, **said).marking(-7)
+
+    assert parts_of(found) == parts_of(wanted)
+    assert bits(found.rows(SEVERAL)) == bits(wanted.rows(SEVERAL))
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_an_encoder_of_the_first_formats_is_read_with_all_that_it_says(
+    said: dict[str, Any],
+) -> None:
+    made = told(fields=FIELDS, **said)
+    file = json.loads(made.to_json()) | {"separator": said.get("separator", "=")}
+    # Bundles of format 2 had a separator in place of steps.
+    del file["steps"]
+
+    again = Encoder.from_json(json.dumps(file).encode())
+
+    assert parts_of(again) == parts_of(made)
+    assert bits(again.rows(SEVERAL)) == bits(made.rows(SEVERAL))
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"features": ["age", "age"]}, "every feature name once, got one twice"),
+        ({"features": ["age"], "fields": [Field("age"), Field("age", minimum=1)]}, "at 'age'"),
+        ({"features": ["a", "b"], "steps": [Number("a", 0), Number("b", 0)]}, "each of 2 columns"),
+        ({"features": ["a"], "steps": [Number("a", 0), Number("b", 0)]}, "each of 1 columns once"),
+    ],
+    ids=str,
+)
+def test_what_stands_twice_is_refused(said: dict[str, Any], message: str) -> None:
+    with pytest.raises(FeatureMismatch, match=message):
+        Encoder(**said)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'{"features": 3}'])

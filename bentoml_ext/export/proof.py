@@ -24,6 +24,7 @@ from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
 from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
+from bentoml_ext.export.line_rows import compare_lines
 from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.rows import Sampler, block_rows
 from bentoml_ext.export.sigmoid import (
@@ -253,13 +254,15 @@ class _Run:
         self._close(tallies)
 
     def applications(self, encoder: Encoder, applications: Sequence[Application]) -> None:
-        """Part (d): from application to decision, on the two ways that there are."""
+        """Part (d): from application to decision, on each way that there is."""
         rows = encoder.rows(applications)
         self.numbers("applications", _chunks(rows))
         columns = compare_arrow(encoder, applications, rows).part()
         self.parts += [columns] if columns.checked else []
         if self.ensemble.objective not in LOG_ODDS:
             return
+        lines = compare_lines(encoder, applications, rows).part()
+        self.parts += [lines] if lines.checked else []
         truth = self.oracle.truth(rows)
         tallies = []
         for subject in self.subjects:

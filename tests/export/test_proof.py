@@ -66,7 +66,7 @@ def test_the_course_model_is_proven_in_every_part(course: Proof) -> None:
     }  # fmt: skip
     assert {subject for _, subject in parts} == {"onnx", "xgboost", "DMatrix", "service"}
     assert {name for name, subject in parts if subject == "service"} == {
-        "answers", "columns", "crossings", "sigmoid",
+        "answers", "columns", "crossings", "lines", "sigmoid",
     }  # fmt: skip
     assert parts["answers", "service"].checked == parts["random", "onnx"].checked + sum(
         parts[name, "onnx"].checked for name in ("boundary", "extremes", "applications")

@@ -14,7 +14,7 @@ from bentoml_ext.export.proof import Proven, prove
 from bentoml_ext.export.sigmoid import is_shared
 from bentoml_ext.policy import Policy
 from tests import small
-from tests.sabotage import COLUMNS, FAULTS, Patch
+from tests.sabotage import COLUMNS, FAULTS, LINES, Patch
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,21 @@ def test_a_wrong_answer_is_found_by_the_proof(
         found.files({})
 
 
-@pytest.mark.parametrize("fault", COLUMNS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [("columns", fault) for fault in COLUMNS] + [("lines", fault) for fault in LINES],
+    ids=lambda one: getattr(one, "__name__", one),
+)
 def test_a_wrong_row_of_a_portfolio_is_found_by_the_proof(
-    fault: Callable[[Patch], None], files: dict[str, bytes], monkeypatch: Patch
+    part: str, fault: Callable[[Patch], None], files: dict[str, bytes], monkeypatch: Patch
 ) -> None:
     fault(monkeypatch)
 
-    assert failed(proven(files).proof) == {"columns"}
+    found = proven(files)
+
+    assert failed(found.proof) == {part}
+    with pytest.raises(ProofFailed, match=f"{part} part of 'service'"):
+        found.files({})
 
 
 def test_without_a_fault_nothing_is_found(files: dict[str, bytes]) -> None:

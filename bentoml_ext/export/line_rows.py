@@ -1,0 +1,56 @@
+"""Line rows: applications as lines of JSON and as one array, whose rows must be the encoder's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.comparing import Tally
+from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.evidence import SERVICE
+from bentoml_ext.lines import LineEncoder
+from bentoml_ext.reader import Reader
+
+__all__ = ["compare_lines"]
+
+NOTE = "NDJSON, LineEncoder; a JSON array, Reader: the rows of Encoder"
+
+
+def compare_lines(encoder: Encoder, applications: Sequence[Application], rows: Rows) -> Tally:
+    """The rows of LineEncoder, and of Reader for a whole array, against those of Encoder.
+
+    Args:
+        encoder: of all of them.
+        applications: valid ones.
+        rows: what `encoder.rows` makes of them.
+    """
+    tally = Tally("lines", SERVICE, NOTE)
+    if not applications:
+        return tally
+    lines = LineEncoder(encoder)
+    for body in _bodies(encoder, applications):
+        encoded = lines.encode(body).encoded
+        refused = [str(error) for error in encoded.refused]
+        tally.texts("refusal", [], refused)
+        if not refused:
+            tally.compare("row", rows, encoded.rows, rows)
+        tally.seen(len(rows))
+    reader = Reader(encoder)
+    # An array with an application that the Reader does not take goes the Encoder's way.
+    if (values := reader.many(msgspec.json.encode(applications))) is not None:
+        tally.compare("row of an array", rows, reader.rows(values), rows)
+        tally.seen(len(rows))
+    return tally
+
+
+def _bodies(encoder: Encoder, applications: Sequence[Application]) -> Iterator[bytes]:
+    """All of them twice: as they are, then with a key in every other one that no field has.
+
+    LineEncoder reads the first at once, where every application is plain, and the second singly.
+    """
+    yield msgspec.json.Encoder().encode_lines(applications)
+    unknown = max(encoder.names, key=len, default="") + "?"
+    odd = [{**one, unknown: 1} if at % 2 else one for at, one in enumerate(applications)]
+    yield msgspec.json.Encoder().encode_lines(odd)
