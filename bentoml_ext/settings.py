@@ -17,7 +17,7 @@ from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.misspelt import check_environment
 from bentoml_ext.tags import tag_of
 
-__all__ = ["NAMES", "Settings", "crossover_for", "hand_on"]
+__all__ = ["DEFAULT_BACKEND", "NAMES", "Settings", "crossover_for", "hand_on"]
 
 DEFAULT_BACKEND = "onnx"
 

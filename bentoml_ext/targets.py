@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Final
 
 import bentoml
+import msgspec
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import internals
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.models import get
+from bentoml_ext.models import MODULE, get
 
 __all__ = ["STORE", "stored_model"]
 
 STORE: Final = Path("src", "model_store")
 """In the folder of a bento."""
+
+MODELS: Final = "models"
+"""The same, where BentoML itself puts models when it exports a bento."""
 
 BENTO: Final = "bento.yaml"
 
@@ -39,8 +43,8 @@ def stored_model(word: str) -> bentoml.Model:
     if (Path(word) / BENTO).is_file():
         return _only(Path(word))
     machine = internals.model_store_path()
-    for folder in _around():
-        internals.use_model_store(folder / STORE)
+    for store in _around():
+        internals.use_model_store(store)
         try:
             return get(word)
         except NotFound:
@@ -58,25 +62,34 @@ def stored_model(word: str) -> bentoml.Model:
 
 
 def _around() -> Iterator[Path]:
-    """The bentos that this process runs in, the nearest first."""
+    """The stores of the bentos that this process runs in, the nearest first."""
     here = Path.cwd()
     # A container of BentoML names its bento, and commands may run in any folder of it.
     container = [Path(path)] if (path := os.environ.get("BENTO_PATH")) else []
     for folder in (here, *here.parents, *container):
-        if (folder / BENTO).is_file() and (folder / STORE).is_dir():
-            yield folder
+        if (folder / BENTO).is_file() and (store := _store(folder)) is not None:
+            yield store
+
+
+def _store(folder: Path) -> Path | None:
+    """The store that a bento carries; of a Runner's only a container's has one."""
+    return next((folder / name for name in (STORE, MODELS) if (folder / name).is_dir()), None)
 
 
 def _only(folder: Path) -> bentoml.Model:
-    """The model of a bento that has one."""
-    if not (folder / STORE).is_dir():
+    """The model of a bento that has one; a Runner's bento names one of the machine's store."""
+    if (store := _store(folder)) is not None:
+        internals.use_model_store(store)
+        found = [str(model.tag) for model in bentoml.models.list()]
+    else:
+        named = msgspec.yaml.decode((folder / BENTO).read_bytes()).get("models") or []
+        found = [one["tag"] for one in named if one.get("module") == MODULE]
+    if not found:
         raise ConfigError(f"Expected a bento that carries a model, got none - at {folder}.")
-    internals.use_model_store(folder / STORE)
-    found = bentoml.models.list()
     if len(found) != 1:
-        tags = ", ".join(str(model.tag) for model in found)
+        tags = ", ".join(found)
         raise ConfigError(
             f"Expected a bento with one model, got {tags} - at {folder}. Name one of them there: "
             f"cd {folder}, then the same command with its tag."
         )
-    return get(found[0].tag)
+    return get(found[0])

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bentoml
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.slow
 BENTO = "credit_risk_classifier:latest"
 BACKENDS = ("onnx", "xgboost")
 ALWAYS = ("bentoml-ext", "bentoml", "numpy", "msgspec", "uvicorn", "uvloop", "httptools")
+ALWAYS_BUT_BENTOML = tuple(name for name in ALWAYS if name != "bentoml")
 CROSSOVER = "onnx:1,xgboost:80"
 
 
@@ -254,3 +256,110 @@ def test_a_bento_of_get_service_answers_as_built_whatever_the_store_has_learned_
 
     assert (reply.status_code, reply.headers["x-model-tag"]) == (200, str(first.tag))
     assert "age" in told["properties"]
+
+
+PLAIN = """
+from typing import Any
+import bentoml
+import bentoml_ext
+
+Inner = bentoml_ext.get_service("small:latest", name="inner")
+
+
+@bentoml.service(name="outer", labels={"team": "credit"})
+class Outer:
+    inner = bentoml.depends(Inner)
+
+    @bentoml.api
+    async def ask(self, application: dict[str, Any]) -> dict[str, Any]:
+        return await self.inner.to_async.classify(application)
+"""
+RUNNER = """
+from typing import Any
+import bentoml
+import bentoml_ext
+
+model = bentoml.models.get("small:latest")
+encoder = bentoml_ext.load_bundle(model).encoder
+runner = model.to_runner()
+svc = bentoml.legacy.Service("legacy", runners=[runner])
+
+
+@svc.api(input=bentoml.io.JSON(), output=bentoml.io.JSON())
+async def ask(application: Any) -> Any:
+    margins = await runner.predict.async_run(encoder.rows([application]))
+    return {"probability": float(margins[0])}
+"""
+SMALL = {"age": 30, "home": "rent", "income": 2}
+
+
+def small_project(folder: Path, source: str, *names: str) -> Path:
+    """A home with a small model, and beside it the project of a user, in a folder with a space."""
+    project = folder / "my project"
+    project.mkdir()
+    (project / "service.py").write_text(source)
+    for name in names or ("small",):
+        with store_of(folder / "home"):
+            bentoml_ext.save_model(name, small.booster(), encoder=small.encoder())
+    return project
+
+
+def required(bento: Path) -> list[str]:
+    """The names that a bento's requirements have, in their order."""
+    lines = (bento / "env" / "python" / "requirements.txt").read_text().splitlines()
+    return [line.partition("==")[0] for line in lines if line.strip()]
+
+
+def test_a_bento_of_a_plain_service_that_depends_on_ours_carries_what_ours_needs(
+    tmp_path: Path,
+) -> None:
+    home, project = tmp_path / "home", small_project(tmp_path, PLAIN)
+    built = bentoml_command(home, "build", "service:Outer", cwd=project, BACKEND="xgboost")
+    assert built.returncode == 0, built.stdout + built.stderr
+    shutil.rmtree(home / "models")
+    bento = home / "bentos" / "outer"
+    bento /= (bento / "latest").read_text()
+
+    told = msgspec.yaml.decode((bento / "bento.yaml").read_bytes())
+    assert required(bento) == ["--find-links wheels", *ALWAYS_BUT_BENTOML, "xgboost", "bentoml"]
+    assert told["labels"]["team"] == "credit"
+    assert told["labels"]["bentoml_ext.model"].startswith("small:")
+    assert {"name": "BACKEND", "value": "xgboost"}.items() <= told["envs"][0].items()
+    # Two services, one after the other.
+    patient = partial(Server.wait, limit_s=2 * START_S)
+    with serve(home, "outer:latest", cwd=tmp_path, wait=patient) as server:
+        reply = server.client.post("/ask", json={"application": SMALL})
+        assert reply.status_code == 200, server.log
+        assert "on backend xgboost" in server.log
+
+
+def test_a_missing_model_of_a_service_that_another_depends_on_stops_the_start(
+    tmp_path: Path,
+) -> None:
+    project = small_project(tmp_path, PLAIN, "other")
+
+    with serve(tmp_path / "home", "service:Outer", cwd=project, wait=None) as server:
+        assert server.process.wait(START_S) == 1
+        assert "Expected model 'small:latest', got none of that name" in server.log
+
+
+def test_a_bento_of_a_runner_installs_this_package_and_its_model_is_verified(
+    tmp_path: Path,
+) -> None:
+    home, project = tmp_path / "home", small_project(tmp_path, RUNNER)
+    (project / "requirements.txt").write_text("-r more.txt\nmsgspec>=0.19\n")
+    (project / "more.txt").write_text("packaging\n")
+    (project / "bentofile.yaml").write_text(
+        "service: service:svc\npython: {requirements_txt: requirements.txt, lock_packages: false}\n"
+    )
+    built = bentoml_command(home, "build", cwd=project)
+    assert built.returncode == 0, built.stdout + built.stderr
+    bento = home / "bentos" / "legacy"
+    bento /= (bento / "latest").read_text()
+
+    ours = [name for name in ALWAYS_BUT_BENTOML if name != "msgspec"]
+    own = ["packaging", "msgspec>=0.19"]
+    assert required(bento) == ["--find-links wheels", *ours, "onnxruntime", *own, "bentoml"]
+    assert len(list((bento / "env" / "python" / "wheels").glob("bentoml_ext-*.whl"))) == 1
+    verified = bentoml_command(home, "ext", "inspect", "legacy:latest", cwd=tmp_path)
+    assert "small:" in verified.stdout, verified.stderr

@@ -16,7 +16,16 @@ from tests.commands import ROOT, python_code
 
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
-    ("arrays", "distributions", "errors", "files", "internals", "observation", "telemetry"),
+    (
+        "arrays",
+        "distributions",
+        "entering",
+        "errors",
+        "files",
+        "internals",
+        "observation",
+        "telemetry",
+    ),
     ("arbiter", "environment", "names", "native_sum", "rounds"),
     (
         "features",

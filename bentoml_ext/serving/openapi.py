@@ -123,8 +123,9 @@ def formats_here() -> list[str]:
 def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:
     """A document in YAML that one environment wrote, for another that has pyarrow or has not."""
     told = msgspec.yaml.decode(document)
-    operation = told["paths"]["/classify_batch"]["post"]
-    for side in (operation["requestBody"], *operation["responses"].values()):
+    operation = told["paths"].get("/classify_batch", {}).get("post", {})
+    # Of a service of another's, which only depends on ours, there is nothing to tell.
+    for side in (operation.get("requestBody", {}), *operation.get("responses", {}).values()):
         if (content := side.get("content", {})) and NDJSON in content:
             content.pop(ARROW, None)
             content |= {ARROW: content[NDJSON]} if has_arrow else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,10 +133,14 @@ class PackedImage(Image):
     models: list[PackedModel] = attrs.field(factory=list, kw_only=True)
     service: type = attrs.field(default=object, kw_only=True)
     needed: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    # Variables that a bento of a service of another's remembers.
+    envs: list[Any] = attrs.field(factory=list, kw_only=True)
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> Any:
         # They travel with the bento, and would stop it wherever it is served.
         check_arguments(self.service)
+        named = {env.name for env in envs}
+        envs.extend(env for env in self.envs if env.name not in named)
         for model in self.models:
             stored = model.resolve()
             target = bento_fs / "src" / STORE / stored.tag.path()
@@ -156,8 +161,13 @@ class PackedImage(Image):
         return super().freeze(bento_fs, envs, platform_)
 
 
-def image_for(settings: Settings, service: type[Any], given: Image | None = None) -> PackedImage:
-    """The image of a service: its model, this package, and the libraries of its backend.
+def image_for(
+    settings: Settings,
+    service: type[Any],
+    given: Image | None = None,
+    models: Sequence[PackedModel] = (),
+) -> PackedImage:
+    """The image of a service: its models, this package, and the libraries of its backend.
 
     A backend of another package brings what it needs by its own requirements: add its package
     under `python: packages` in bentofile.yaml.
@@ -166,10 +176,10 @@ def image_for(settings: Settings, service: type[Any], given: Image | None = None
         settings: say the backend.
         service: the class.
         given: the user's own image, whose base, packages and commands are kept.
+        models: those that it carries.
     """
     needed = tuple(library for name in settings.needed for library in libraries(name))
-    ours: dict[str, Any] = {"models": [service.model], "service": service, "needed": needed}
-    image = PackedImage(**ours)
+    image = PackedImage(models=list(models), service=service, needed=needed)
     # Ours are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
     # Not through the constructor, which does not take all, and adds to a list that it is given.

@@ -13,6 +13,7 @@ from bentoml_ext.arrays import Margins, Probabilities
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.opening import open_tested
 from bentoml_ext.probability import probabilities
+from bentoml_ext.serving.legacy import follow_builds
 from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, supervise
 from bentoml_ext.settings import Settings, hand_on
 
@@ -23,6 +24,7 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
     """A Runnable class for a stored model; see `bentoml_ext.get_runnable`."""
     supervise()
     hand_on()
+    follow_builds()
 
     class ScorerRunnable(bentoml.legacy.Runnable):
         SUPPORTED_RESOURCES = ("cpu",)

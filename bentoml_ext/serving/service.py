@@ -18,13 +18,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from bentoml_ext import internals, observation, telemetry
-from bentoml_ext.backends import require
+from bentoml_ext import entering, internals, observation, telemetry
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.classifier import JSON, Classifier
+from bentoml_ext.serving.entries import (
+    check_served,
+    models_of,
+    on_entry,
+    on_load_bento,
+)
 from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
-from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels, packed_store
+from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels
 from bentoml_ext.serving.schema import call_schema
 from bentoml_ext.serving.supervisor import check_port, end_server, ready, supervise
 from bentoml_ext.serving.welcome import welcome
@@ -174,27 +178,6 @@ class ClassifierService(bentoml.Service[Any]):
         prefix = (self.path_prefix or "").strip("/")
         return f"/{prefix}/{name}" if prefix else f"/{name}"
 
-    def ours(self) -> list[ClassifierService]:
-        """This service, and those of its kind that it depends on."""
-        services = self.all_services().values()
-        return [one for one in services if isinstance(one, ClassifierService)]
-
-    def on_load_bento(self, bento: bentoml.Bento) -> None:
-        """Serve a bento with the model and the backend that were packed into it."""
-        super().on_load_bento(bento)
-        if (store := packed_store(bento)) is not None:
-            internals.use_model_store(store)
-        packed = {env.name: env.value for env in bento.info.envs}
-        settings = Settings.read(environ={**packed, **os.environ})
-        for one in self.ours():
-            one.inner.settings = settings
-            one.inner.model.choose(settings.model)
-        # BentoML hands these to the workers; they were made when this module was imported, before
-        # the bento was known.
-        for env in (env for one in self.ours() for env in one.envs):
-            if env.name == "BACKEND":
-                env.value = settings.backend
-
 
 def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     """Make a `Classifier` a BentoML service; takes what `bentoml.service` takes.
@@ -224,6 +207,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config["image"] = image_for(settings, inner, config.get("image"))
+        entering.follow_entries(on_entry, on_load_bento)
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)
@@ -236,16 +220,14 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]
         made: ClassifierService = bentoml.service(service_class=ClassifierService, **config)(inner)
         check_service(inner, inner.apis, made.apis)
-        config["image"].models = [one.inner.model for one in made.ours()]
+        config["image"].models = models_of(made)
         return made
 
     return decorate if inner is None else decorate(inner)
 
 
 def _check_start(inner: type[Classifier], prefix: str) -> None:
-    # The settings are read late, as a bento may bring its own.
-    require(*inner.settings.needed)
-    check_arguments(inner)
+    check_served(inner)
     check_port()
     welcome(inner.example, prefix)
 
