@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from bentoml_ext.errors import InvalidApplication
 
-__all__ = ["Doubled", "has_doubled", "json_value"]
+__all__ = ["DECODER", "Doubled", "has_doubled", "json_value", "worded"]
 
 SIGNS: Final = {
     b"\x1f\x8b": "gzip (send it with `Content-Encoding: gzip`)",
@@ -51,8 +53,15 @@ def json_value(text: bytes) -> Any:
     Raises:
         InvalidApplication: not JSON; says where.
     """
-    try:
+    with worded(text):
         return json.loads(text, object_pairs_hook=_object)
+
+
+@contextmanager
+def worded(text: bytes) -> Iterator[None]:
+    """What a decoder says of this text, in our words."""
+    try:
+        yield
     except json.JSONDecodeError as error:
         got = _said(error, text)
     except UnicodeDecodeError as error:
@@ -62,6 +71,8 @@ def json_value(text: bytes) -> Any:
         got = "a value nested too deep"
     except ValueError:
         got = "a number of thousands of digits"
+    else:
+        return
     raise InvalidApplication("JSON", got)
 
 
@@ -84,6 +95,9 @@ def has_doubled(text: bytes) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else Doubled(pairs)
+
+
+DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _said(error: json.JSONDecodeError, text: bytes) -> str:

@@ -44,6 +44,7 @@ LAYERS = (
         "evidence",
         "field_rules",
         "filling",
+        "json_array",
         "policy",
         "proof_rows",
         "ruling",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -120,6 +121,27 @@ def test_paths_that_no_route_has_share_one_label(server: Server) -> None:
     assert counted(server, "unknown", 404) == before + 300
     assert counted(server, "/classify", 405) >= 300
     assert len(server.client.get("/metrics").content) < size + 20_000
+
+
+def test_others_are_answered_while_a_long_body_is_decoded(server: Server) -> None:
+    one = b"[" + b"[]," * 700 + b"1],"
+    body = b"[" + one * (16 * MB // len(one) - 1) + b"1]"
+    with closing(
+        opened(server, path="/classify_batch", length=f"Content-Length: {len(body)}")
+    ) as big:
+        big.settimeout(60)
+        big.sendall(body[:-1])
+        for _ in range(100):
+            # Meanwhile the worker reads what has been sent.
+            assert server.client.post("/classify", json=EXAMPLE).status_code == 200
+        big.sendall(body[-1:])
+        answered = 0
+        while not select.select([big], [], [], 0)[0]:
+            assert server.client.post("/classify", json=EXAMPLE).status_code == 200
+            answered += 1
+        assert big.recv(10_000).startswith(b"HTTP/1.1 400 ")
+
+    assert answered > 20
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -45,8 +45,11 @@ class JsonBody(bentoml.IODescriptor):
     is_pickled: bool = False
     refused: Any = None
 
-    def decode(self) -> Any:
-        """The value, as `json_value` reads it.
+    def decode(self, read: Callable[[bytes], Any] = json_value) -> Any:
+        """The value.
+
+        Args:
+            read: what makes it of the body.
 
         Raises:
             InvalidApplication: not JSON.
@@ -54,7 +57,7 @@ class JsonBody(bentoml.IODescriptor):
         """
         if self.refused is not None:
             raise self.refused
-        return self.value if self.is_pickled else json_value(self.body)
+        return self.value if self.is_pickled else read(self.body)
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +16,8 @@ from starlette.responses import Response
 
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.field import Application, Field
+from bentoml_ext.json_array import json_array
+from bentoml_ext.json_value import json_value
 from bentoml_ext.names import spelled
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
@@ -219,13 +222,14 @@ def _classify_api(contract: Contract) -> Any:
 def _classify_batch_api(contract: Contract) -> Any:
     request = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
     answer = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
+    read = partial(json_array, most=MAX_BATCH)
 
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
     def classify_batch(self: Classifier, applications: Any, /) -> Any:
         """Classify up to 10 000 applications, in order; one bad application refuses them all."""
 
         def body() -> tuple[bytes, int]:
-            margins = self.scorer.margins_of(_checked_batch(_value(applications)))
+            margins = self.scorer.margins_of(_checked_batch(_value(applications, read)))
             return self.scorer.decider.body_of_batch(margins), len(margins)
 
         return _answer(self, applications, body)
@@ -254,9 +258,9 @@ def _answer(classifier: Classifier, given: Any, body: Callable[[], tuple[bytes, 
     return msgspec.json.decode(found)
 
 
-def _value(given: Any) -> Any:
+def _value(given: Any, read: Callable[[bytes], Any] = json_value) -> Any:
     """The value of a body that came over HTTP; a caller in this process hands it in itself."""
-    return given.decode() if isinstance(given, JsonBody) else given
+    return given.decode(read) if isinstance(given, JsonBody) else given
 
 
 def _checked_batch(applications: Any) -> list[Any]:
