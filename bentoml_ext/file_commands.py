@@ -84,6 +84,12 @@ EXISTING_FILE: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Of a Booster whose training stopped early: the rounds that count.",
 )
 @click.option(
+    "--missing",
+    type=float,
+    help="Of an estimator that had a marker for missing, as missing=-1: the number, which no file "
+    "keeps.  [default: NaN alone]",
+)
+@click.option(
     "--model",
     metavar="TAG",
     help="For an ONNX file: the stored model that it must agree with.  [default: the one that the "
@@ -142,8 +148,10 @@ def _check(measure: dict[str, Any]) -> None:
     """Refuse an option that has nothing to do: none is ignored."""
     for option, owner in (
         ("rounds", "booster"),
+        ("missing", "booster"),
         ("allow_pickle", "pipeline"),
         ("data", "pipeline"),
     ):
-        if measure[option] and not measure[owner]:
+        # By identity: --missing 0 is given, too.
+        if all(measure[option] is not one for one in (None, False)) and not measure[owner]:
             raise click.UsageError(f"--{option.replace('_', '-')} is for --{owner}.")

@@ -47,7 +47,13 @@ class How(TypedDict, total=False):
     on_progress: Progress | None
 
 
-def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Unpack[How]) -> Proof:
+def verify_file(
+    graph: Path,
+    booster: Path,
+    rounds: str | None = None,
+    missing: float | None = None,
+    **how: Unpack[How],
+) -> Proof:
     """Judge any ONNX file by a booster's own answers.
 
     Args:
@@ -55,6 +61,8 @@ def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Un
         booster: a .json or .ubj file of XGBoost. Where a scikit-learn estimator wrote it, the trees
             that the estimator uses count.
         rounds: of a Booster whose training stopped early: "best" or "all".
+        missing: a number that means missing besides NaN, as an estimator's `missing=`; by default
+            what the booster's file tells, which since XGBoost 2.0 is nothing.
         how: random_rows, seed, on_progress.
 
     Raises:
@@ -64,10 +72,12 @@ def verify_file(graph: Path, booster: Path, rounds: str | None = None, **how: Un
         BackendError: ONNX Runtime refuses the file, or it gives nothing to compare.
         FeatureMismatch: it takes other rows.
     """
-    return by_booster(graph, booster, rounds, **how)[0]
+    return by_booster(graph, booster, rounds, missing, **how)[0]
 
 
-def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) -> Judgement:
+def by_booster(
+    graph: Path, file: Path, rounds: str | None, missing: float | None, **how: Unpack[How]
+) -> Judgement:
     """As `verify_file`."""
     from bentoml_ext.export.document import version_text
     from bentoml_ext.export.loading import decode
@@ -77,7 +87,10 @@ def by_booster(graph: Path, file: Path, rounds: str | None, **how: Unpack[How]) 
     booster = _counting(read.booster, rounds, file)
     if read.estimator:
         booster = as_its_estimator(booster, read.kind)
-    parts, facts = _parts(graph, booster, how)
+    missing = read.missing if missing is None else missing
+    parts, facts = _parts(graph, booster, how, missing)
+    if read.estimator and missing is None:
+        facts["oracle"] += ", NaN alone missing (--missing NUMBER)"
     files = {path.name: path.read_bytes() for path in (graph, file)}
     made = version_text(decode(files[file.name]))
     proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), made_with=made, **facts)
@@ -164,18 +177,22 @@ def check_is_onnx(path: Path) -> None:
         )
 
 
-def _parts(graph: Path, booster: xgboost.Booster, how: How) -> tuple[list[Part], dict[str, str]]:
+def _parts(
+    graph: Path, booster: xgboost.Booster, how: How, missing: float | None = None
+) -> tuple[list[Part], dict[str, str]]:
     """Every output on one thread; the margin on more, too, where the file says that it may be."""
     from bentoml_ext.export.file_proof import parts_on_threads
     from bentoml_ext.export.judging import judge
 
-    found = judge(graph.read_bytes(), booster, **({"random_rows": RANDOM_ROWS} | how))
+    found = judge(
+        graph.read_bytes(), booster, **({"random_rows": RANDOM_ROWS} | how), missing=missing
+    )
     model = _loaded(graph)
     told = {one.key: one.value for one in model.metadata_props}
     parts = list(found.parts)
     outputs = {one.name for one in model.graph.output}
     if told.get("bentoml_ext.thread_proof") == "true" and "margin" in outputs:
-        parts += parts_on_threads(model, booster, seed=how.get("seed", 0))
+        parts += parts_on_threads(model, booster, seed=how.get("seed", 0), missing=missing)
     return parts, {"objective": found.oracle.objective, "oracle": found.oracle.name}
 
 

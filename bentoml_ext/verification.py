@@ -49,6 +49,7 @@ class Measure:
     Args:
         booster: a file of XGBoost.
         rounds: of a Booster whose training stopped early: "best" or "all".
+        missing: a number that means missing besides NaN, as an estimator's `missing=`.
         model: tag of a stored model; by default the one that the file's metadata name.
         pipeline: a file that `bentoml_ext.export.pipeline_files` reads.
         allow_pickle: whether it may be a pickle.
@@ -57,6 +58,7 @@ class Measure:
 
     booster: Path | None = None
     rounds: str | None = None
+    missing: float | None = None
     model: str | None = None
     pipeline: Path | None = None
     allow_pickle: bool = False
@@ -99,7 +101,7 @@ def verify(
     if by.pipeline is not None:
         return judged.by_pipeline(path, by.pipeline, by.data, allow_pickle=by.allow_pickle, **how)
     if by.booster is not None:
-        return judged.by_booster(path, by.booster, by.rounds, **how)
+        return judged.by_booster(path, by.booster, by.rounds, by.missing, **how)
     tag = by.model or judged.model_of(path)
     if tag is None:
         raise ConfigError(

@@ -306,6 +306,52 @@ def test_an_estimators_file_is_judged_as_the_estimator_predicts(tmp_path: Path) 
     assert not every.holds
 
 
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the file of an estimator to which 0 was missing, and two graphs."""
+    folder = tmp_path_factory.mktemp("marked")
+    rows = np.where(np.isnan(found := small.rows(400)), np.float32(0), found)
+    model = xgboost.XGBClassifier(n_estimators=10, max_depth=3, missing=0, n_jobs=1)
+    # What is missing goes right of a split that 0 is left of.
+    model.fit(rows, (rows[:, 0] > 0.1) | (rows[:, 0] == 0))
+    model.save_model(folder / "model.ubj")
+    onnx.save(export.to_onnx(model), folder / "zero.onnx")
+    onnx.save(export.to_onnx(model.get_booster()), folder / "none.onnx")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("graph", "options", "code"),
+    [
+        ("zero", ("--missing", "0"), 0),
+        ("none", ("--missing", "0"), 1),
+        ("zero", (), 1),
+        ("none", (), 0),
+        ("none", ("--missing", "nan"), 0),
+    ],
+)
+def test_the_marker_for_missing_is_part_of_the_measure(
+    graph: str, options: tuple[str, ...], code: int, marked: Path
+) -> None:
+    file, booster = marked / f"{graph}.onnx", marked / "model.ubj"
+
+    ended = called("verify", file, "--booster", booster, "--rows", "500", *options)
+
+    assert ended.exit_code == code, ended.output
+    said = "NaN and 0 missing" if "0" in options else "NaN alone missing (--missing NUMBER)"
+    assert (said in " ".join(ended.output.split())) is ("nan" not in options)
+
+
+def test_a_marker_that_a_file_keeps_is_part_of_the_measure(marked: Path, tmp_path: Path) -> None:
+    booster = xgboost.Booster(model_file=marked / "model.ubj")
+    # As estimators of XGBoost 1.7 wrote their parameters.
+    booster.set_attr(scikit_learn='{"missing": 0}')
+    booster.save_model(tmp_path / "model.ubj")
+
+    assert verify_file(marked / "zero.onnx", tmp_path / "model.ubj", random_rows=100).holds
+    assert not verify_file(marked / "none.onnx", tmp_path / "model.ubj", random_rows=100).holds
+
+
 def test_of_a_booster_that_stopped_early_the_rounds_are_asked_for(tmp_path: Path) -> None:
     model, _ = stopped_early()
     booster = model.get_booster()
@@ -326,6 +372,7 @@ def test_of_a_booster_that_stopped_early_the_rounds_are_asked_for(tmp_path: Path
     ("arguments", "message"),
     [
         (["x:y", "--rounds", "best"], "--rounds is for --booster"),
+        (["x:y", "--missing", "0"], "--missing is for --booster"),
         (["x:y", "--allow-pickle"], "--allow-pickle is for --pipeline"),
         (["x.onnx", "--rows", "-1"], "-1 is not in the range"),
     ],

@@ -66,13 +66,13 @@ def prove_file(model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0) -
 
 
 def parts_on_threads(
-    model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0
+    model: onnx.ModelProto, booster: xgb.Booster, *, seed: int = 0, missing: float | None = None
 ) -> Iterator[Part]:
     """The output `margin` compared with the booster's, a part for each number of threads."""
     _, ensemble = read(booster)
-    oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
+    oracle, sampler = Oracle(booster, ensemble, missing), Sampler(ensemble, seed)
     batches = [*sampler.extremes(), *sampler.random_rows(RANDOM_ROWS), *sampler.boundary()]
-    rows = np.concatenate(batches)[:MOST_ROWS]
+    rows = oracle.marked(np.concatenate(batches)[:MOST_ROWS])
     if not oracle.takes_infinities:
         rows = rows[~np.isinf(rows).any(axis=1)]
     with on_one_thread(booster):

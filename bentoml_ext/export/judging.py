@@ -113,17 +113,25 @@ def judge(
     random_rows: int,
     seed: int = 0,
     on_progress: Progress | None = None,
+    missing: float | None = None,
 ) -> Judged:
     """Compare every output of an ONNX file that is made of floats; see `verify_file`."""
+    _, ensemble = read(booster)
+    oracle, sampler = Oracle(booster, ensemble, missing), Sampler(ensemble, seed)
     with on_one_thread(booster):
-        return _judge(data, booster, random_rows, seed, on_progress or (lambda _done, _total: None))
+        report = on_progress or (lambda _done, _total: None)
+        return _judge(data, oracle, ensemble, sampler, random_rows=random_rows, report=report)
 
 
 def _judge(
-    data: bytes, booster: xgb.Booster, random_rows: int, seed: int, report: Progress
+    data: bytes,
+    oracle: Oracle,
+    ensemble: Ensemble,
+    sampler: Sampler,
+    *,
+    random_rows: int,
+    report: Progress,
 ) -> Judged:
-    _, ensemble = read(booster)
-    oracle, sampler = Oracle(booster, ensemble), Sampler(ensemble, seed)
     file = _File(data, ensemble.n_features)
     outputs = _outputs(file, oracle, sampler.sensible(64))
     total = sampler.count(random_rows)
@@ -138,7 +146,7 @@ def _judge(
         tallies = [Tally(name, one.name, _note(one)) for one in outputs]
         for batch in batches:
             finite = ~np.isinf(batch).any(axis=1)
-            rows = batch if oracle.takes_infinities else batch[finite]
+            rows = oracle.marked(batch if oracle.takes_infinities else batch[finite])
             if len(rows):
                 truth = oracle.truth(rows)
                 _compare(file, truth, outputs, tallies, rows)
@@ -146,7 +154,7 @@ def _judge(
                     compare_own(own, decisions, truth.chances, truth.predictions[:, 0], rows)
             done += len(batch)
             report(min(done, total), total)
-        parts += [_part(tally, ensemble, file) for tally in tallies if tally.compared]
+        parts += [_part(tally, ensemble, file, oracle) for tally in tallies if tally.compared]
     parts += [own.part()] if own.compared else []
     return Judged(oracle, parts)
 
@@ -214,11 +222,11 @@ def _note(output: _Output) -> str:
     return f"output '{output.name}' with the booster's {asked}"
 
 
-def _part(tally: Tally, ensemble: Ensemble, file: _File) -> Part:
+def _part(tally: Tally, ensemble: Ensemble, file: _File, oracle: Oracle) -> Part:
     part = tally.part()
     if part.difference is None or tally.row is None:
         return part
-    tree = first_tree(ensemble, file.graph, tally.row)
+    tree = first_tree(ensemble, file.graph, oracle.read(tally.row))
     return msgspec.structs.replace(
         part, difference=msgspec.structs.replace(part.difference, tree=tree)
     )

@@ -57,10 +57,15 @@ class Oracle:
     Args:
         booster: the trained one.
         ensemble: what was read of it.
+        missing: a number that means missing besides NaN, as an estimator's `missing=`.
     """
 
-    def __init__(self, booster: xgb.Booster, ensemble: Ensemble) -> None:
+    def __init__(
+        self, booster: xgb.Booster, ensemble: Ensemble, missing: float | None = None
+    ) -> None:
         self.booster = booster
+        # XGBoost compares in float32.
+        self._missing = None if missing is None or np.isnan(missing) else np.float32(missing)
         self.objective = ensemble.objective
         self.has_one_sum = ensemble.kind == "gbtree"
         self.in_place = self.has_one_sum or adds_in_place(booster)
@@ -69,7 +74,8 @@ class Oracle:
     def name(self) -> str:
         """What was asked, in words."""
         asked = "inplace_predict" if self.in_place else "predict on a DMatrix"
-        return f"Booster.{asked}, xgboost {xgb.__version__}"
+        marker = "" if self._missing is None else f", NaN and {self._missing:g} missing"
+        return f"Booster.{asked}, xgboost {xgb.__version__}{marker}"
 
     @property
     def takes_infinities(self) -> bool:
@@ -82,7 +88,8 @@ class Oracle:
         return self.objective in LOG_ODDS and self.objective != LOGITRAW and not is_shared()
 
     def truth(self, rows: Rows) -> Truth:
-        """The answers to rows: float32, (n, n_features), n > 0, NaN for missing."""
+        """The answers to rows: float32, (n, n_features), n > 0, NaN or the marker for missing."""
+        rows = self.read(rows)
         margins, predictions = self._in_place(rows) if self.in_place else self._by_matrix(rows)
         if self.objective not in LOG_ODDS:
             return Truth(margins, predictions)
@@ -93,7 +100,20 @@ class Oracle:
 
     def by_matrix(self, rows: Rows) -> Floats:
         """float32, (n, n_targets): the margins on the booster's other way, without infinities."""
-        return self._predicted(xgb.DMatrix(rows, nthread=1), margin=True)
+        return self._predicted(xgb.DMatrix(self.read(rows), nthread=1), margin=True)
+
+    def read(self, rows: Rows) -> Rows:
+        """The rows as the booster reads them: NaN where the marker stands."""
+        if self._missing is None:
+            return rows
+        return np.where(rows == self._missing, np.float32(np.nan), rows)
+
+    def marked(self, rows: Rows) -> Rows:
+        """The rows, and again those with a missing value with the marker in its place."""
+        if self._missing is None:
+            return rows
+        lacking = rows[np.isnan(rows).any(axis=1)]
+        return np.concatenate([rows, np.where(np.isnan(lacking), self._missing, lacking)])
 
     def _in_place(self, rows: Rows) -> tuple[Floats, Floats]:
         margins, predictions = (
