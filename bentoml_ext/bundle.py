@@ -163,7 +163,8 @@ class Bundle:
         """Refuse what the proof did not judge, whatever the manifest's own checksums say."""
         if not self.proof.holds:
             raise BundleError(
-                f"Expected a proof that holds, got {self.proof.reason} - at {self.path / PROOF}."
+                f"Expected a proof that holds, got one that does not - at {self.path / PROOF}. "
+                f"{self.proof.reason}"
             )
         found = {name: entry.sha256 for name, entry in self.manifest.files.items()}
         del found[PROOF]

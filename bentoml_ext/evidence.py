@@ -176,11 +176,14 @@ class Proof(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Why it does not hold, in a sentence or two."""
+        failed = [part for part in self.parts if not part.holds]
+        if not failed:
+            return "Expected a proof with parts, got none - at the proof."
         if (first := self.difference) is None:
-            return "Expected something to compare, got nothing - at the proof."
-        structural = (part.difference for part in self.parts if part.name == STRUCTURE)
-        built = next(filter(None, structural), None)
-        return f"{first} {built}" if built and built is not first else str(first)
+            return failed[0].reason
+        told = next(part for part in failed if part.difference is first).reason
+        built = next((part.difference for part in failed if part.name == STRUCTURE), None)
+        return f"{told} {built}" if built and built is not first else told
 
     @property
     def caveat(self) -> str:

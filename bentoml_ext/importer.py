@@ -162,10 +162,13 @@ def _assumptions(
     marked = reading.missing is not None and not math.isnan(reading.missing)
     marker = f"NaN and {reading.missing:g}" if marked else "NaN alone"
     estimator = "an estimator predicts by its best round"
+    unmarked = "assumed (--missing NUMBER)"
+    if file.estimator:
+        unmarked = "assumed: no file keeps an estimator's missing= (--missing NUMBER, --check FILE)"
     found = [
         Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request)),
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
-        Assumption("missing", marker, why("missing", "assumed (--missing NUMBER)")),
+        Assumption("missing", marker, why("missing", unmarked)),
         Assumption("null", *_null(reading, encoder, why)),
     ]
     if "absent" in source.choices and reading.absent:

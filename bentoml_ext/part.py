@@ -81,6 +81,22 @@ class Part(msgspec.Struct, frozen=True):
         return self.equal == self.compared > 0 and not self.decision_flips
 
     @property
+    def reason(self) -> str:
+        """Why it does not hold, in a sentence."""
+        if self.difference is not None and self.bound_ulp is None:
+            return str(self.difference)
+        place = f"the {self.name} part of '{self.subject}'"
+        if not self.compared:
+            return f"Expected something to compare, got nothing - at {place}."
+        if self.bound_ulp is not None:
+            return (
+                f"Expected values within {self.bound_ulp} ulp, got some {self.largest_gap_ulp} ulp "
+                f"apart - at {place}."
+            )
+        flips = f" and {self.decision_flips:,} other decisions" if self.decision_flips else ""
+        return f"Expected {self.compared:,} equal values, got {self.equal:,}{flips} - at {place}."
+
+    @property
     def share(self) -> float:
         """Equal among compared; 1 if nothing was."""
         return self.equal / self.compared if self.compared else 1.0

@@ -193,10 +193,15 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
     if proof.holds:
         told.append(f"Every bit is equal. {proof.caveat}".rstrip())
     else:
-        told.append(f"Different. {proof.reason}")
+        told.append(f"{_verdict(proof)}. {proof.reason}")
         if proof.difference and proof.difference.values:
             told.append("That row: " + _row(proof.difference.values, features))
     return Group(table, "", *told)
+
+
+def _verdict(proof: Proof) -> str:
+    """What to call a proof that does not hold: nothing differs where nothing was compared."""
+    return "Not proven" if proof.difference is None else "Different"
 
 
 def _notes(parts: Sequence[Part]) -> list[str]:
@@ -232,7 +237,7 @@ def _evidence(bundle: Bundle) -> str:
     # What was assumed of an import, no proof can know.
     alone = bundle.manifest.origin is not None and proof.acceptance is None
     proven = "The booster alone is proven, on" if alone else "Proven on"
-    verdict = "every bit equal" if proof.holds else f"DIFFERENT: {proof.reason}"
+    verdict = "every bit equal" if proof.holds else f"{_verdict(proof).upper()}: {proof.reason}"
     return (
         f"{proven} {proof.made}: {verdict}; {summary.compared:,} values compared on "
         f"{summary.rows:,} rows, {summary.decision_flips} decisions flipped, "

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
+from click.testing import CliRunner
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
 from bentoml_ext import importer
+from bentoml_ext.cli import ext
 from bentoml_ext.errors import NotAccepted
 from tests import small
 from tests.commands import bentoml_command
@@ -82,6 +85,33 @@ def test_a_switch_that_is_wrong_is_refused_with_its_cure(home: Path, tmp_path: P
     assert ended.returncode == 1
     assert "`--absent zero` cures it" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_marker_that_no_file_keeps_is_said_to_be_assumed_and_is_found(tmp_path: Path) -> None:
+    frame = pd.DataFrame(MADE)[["age", "income"]].astype(float)
+    frame.loc[frame.index % 4 == 0, "income"] = -1
+    model = xgboost.XGBClassifier(n_estimators=20, max_depth=3, missing=-1, n_jobs=1)
+    # Unlike 0, which lies beside -1: what is missing goes with large incomes.
+    model.fit(frame, (frame["income"] == -1) | (frame["income"] > frame["income"].median()))
+    model.save_model(tmp_path / "clf.ubj")
+    said = np.array(model.predict_proba(frame)[:, 1])
+    command = ["import", str(tmp_path / "clf.ubj"), "--name", "check_marker"]
+    check = ["--check", str(written(tmp_path, frame.to_dict("records"), said))]
+
+    unchecked, refused, found = (
+        CliRunner().invoke(ext, [*command, *more], env={"COLUMNS": "200"})
+        for more in ([], ["--missing", "nan", *check], check)
+    )
+
+    assert "NaN alone" in unchecked.stdout
+    assert "no file keeps an estimator's missing= (--missing NUMBER" in unchecked.stdout
+    assert refused.exit_code == 1
+    assert "`--missing -1` cures it" in refused.stderr
+    assert found.exit_code == 0, found.stderr
+    assert "NaN and -1" in found.stdout
+    scorer = bentoml_ext.load_model("check_marker:latest", "onnx")
+    got = [answer.probability for answer in scorer.classify_batch(frame.to_dict("records"))]
+    small.assert_same_bits(expected=said, got=np.array(got, np.float32))
 
 
 def test_names_in_another_order_are_found_out(home: Path, tmp_path: Path) -> None:
