@@ -54,13 +54,18 @@ def is_text_codes(kind: pa.DataType) -> bool:
     return pa.types.is_dictionary(kind) and is_text(kind.value_type)
 
 
-def as_numbers(column: pa.Array, *, boolean: bool = False) -> pa.Array:
+def as_numbers(column: pa.Array, *, boolean: bool = False, decimal: str = ".") -> pa.Array:
     """Text as float64; null where it is no number.
 
     Args:
         column: texts.
         boolean: whether true and false, as CSV has them, are 1 and 0.
+        decimal: the decimal sign. Where it is a comma, a text with a point is no number: the point
+            may part thousands.
     """
+    if decimal != ".":
+        swapped = pc.replace_substring(column, decimal, ".")
+        column = pc.if_else(pc.match_substring(column, "."), None, swapped)
     try:
         return pc.cast(column, pa.float64())
     except pa.ArrowInvalid:

@@ -222,6 +222,18 @@ def inspect_command(tag: str) -> None:
     help="Where bad applications go with their reasons.  [default: OUTPUT.rejected]",
 )
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Column to keep; repeatable.")
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Of CSV or NDJSON, such as windows-1252.  [default: UTF-8, or by its byte-order mark]",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="Decimal sign of the numbers in CSV.",
+)
 @click.option("--resume", is_flag=True, help="For a folder: score only the parts that are missing.")
 @click.option(
     "--json",
@@ -256,6 +268,7 @@ def score_command(
     from bentoml_ext.backends import backend_names
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
+    from bentoml_ext.bulk.spelling import Spelling
     from bentoml_ext.targets import stored_model
 
     if backend not in (known := backend_names()):
@@ -269,7 +282,8 @@ def score_command(
     elif address is not None:
         raise click.UsageError("--address is for --engine ray.")
     summary_path = options.pop("summary_path")
-    request = Request(reject=on_error == "reject", **options)
+    spelling = Spelling(options.pop("encoding"), options.pop("decimal"))
+    request = Request(reject=on_error == "reject", spelling=spelling, **options)
     with progress.scoring() as on_progress:
         summary = run(request, stored_model(tag), backend, workers, on_progress)
     if summary_path is not None:

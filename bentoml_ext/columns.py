@@ -51,15 +51,21 @@ class ColumnEncoder:
     Args:
         encoder: whose fields and columns they are.
         text_numbers: whether a number may be text, as all is in CSV.
+        decimal: the decimal sign of such a number.
         first_only: whether it is enough to know the first wrong value of each field.
     """
 
     def __init__(
-        self, encoder: Encoder, *, text_numbers: bool = False, first_only: bool = False
+        self,
+        encoder: Encoder,
+        *,
+        text_numbers: bool = False,
+        decimal: str = ".",
+        first_only: bool = False,
     ) -> None:
         self._encoder = encoder
         self._most = 1 if first_only else None
-        self._text_numbers = text_numbers
+        self._text_numbers, self._decimal = text_numbers, decimal
         self._blank = np.float32(FILL[encoder.absent])
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
@@ -162,7 +168,7 @@ class ColumnEncoder:
             # By way of text, because Arrow's own cast may miss the nearest float64.
             return pc.cast(pc.cast(column, pa.string()), pa.float64())
         if self._text_numbers and is_text(kind):
-            return as_numbers(column, boolean=field.boolean)
+            return as_numbers(column, boolean=field.boolean, decimal=self._decimal)
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
             return column
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,7 +19,17 @@ from bentoml_ext.encoder import Encoded, Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication
 from bentoml_ext.lines import LineEncoder, split_lines
 
-__all__ = ["BLOCK_ROWS", "Block", "Blocks", "Broken", "CsvBlock", "CsvTables", "Lines", "Tables"]
+__all__ = [
+    "BLOCK_ROWS",
+    "Block",
+    "Blocks",
+    "Broken",
+    "CommaTables",
+    "CsvBlock",
+    "CsvTables",
+    "Lines",
+    "Tables",
+]
 
 BLOCK_ROWS = 32_768
 """Rows of a block of columns that is not wide: 4 MB as rows of 30 features, and a call costs little
@@ -54,6 +65,9 @@ class CsvBlock(NamedTuple):
 Block: TypeAlias = "pa.RecordBatch | CsvBlock | bytes"
 Kept: TypeAlias = "list[pa.Array]"
 
+NUMBER: Final = re.compile(r'"[-+]?[0-9][0-9.,]*"')
+"""What a refusal shows of a number in some country's spelling."""
+
 B = TypeVar("B")
 
 
@@ -82,12 +96,17 @@ class Tables(Blocks["pa.RecordBatch"]):
     """Arrow record batches."""
 
     text_numbers = False
+    decimal = "."
 
     def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None:
         self._encoder = ColumnEncoder(
-            encoder, text_numbers=self.text_numbers, first_only=first_only
+            encoder,
+            text_numbers=self.text_numbers,
+            decimal=self.decimal,
+            first_only=first_only,
         )
         self._fields = [field.name for field in encoder.fields]
+        self._numbers = {field.name for field in encoder.fields if not field.categories}
         self._kept = kept
 
     def encode(self, block: pa.RecordBatch) -> tuple[Encoded, Kept]:
@@ -106,11 +125,38 @@ class Tables(Blocks["pa.RecordBatch"]):
         ]
 
 
+class _TextTables(Tables):
+    text_numbers = True
+
+    def encode(self, block: pa.RecordBatch) -> tuple[Encoded, Kept]:
+        (rows, refused), kept = super().encode(block)
+        return Encoded(rows, list(map(self._hinted, refused))), kept
+
+    def _hinted(self, error: InvalidApplication) -> InvalidApplication:
+        """The same error, which says how a number of another country is read."""
+        number = NUMBER.match(error.got)
+        if number is None or error.field not in self._numbers:
+            return error
+        if self.decimal == "," and "." in number[0]:
+            hint = "a point, where --decimal says that the comma is the decimal sign"
+        elif self.decimal == "." and "," in number[0] and "." not in number[0]:
+            hint = "if the comma is the decimal sign, say so by --decimal ,"
+        else:
+            return error
+        return InvalidApplication(error.expected, f"{number[0]} ({hint})", error.field, error.index)
+
+
+class _CommaRecords(_TextTables):
+    decimal = ","
+
+
 class CsvTables(Blocks[CsvBlock]):
     """Records in which numbers are text, with broken lines among them."""
 
+    records: type[_TextTables] = _TextTables
+
     def __init__(self, encoder: Encoder, kept: pa.Schema, *, first_only: bool) -> None:
-        self._records = _TextTables(encoder, kept, first_only=first_only)
+        self._records = self.records(encoder, kept, first_only=first_only)
 
     def encode(self, block: CsvBlock) -> tuple[Encoded, Kept]:
         (rows, refused), kept = self._records.encode(block.batch)
@@ -134,8 +180,10 @@ class CsvTables(Blocks[CsvBlock]):
         return [told[index] for index in indices]
 
 
-class _TextTables(Tables):
-    text_numbers = True
+class CommaTables(CsvTables):
+    """The same, where the decimal sign is a comma."""
+
+    records = _CommaRecords
 
 
 def _places(block: CsvBlock) -> Ints:

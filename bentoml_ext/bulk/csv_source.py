@@ -12,9 +12,11 @@ import pyarrow.csv as pacsv
 
 from bentoml_ext.bulk import lent
 from bentoml_ext.bulk.arrow_stream import slices
-from bentoml_ext.bulk.blocks import Broken, CsvBlock, CsvTables
+from bentoml_ext.bulk.blocks import Broken, CommaTables, CsvBlock, CsvTables
 from bentoml_ext.bulk.line_blocks import MAX_LINE_BYTES
+from bentoml_ext.bulk.quotes import Watched, with_line_feeds
 from bentoml_ext.bulk.source import Opened, bytes_of, nothing_of, rows_of
+from bentoml_ext.bulk.spelling import PLAIN, Spelling
 from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication
@@ -27,7 +29,9 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 """Which of them a file has, the names of its fields tell."""
 
 
-def open_csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
+def open_csv(
+    file: IO[bytes], encoder: Encoder, keep: Sequence[str], spelling: Spelling = PLAIN
+) -> Opened:
     """A file of CSV: a header, then a record a line.
 
     Columns that nobody asked for are not looked at, so that they may be in any encoding.
@@ -36,7 +40,7 @@ def open_csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
         pyarrow.ArrowInvalid: no text, or none in UTF-8; also while it is read.
     """
     progress = bytes_of(file)
-    text = unpacked(file)
+    text = with_line_feeds(unpacked(file, spelling.encoding))
     names, delimiter = _header(text, encoder.names.union(keep))
     wanted = [name for name in dict.fromkeys(names) if name in encoder.names or name in keep]
     # CSV has no types: a number is judged as text, and an identifier keeps its leading zeros.
@@ -45,14 +49,16 @@ def open_csv(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
     kinds = {name: codes if name in texts else pa.string() for name in wanted}
     blocks = _blocks(text, names, delimiter, pa.schema(kinds.items()), rows_of(encoder))
     columns = pa.schema([(name, pa.string()) for name in names])
-    return Opened(CsvTables, columns, blocks, *progress)
+    kind = CsvTables if spelling.decimal == "." else CommaTables
+    return Opened(kind, columns, blocks, *progress)
 
 
 def _header(text: IO[bytes], wanted: frozenset[str]) -> tuple[list[str], str]:
     """The names of the columns, and what stands between them."""
     line = _record(text)
-    if line.lower().startswith("sep=") and len(line) == len("sep=;"):
-        delimiters: Sequence[str] = (line[-1],)
+    told = line.strip('"')
+    if told.lower().startswith("sep=") and len(told) == len("sep=;"):
+        delimiters: Sequence[str] = (told[-1],)
         line = _record(text)
     else:
         delimiters = DELIMITERS
@@ -90,8 +96,8 @@ def _blocks(
 
     if not text.peek(1):  # type: ignore[attr-defined]
         return
-    at = 0
-    for batch in lent.batches(text, lambda file: _open(file, names, delimiter, schema, note)):
+    at, watched = 0, Watched(text)
+    for batch in lent.batches(watched, lambda file: _open(file, names, delimiter, schema, note)):
         for part in slices(batch, rows):
             block = _joined(part, broken, at)
             at += len(part) + len(block.broken)
@@ -99,7 +105,9 @@ def _blocks(
     if broken:
         # What stands after the last record.
         last = [line._replace(place=row - at) for row, line in broken]
+        at += len(last)
         yield CsvBlock(nothing_of(schema), last)
+    watched.check(at)
 
 
 def _open(file: Any, names: Sequence[str], delimiter: str, schema: pa.Schema, note: Any) -> Any:

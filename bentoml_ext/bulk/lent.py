@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable
-from typing import IO, Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -21,8 +21,15 @@ LIMIT_S: Final = 1.0
 LOOK_S: Final = 0.001
 
 
+class SupportsRead(Protocol):
+    """What is read in pieces."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes."""
+
+
 def batches(
-    file: IO[bytes], read: Callable[[Any], Iterable[pa.RecordBatch]]
+    file: SupportsRead, read: Callable[[Any], Iterable[pa.RecordBatch]]
 ) -> Generator[pa.RecordBatch, None, None]:
     """What is read of a file; ends when the reader has let go of it.
 
@@ -53,7 +60,7 @@ class _Loan:
 
     closed = False
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: SupportsRead) -> None:
         self._file = file
         self.views: list[weakref.ref[memoryview]] = []
 

@@ -21,6 +21,7 @@ from bentoml_ext.bulk.keys import Key
 from bentoml_ext.bulk.sinks import Sink, open_sink
 from bentoml_ext.bulk.source import Source
 from bentoml_ext.bulk.sources import open_source
+from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.scorer import Scorer
@@ -47,6 +48,7 @@ class Job:
         groups: row groups to score of a Parquet file; None for all of the file.
         first: number of the first row of these in the file.
         keys: columns that the names of the source's folders tell.
+        spelling: of a source of text.
     """
 
     source: Path | None
@@ -58,6 +60,7 @@ class Job:
     groups: range | None = None
     first: int = 0
     keys: tuple[Key, ...] = ()
+    spelling: Spelling = PLAIN
 
 
 def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None = None) -> None:
@@ -81,6 +84,7 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
         place = "standard input" if job.source is None else job.source
         told = f"{str(error).rstrip('.')}, in {place}. "
         told += "Its answers were not written." if job.output else "The answers are not whole."
+        told += ENCODING if "no UTF-8" in told else ""
         if getattr(error, "index", None) is not None:
             told += " `--on-error reject` sends such applications to a file of their own."
         raise UnreadableInput(told) from error
@@ -91,7 +95,13 @@ def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | N
     with ExitStack() as stack, summary.timed("seconds"):
         source = stack.enter_context(
             open_source(
-                job.source, job.source_form, scorer.encoder, job.keep, job.groups, keys=job.keys
+                job.source,
+                job.source_form,
+                scorer.encoder,
+                job.keep,
+                job.groups,
+                keys=job.keys,
+                spelling=job.spelling,
             )
         )
         make = partial(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Final
@@ -13,31 +13,14 @@ import msgspec
 
 from bentoml_ext import files
 from bentoml_ext.bulk.folders import check_depth, check_no_table, parts
+from bentoml_ext.bulk.forms import SUFFIXES, form_of, plainly
 from bentoml_ext.bulk.keys import keys_of, same_keys
 from bentoml_ext.bulk.local import Job
 from bentoml_ext.bulk.pieces import pieces
-from bentoml_ext.bulk.unpacked import PACKED
+from bentoml_ext.bulk.spelling import PLAIN, Spelling
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["PIPE", "RECORD", "STDOUT", "SUFFIXES", "Plan", "Request", "plan"]
-
-SUFFIXES: Final = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".arrow": "arrow",
-    ".arrows": "arrow",
-    ".feather": "arrow",
-}
-"""Formats by the suffix of a file's name."""
-
-READ_AS: Final = {".tsv": ".csv", ".tab": ".csv"}
-"""Suffixes of files that are read as if they had another, and whose answers have the other."""
-
-SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
-"""Suffixes of spreadsheets, which are not read."""
+__all__ = ["PIPE", "RECORD", "STDOUT", "Plan", "Request", "plan"]
 
 RECORD: Final = "_score.json"
 """In a folder of answers: what they are of, so that no others are added to them."""
@@ -61,6 +44,7 @@ class Request:
         resume: whether to score only the parts that have no output yet.
         split: whether the output is a folder of parts in any case, and a large Parquet file becomes
             several of them.
+        spelling: of sources of text.
     """
 
     source: str
@@ -72,6 +56,7 @@ class Request:
     keep: tuple[str, ...] = ()
     resume: bool = False
     split: bool = False
+    spelling: Spelling = PLAIN
 
 
 @dataclass(frozen=True)
@@ -116,10 +101,10 @@ def _single(request: Request) -> Plan:
         )
     source = _path(request.source)
     output = _path(request.output) if request.output else _beside(source, "scored")
-    form = _form(source, request.source_form, "--from")
+    form = form_of(source, request.source_form, "--from")
     output_form = form
     if output is not None:
-        output_form = _form(output, request.output_form, "--to")
+        output_form = form_of(output, request.output_form, "--to")
     elif request.output_form:
         output_form = request.output_form
     rejected = None
@@ -134,7 +119,8 @@ def _single(request: Request) -> Plan:
     if output is not None and output.is_dir():
         raise ConfigError(f"Expected a file for the answers, got a folder - at {output}.")
     _check_apart(source, output, rejected)
-    job = Job(source, form, output, output_form, rejected, request.keep)
+    request.spelling.check(form, request.source)
+    job = Job(source, form, output, output_form, rejected, request.keep, spelling=request.spelling)
     return Plan([job], 0, STDOUT if output is None else str(output))
 
 
@@ -202,14 +188,24 @@ def _check_no_others(folder: Path | None, own: set[Path | None]) -> None:
 def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
     folder, paths = (source, parts(source)) if source.is_dir() else (source.parent, [source])
     for path in paths:
-        name = _plainly(path.relative_to(folder))
-        form = _form(path, request.source_form, "--from")
+        name = plainly(path.relative_to(folder))
+        form = form_of(path, request.source_form, "--from")
         output_form = request.output_form or form
         if output_form != form:
             name = name.with_suffix(f".{output_form}")
         bad = None if rejected is None else rejected / name
         keys = keys_of(folder, path)
-        yield Job(path, form, output / name, output_form, bad, request.keep, keys=keys)
+        request.spelling.check(form, path)
+        yield Job(
+            path,
+            form,
+            output / name,
+            output_form,
+            bad,
+            request.keep,
+            keys=keys,
+            spelling=request.spelling,
+        )
 
 
 def _claim(
@@ -224,6 +220,8 @@ def _claim(
             "rejected": None if rejected is None else str(rejected.resolve()),
             "format": request.output_form,
             "pieces": pieces,
+            # As it was before there was a choice.
+            **({} if request.spelling == PLAIN else {"spelling": asdict(request.spelling)}),
         }
     )
     if output.exists() and not output.is_dir():
@@ -259,40 +257,5 @@ def _path(name: str) -> Path | None:
 def _beside(path: Path | None, what: str) -> Path | None:
     if path is None:
         return None
-    path = _plainly(path)
+    path = plainly(path)
     return path.with_suffix(f".{what}{path.suffix}")
-
-
-def _plainly(path: Path) -> Path:
-    """The name that answers to a file have: they are not compressed, and have no tabs."""
-    inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
-    if (suffix := inner.suffix.lower()) in READ_AS:
-        return inner.with_suffix(READ_AS[suffix])
-    return inner if suffix in SUFFIXES else path
-
-
-def _remedy(path: Path | None, option: str) -> str:
-    """What to do about a place whose format nothing tells."""
-    is_sheet = path is not None and path.suffix.lower() in SHEETS
-    if option == "--to":
-        other = " A spreadsheet opens CSV: `-o NAME.csv`." if is_sheet else ""
-        return f"Name the file, or its format by --to.{other}"
-    if is_sheet:
-        return "Save the sheet as CSV UTF-8."
-    return "In a folder, a name that begins with '_' or '.' is no part."
-
-
-def _form(path: Path | None, told: str | None, option: str) -> str:
-    if told is not None:
-        return told
-    place = "standard input" if path is None else str(path)
-    form = None
-    if path is not None:
-        named = _plainly(path) if option == "--from" else path
-        form = SUFFIXES.get(named.suffix.lower())
-    if form is None:
-        raise ConfigError(
-            f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "
-            f"{place}. {_remedy(path, option)}"
-        )
-    return form

@@ -25,6 +25,7 @@ from bentoml_ext.bulk.fitting import check_types
 from bentoml_ext.bulk.keys import Key, key_columns, with_keys
 from bentoml_ext.bulk.line_blocks import BLOCK_LINES, line_blocks
 from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
+from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.column_types import is_binary
 from bentoml_ext.columns import check_names
@@ -53,13 +54,12 @@ DAMAGED: Final = (
 )
 """What is raised while a file is read that is not what it should be."""
 
-TO_UTF8: Final = " Convert it to UTF-8, such as by `iconv -f WINDOWS-1252 -t UTF-8`."
-
 TOLD_BY: Final = 1_000
 """Lines of NDJSON that tell the types of what is to be kept."""
 
 
-Opener: TypeAlias = Callable[[IO[bytes], Encoder, Sequence[str]], Opened]
+Opener: TypeAlias = Callable[..., Opened]
+"""Of a file, the encoder and the columns to keep; that of text takes a `spelling`, too."""
 
 
 @contextmanager
@@ -71,6 +71,7 @@ def open_source(
     groups: range | None = None,
     *,
     keys: Sequence[Key] = (),
+    spelling: Spelling = PLAIN,
 ) -> Iterator[Source]:
     """A file's applications.
 
@@ -81,6 +82,7 @@ def open_source(
         keep: names of further columns to keep.
         groups: row groups to read of a Parquet file; None for all of the file.
         keys: columns that the names of its folders tell.
+        spelling: of a file of text.
 
     Raises:
         OSError: no such file.
@@ -96,13 +98,16 @@ def open_source(
         file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
         try:
             opener = FORMATS[form] if groups is None else partial(_parquet, groups=groups)
+            spelling.check(form, place)
+            if spelling != PLAIN:
+                opener = partial(opener, spelling=spelling)
             yield _wanted(opener(file, encoder, keep), encoder, keep, keys)
         except DAMAGED as error:
             # What Arrow calls an I/O error, of a damaged file, has no number.
             if getattr(error, "errno", None) is not None:
                 raise
             told = " ".join(str(error).split()) or type(error).__name__
-            hint = TO_UTF8 if "UTF8" in told or isinstance(error, UnicodeError) else ""
+            hint = ENCODING if "UTF8" in told or isinstance(error, UnicodeError) else ""
             raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.{hint}") from error
 
 
@@ -193,10 +198,12 @@ def _arrow_file(file: IO[bytes], wanted: Container[str], rows: int) -> Iterator[
         yield from sound_slices(reader.get_batch(i).select(places), rows)
 
 
-def _ndjson(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
+def _ndjson(
+    file: IO[bytes], encoder: Encoder, keep: Sequence[str], spelling: Spelling = PLAIN
+) -> Opened:
     lines = block_rows(encoder.n_features, BLOCK_LINES)
     progress = bytes_of(file)
-    blocks = line_blocks(unpacked(file), LINES_BYTES, max_lines=lines)
+    blocks = line_blocks(unpacked(file, spelling.encoding), LINES_BYTES, max_lines=lines)
     first = next(blocks, b"")
     return Opened(Lines, _told(first, encoder, keep), chain([first], blocks), *progress)
 

@@ -30,11 +30,24 @@ OTHERS: Final = {
     b"Obj\x01": "Avro: write the rows as Parquet",
     b"ORC": "ORC: write the rows as Parquet",
 }
+MARKS: Final = {
+    # The mark of UTF-16 begins that of UTF-32.
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: None,
+}
+"""Byte-order marks; that of UTF-8 is left out when it is read."""
 CHUNK: Final = 256 * 1024
 
 
-def unpacked(file: IO[bytes]) -> io.BufferedReader:
+def unpacked(file: IO[bytes], encoding: str | None = None) -> io.BufferedReader:
     """The file's text in UTF-8, without a byte-order mark.
+
+    Args:
+        file: the file.
+        encoding: of a text that has no byte-order mark.
 
     Raises:
         pyarrow.ArrowInvalid: the file is of a format that no text is.
@@ -51,11 +64,25 @@ def unpacked(file: IO[bytes]) -> io.BufferedReader:
     for mark, what in OTHERS.items():
         if begin.startswith(mark):
             raise pa.ArrowInvalid(what)
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        file = io.BufferedReader(_Recoded(file), CHUNK)
+    if (known := _encoding(begin, encoding)) is not None:
+        file = io.BufferedReader(_Recoded(file, known), CHUNK)
     if begin.startswith(codecs.BOM_UTF8):
         file.read(len(codecs.BOM_UTF8))
     return cast("io.BufferedReader", file)
+
+
+def _encoding(begin: bytes, told: str | None) -> str | None:
+    """The encoding of a text by its first bytes, or as it was told; None for UTF-8."""
+    for mark, encoding in MARKS.items():
+        if begin.startswith(mark):
+            return encoding
+    if told is not None:
+        return told
+    # A header is ASCII, so that every other byte of UTF-16 is zero.
+    zeros = [index % 2 for index, byte in enumerate(begin) if not byte]
+    if len(zeros) == len(begin) // 2 > 0 and len(set(zeros)) == 1:
+        return "utf-16-le" if zeros[0] else "utf-16-be"
+    return None
 
 
 def _begin(file: IO[bytes]) -> bytes:
@@ -64,11 +91,11 @@ def _begin(file: IO[bytes]) -> bytes:
 
 
 class _Recoded(io.RawIOBase):
-    """UTF-16, as Excel and PowerShell write it, in UTF-8."""
+    """Another encoding, such as UTF-16 of Excel and PowerShell, in UTF-8."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
         self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._decoder = codecs.getincrementaldecoder(encoding)()
         self._left = b""
 
     def readable(self) -> bool:

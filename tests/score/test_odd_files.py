@@ -20,6 +20,7 @@ import pytest
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.plan import Request, plan
+from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
@@ -43,13 +44,14 @@ TABLE = pa.table(
 class Desk:
     """A small model, and a folder in which one file at a time is scored."""
 
-    def __init__(self, folder: Path, *, nullable: bool = False) -> None:
+    def __init__(self, folder: Path, *, nullable: bool = False, owner: str = "owner") -> None:
         self.folder = folder
         booster().save_model(folder / "booster.ubj")
         age = Field("age", boolean=True, nullable=nullable)
-        rules = [age, Field("home", ("owner", "rent")), Field("income")]
+        rules = [age, Field("home", (owner, "rent")), Field("income")]
+        features = [name.replace("owner", owner) for name in FEATURES]
         backend = XGBoostBackend(folder / "booster.ubj")
-        self.scorer = Scorer(Encoder(FEATURES, rules), backend, Policy())
+        self.scorer = Scorer(Encoder(features, rules), backend, Policy())
 
     def score(self, name: str, content: bytes | pa.Table, **how: Any) -> tuple[pa.Table, pa.Table]:
         """The answers to a file, and what was rejected; as Parquet."""
@@ -214,7 +216,7 @@ def test_a_broken_line_ends_a_run_that_rejects_nothing(desk: Desk) -> None:
         (b"", "Expected csv, got: an empty file"),
         (b"x,y\n", r"no columns of that name among x, y - at field 'age'"),
         (CSV.replace(b"age", b"Age"), r"\(did you mean 'Age'\?\) - at field 'age'"),
-        (CSV.replace(b"rent", b"r\xe9nt"), "Convert it to UTF-8"),
+        (CSV.replace(b"rent", b"r\xe9nt"), "by `--encoding windows-1252`"),
         (CSV.replace(b",home", b",age"), "2 columns of that name .* at field 'age'"),
         (b"PK\x03\x04" + CSV, "a ZIP archive or an Excel workbook: unpack it"),
         (gzip.compress(CSV * 99)[:-9], "Truncated compressed stream"),
@@ -423,3 +425,101 @@ def test_folders_of_different_names_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"same columns in the names .*\['year'\].* - at "):
         plan(Request(str(tmp_path), str(tmp_path.parent / "out")), "")
+
+
+GERMAN = "id;age;home;income;note\na;41;rent;1,5;Süd\nb;30;owner;2;Köln\nc;25;rent;0;z\n"
+COMMA = Spelling(decimal=",")
+LATIN = Spelling("windows-1252")
+
+
+def test_a_decimal_comma_is_read_where_it_is_named_and_kept_as_it_is(desk: Desk) -> None:
+    answers, rejected = desk.score("a.csv", GERMAN.encode(), spelling=COMMA, keep=("id", "income"))
+
+    assert answers["margin"].to_pylist() == desk.truth
+    assert answers["income"].to_pylist() == ["1,5", "2", "0"]
+    assert not len(rejected)
+
+
+@pytest.mark.parametrize("number", ["1.500", "1.234,5", "1,234,567", "1 500,5", "1,5,"])
+def test_what_may_part_thousands_is_no_number_beside_a_decimal_comma(
+    desk: Desk, number: str
+) -> None:
+    text = GERMAN.replace("1,5;", f"{number};")
+    answers, rejected = desk.score("a.csv", text.encode(), spelling=COMMA)
+
+    assert answers["margin"].to_pylist() == desk.truth[1:]
+    (reason,) = rejected["reason"].to_pylist()
+    assert number in reason
+    assert "field 'income'" in reason
+    assert ("--decimal" in reason) == ("." in number)
+
+
+def test_a_comma_in_a_number_says_how_it_is_read(desk: Desk) -> None:
+    with pytest.raises(UnreadableInput, match="if the comma is the decimal sign, say so by --dec"):
+        desk.score("a.csv", GERMAN.encode(), rejected=None)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "ascii"]
+)
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\n\n", "\r\n\r\n"])
+def test_a_text_tells_its_encoding_and_its_ends_of_lines(
+    desk: Desk, encoding: str, end: str
+) -> None:
+    answers, rejected = desk.score("a.csv", CSV.decode().replace("\n", end).encode(encoding))
+
+    assert answers["margin"].to_pylist() == desk.truth
+    assert not len(rejected)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("later", [b"", b'"'])
+def test_a_quotation_mark_that_swallows_records_is_refused(
+    desk: Desk, end: bytes, later: bytes
+) -> None:
+    text = CSV.replace(b",x\n", b',"x\n').replace(b",z\n", b"," + 2 * later + b"z\n")
+
+    with pytest.raises(UnreadableInput, match="a quotation mark that is not closed: 3 lines"):
+        desk.score("a.csv", text.replace(b"\n", end))
+
+
+@pytest.mark.parametrize("note", [b'5" pipe', b'"5"" pipe"', b'"two\nlines"', b'"a\n\n""b"'])
+def test_quotation_marks_that_swallow_nothing_are_read(desk: Desk, note: bytes) -> None:
+    answers, _ = desk.score("a.csv", CSV.replace(b",x\n", b"," + note + b"\n"))
+
+    assert answers["margin"].to_pylist() == desk.truth
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_texts_of_another_encoding_are_read_where_it_is_named(desk: Desk, name: str) -> None:
+    text = "age,home,income\n41,Süd€,1.5\n"
+    if name.endswith("json"):
+        text = '{"age": 41, "home": "Süd€", "income": 1.5}\n'
+    other = Desk(desk.folder, owner="Süd€")
+    how: dict[str, Any] = {"keep": ("home",), "rejected": None}
+
+    answers, _ = other.score(name, text.encode("windows-1252"), spelling=LATIN, **how)
+
+    assert answers["home"].to_pylist() == ["Süd€"]
+    owner = desk.scorer.classify({"age": 41, "home": "owner", "income": 1.5})
+    assert answers["margin"].to_pylist() == [owner.margin]
+    with pytest.raises(UnreadableInput, match="windows-1252"):
+        other.score(name, text.encode("windows-1252"), **how)
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling", "told"),
+    [
+        ("a.csv", Spelling("latin-9000"), "got 'latin-9000' - at --encoding"),
+        ("a.csv", Spelling("base64"), "got 'base64' - at --encoding"),
+        ("a.parquet", LATIN, "Expected CSV or NDJSON for --encoding, got parquet"),
+        ("a.ndjson", COMMA, "Expected CSV for --decimal, got ndjson"),
+    ],
+)
+def test_a_spelling_that_a_file_cannot_have_is_refused_before_it_is_read(
+    tmp_path: Path, name: str, spelling: Spelling, told: str
+) -> None:
+    (tmp_path / name).touch()
+
+    with pytest.raises(ConfigError, match=told):
+        plan(Request(str(tmp_path / name), spelling=spelling), "")

@@ -1,0 +1,74 @@
+"""Forms: which format a file has, and which name the answers to it have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from bentoml_ext.bulk.unpacked import PACKED
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["SUFFIXES", "form_of", "plainly"]
+
+SUFFIXES: Final = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+}
+"""Formats by the suffix of a file's name."""
+
+READ_AS: Final = {".tsv": ".csv", ".tab": ".csv"}
+"""Suffixes of files that are read as if they had another, and whose answers have the other."""
+
+SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+"""Suffixes of spreadsheets, which are not read."""
+
+
+def plainly(path: Path) -> Path:
+    """The name that answers to a file have: they are not compressed, and have no tabs."""
+    inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    if (suffix := inner.suffix.lower()) in READ_AS:
+        return inner.with_suffix(READ_AS[suffix])
+    return inner if suffix in SUFFIXES else path
+
+
+def _remedy(path: Path | None, option: str) -> str:
+    """What to do about a place whose format nothing tells."""
+    is_sheet = path is not None and path.suffix.lower() in SHEETS
+    if option == "--to":
+        other = " A spreadsheet opens CSV: `-o NAME.csv`." if is_sheet else ""
+        return f"Name the file, or its format by --to.{other}"
+    if is_sheet:
+        return "Save the sheet as CSV UTF-8."
+    return "In a folder, a name that begins with '_' or '.' is no part."
+
+
+def form_of(path: Path | None, told: str | None, option: str) -> str:
+    """The format of a path; None for standard input or output.
+
+    Args:
+        path: of the file.
+        told: by the user.
+        option: that tells it.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    if told is not None:
+        return told
+    place = "standard input" if path is None else str(path)
+    form = None
+    if path is not None:
+        named = plainly(path) if option == "--from" else path
+        form = SUFFIXES.get(named.suffix.lower())
+    if form is None:
+        raise ConfigError(
+            f"Expected {option} FORMAT or a suffix of {', '.join(SUFFIXES)}, got neither - at "
+            f"{place}. {_remedy(path, option)}"
+        )
+    return form
