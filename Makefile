@@ -10,6 +10,8 @@ SERVING := $(VENV)/.serving
 STAMP   := $(VENV)/.installed
 # Without --no-compile: bytecode of what nobody imports costs 8 s and 100 MB.
 PIP     := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile
+# A file runs in one worker, so that its fixtures are made once; tests/conftest.py sets the order.
+PYTEST  := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # This machine alone can ask. BENTOML_HOST=0.0.0.0 lets others: nobody is asked who they are.
 export BENTOML_HOST ?= 127.0.0.1
@@ -46,10 +48,10 @@ serve: $(SERVING) ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains fi
 	$(BIN)/bentoml serve --port $(PORT)
 
 test: install ## Run the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
-quick: install ## Run the tests that take less than half a minute
-	$(BIN)/python -m pytest --numprocesses 2
+quick: install ## Run the tests that start no server or environment of their own
+	$(PYTEST)
 
 lint: install ## Check style and types
 	$(BIN)/ruff check .

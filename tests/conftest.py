@@ -40,6 +40,7 @@ from models.fields import EXAMPLE
 from models.split import split
 from models.synthetic import generate
 from models.training import Trained, train
+from tests.own_servers import starts_a_server
 from tests.servers import Server, serve
 
 CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
@@ -50,10 +51,17 @@ NEED_DATA = frozenset({"csv", "course_csv", "dataset"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for the course's data, or for what stands in for them."""
+    """Mark tests by what they use, and run the files with slow tests first.
+
+    `make test` gives each worker whole files: a long file at the end would keep one worker waiting.
+    """
     for item in items:
         if NEED_DATA & set(getattr(item, "fixturenames", ())):
             item.add_marker("data")
+        if starts_a_server(item):
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_sessionfinish() -> None:
@@ -116,6 +124,13 @@ def onnx_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
 def xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
     """The credit service on XGBoost."""
     with serve(home, BACKEND="xgboost") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def long_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
+    """The credit service on ONNX Runtime, without the shortcut."""
+    with serve(home, BACKEND="onnx", FASTPATH="off") as server:
         yield server
 
 

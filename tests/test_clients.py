@@ -7,26 +7,17 @@ import json
 import shutil
 import subprocess
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bentoml
 import pytest
 
 from models.fields import EXAMPLE
-from tests.servers import Server, serve
+from tests.servers import Server
 
 ASK = Path(__file__).parent / "clients" / "Ask.java"
 JSON, NDJSON = "application/json", "application/x-ndjson"
 ONE = json.dumps(EXAMPLE).encode()
-
-
-@pytest.fixture(scope="module")
-def long_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
-    """The credit service without the shortcut."""
-    with serve(home, BACKEND="onnx", FASTPATH="off") as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=["on", "off"])

@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 import select
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
-import bentoml
 import pytest
 
 from models.fields import EXAMPLE
 from tests.bulk_bodies import BOTH, NDJSON, arrow_of, bulk, ndjson_of, said
-from tests.servers import Server, eventually, serve
+from tests.servers import Server, eventually
 from tests.spied import worker_of
 
 MB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def stock(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
-    """A server without the shortcut."""
-    with serve(home, FASTPATH="off") as server:
-        yield server
-
-
-@pytest.fixture(params=["onnx_server", "stock"])
+@pytest.fixture(params=["onnx_server", "long_server"])
 def server(request: pytest.FixtureRequest) -> Server:
     """A server with the shortcut, and one without."""
     made: Server = request.getfixturevalue(request.param)

@@ -21,16 +21,16 @@ from bentoml_ext.export.transform import transform_of
 from bentoml_ext.probability import probabilities
 
 
-def session(objective: str, k: int = 1) -> ort.InferenceSession:
+def session(objective: str, k: int = 1, threads: int = 0) -> ort.InferenceSession:
     """Margins (n, k) to predictions."""
     ops = Operators()
     document = ubjson.decode(bytes(booster(objective, k).save_raw("ubj")))
     out = add_predictions(ops, objective, "margins", k, transform_of(document, k))
     ops.add("Identity", out, output="prediction")
-    return loaded(ops, k)
+    return loaded(ops, k, threads)
 
 
-def loaded(ops: Operators, k: int) -> ort.InferenceSession:
+def loaded(ops: Operators, k: int, threads: int = 0) -> ort.InferenceSession:
     graph = helper.make_graph(
         ops.nodes,
         "predictions",
@@ -39,7 +39,10 @@ def loaded(ops: Operators, k: int) -> ort.InferenceSession:
         ops.constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    providers = ["CPUExecutionProvider"]
+    return ort.InferenceSession(model.SerializeToString(), options, providers=providers)
 
 
 def booster(objective: str, k: int = 1) -> xgb.Booster:
@@ -132,12 +135,16 @@ def test_the_graph_and_numpy_agree_on_the_probability() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_exponential_has_the_bits_of_xgboost(sign: int) -> None:
-    native, graph = booster("count:poisson"), session("count:poisson")
+    native, graph = booster("count:poisson"), session("count:poisson", threads=1)
+    native.set_param({"nthread": 1})
+    # One thread and chunks that fit the cache take half the processor time of more.
+    chunk = 1 << 17
     first, last = (int(np.float32(size).view(np.uint32)) for size in (2.0**-26, 105.0))
-    for start in range(first, last, 1 << 22):
-        sizes = np.arange(start, min(start + (1 << 22), last)).astype(np.uint32).view(np.float32)
+    for start in range(first, last, chunk):
+        sizes = np.arange(start, min(start + chunk, last)).astype(np.uint32).view(np.float32)
         margins = sign * sizes
-        data = xgb.DMatrix(np.zeros((len(margins), 1), np.float32), base_margin=margins)
+        zeros = np.zeros((len(margins), 1), np.float32)
+        data = xgb.DMatrix(zeros, base_margin=margins, nthread=1)
         (got,) = graph.run(None, {"margins": margins[:, None]})
 
         assert equal_share(native.predict(data), got) == 1.0
