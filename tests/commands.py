@@ -5,19 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
-__all__ = ["LIMIT_S", "ROOT", "bentoml_command", "environment", "python_code"]
+from click.testing import CliRunner
+
+from bentoml_ext.cli import ext
+
+__all__ = ["LIMIT_S", "ROOT", "bentoml_command", "environment", "ext_command", "python_code"]
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 300.0
 
 
+PLAIN = {"COLUMNS": "200", "NO_COLOR": "1"}
+"""A command then prints whole lines, without colours."""
+
+
 def environment(home: Path, **changes: str) -> dict[str, str]:
-    """Variables for a process with this BENTOML_HOME; prints whole lines, without colours."""
+    """Variables for a process with this BENTOML_HOME."""
     # Deprecations are BentoML's own, and would stand between the lines that tests read.
-    settings = {"COLUMNS": "200", "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    return {**os.environ, **settings, "BENTOML_HOME": str(home), **changes}
+    return {**os.environ, **PLAIN, "PYTHONWARNINGS": "ignore", "BENTOML_HOME": str(home), **changes}
+
+
+def ext_command(
+    *arguments: str | Path, cwd: Path = ROOT, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """`bentoml ext ARGUMENTS` in this process and on its home: 2 s faster than a new process.
+
+    Raises:
+        Exception: the command's own, where a process would print a traceback.
+    """
+    words = list(map(str, arguments))
+    with chdir(cwd):
+        ended = CliRunner().invoke(ext, words, prog_name="bentoml ext", env={**PLAIN, **environ})
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout, ended.stderr)
 
 
 def bentoml_command(

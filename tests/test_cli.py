@@ -20,7 +20,7 @@ from bentoml_ext.encoder import Encoder
 from bentoml_ext.export.running import session
 from bentoml_ext.opening import open_backend
 from tests import small
-from tests.commands import bentoml_command, python_code
+from tests.commands import bentoml_command, ext_command, python_code
 from tests.servers import serve
 
 NEW_MODULES = """
@@ -86,7 +86,7 @@ def test_bentoml_lists_our_group_and_the_group_its_commands(home: Path) -> None:
     ],
 )
 def test_every_command_has_help(home: Path, command: str, words: list[str]) -> None:
-    shown = bentoml_command(home, "ext", command, "--help")
+    shown = ext_command(command, "--help")
 
     assert shown.returncode == 0
     assert [word for word in words if word not in shown.stdout] == []
@@ -200,7 +200,7 @@ def test_export_to_standard_output_writes_the_file_and_nothing_else(
 def test_export_names_the_file_after_the_version(
     home: Path, stored: bentoml.Model, tmp_path: Path
 ) -> None:
-    ended = bentoml_command(home, "ext", "export", "cli_test:latest", cwd=tmp_path)
+    ended = ext_command("export", "cli_test:latest", cwd=tmp_path)
 
     assert ended.returncode == 0, ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == [f"cli_test-{stored.tag.version}.onnx"]
@@ -211,7 +211,7 @@ def test_export_into_a_missing_folder_is_one_line(
 ) -> None:
     output = tmp_path / "no" / "such" / "out.onnx"
 
-    ended = bentoml_command(home, "ext", "export", str(stored.tag), "-o", output)
+    ended = ext_command("export", str(stored.tag), "-o", output)
 
     assert refusal(ended) == f"No such file or directory: {output}"
     assert list(tmp_path.iterdir()) == []
@@ -224,7 +224,7 @@ def test_a_refused_export_leaves_the_file_that_was_there(home: Path, tmp_path: P
     output = tmp_path / "out.onnx"
     output.write_bytes(b"the last good one")
 
-    ended = bentoml_command(home, "ext", "export", str(cut.tag), "-o", output)
+    ended = ext_command("export", str(cut.tag), "-o", output)
 
     assert str(graph) in refusal(ended)
     assert output.read_bytes() == b"the last good one"
@@ -236,7 +236,7 @@ def test_inspect_shows_sizes_checksums_versions_objective_trees_and_fields(
 ) -> None:
     manifest = bentoml_ext.load_bundle(stored).manifest
 
-    ended = bentoml_command(home, "ext", "inspect", "cli_test:latest")
+    ended = ext_command("inspect", "cli_test:latest")
 
     assert ended.returncode == 0, ended.stderr
     lines = [line.split() for line in ended.stdout.splitlines()]
@@ -254,7 +254,7 @@ def test_inspect_shows_sizes_checksums_versions_objective_trees_and_fields(
 
 
 def test_inspect_shows_the_users_words_as_they_are(home: Path, stored: bentoml.Model) -> None:
-    ended = bentoml_command(home, "ext", "inspect", "cli_test:latest", COLUMNS="40")
+    ended = ext_command("inspect", "cli_test:latest", COLUMNS="40")
 
     assert "team=risk" in ended.stdout
     assert "note=[red]x[/red] :smile:" in ended.stdout
@@ -263,7 +263,7 @@ def test_inspect_shows_the_users_words_as_they_are(home: Path, stored: bentoml.M
 def test_inspect_refuses_a_model_of_another_framework_and_says_what_to_do(home: Path) -> None:
     other = bentoml.xgboost.save_model("cli_other", small.booster())
 
-    line = refusal(bentoml_command(home, "ext", "inspect", str(other.tag)))
+    line = refusal(ext_command("inspect", str(other.tag)))
 
     assert f"`bentoml ext import {other.tag} --name NAME`" in line
 
@@ -278,9 +278,7 @@ def test_import_of_a_booster_file_stores_a_bundle(
     names = list(small.FEATURES)
     features.write_text(json.dumps(names) if listed else "\n".join(names))
 
-    ended = bentoml_command(
-        home,
-        "ext",
+    ended = ext_command(
         "import",
         model,
         "--features",
@@ -307,9 +305,7 @@ def test_import_tells_how_to_serve_the_model(home: Path, tmp_path: Path) -> None
     model, features = tmp_path / "model.ubj", tmp_path / "features"
     small.booster().save_model(model)
     features.write_text("\n".join(small.FEATURES))
-    ended = bentoml_command(
-        home,
-        "ext",
+    ended = ext_command(
         "import",
         model,
         "--features",
@@ -331,9 +327,7 @@ def test_import_with_a_wrong_number_of_features_is_one_line(home: Path, tmp_path
     small.booster().save_model(model)
     features.write_text("age\nincome\n")
 
-    ended = bentoml_command(
-        home, "ext", "import", model, "--features", features, "--name", "cli_refused"
-    )
+    ended = ext_command("import", model, "--features", features, "--name", "cli_refused")
 
     assert refusal(ended).startswith("Expected 4 features for this booster, got 2")
 
@@ -356,8 +350,8 @@ def test_import_may_say_what_null_and_absence_mean(home: Path, tmp_path: Path) -
     small.booster().save_model(model)
     features.write_text("\n".join(small.FEATURES))
 
-    ended = bentoml_command(
-        *(home, "ext", "import", model, "--features", features, "--name", "cli_fill:v1"),
+    ended = ext_command(
+        *("import", model, "--features", features, "--name", "cli_fill:v1"),
         *("--null", "zero", "--absent", "missing"),
     )
 

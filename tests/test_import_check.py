@@ -18,7 +18,7 @@ from bentoml_ext import importer
 from bentoml_ext.cli import ext
 from bentoml_ext.errors import NotAccepted
 from tests import small
-from tests.commands import bentoml_command
+from tests.commands import ext_command
 from tests.kept import applications, kept, outcomes, probabilities, trained
 
 MADE = applications()
@@ -45,9 +45,7 @@ def test_a_check_finds_out_what_training_saw(home: Path, tmp_path: Path, dense: 
     booster, vectorizer, said = model_of(MADE, dense=dense)
     tag = kept("check_found", booster, vectorizer)
 
-    ended = bentoml_command(
-        home,
-        "ext",
+    ended = ext_command(
         "import",
         tag,
         "--name",
@@ -69,9 +67,7 @@ def test_a_switch_that_is_wrong_is_refused_with_its_cure(home: Path, tmp_path: P
     tag = kept("check_wrong", booster, vectorizer)
     path = written(tmp_path, MADE, said)
 
-    ended = bentoml_command(
-        home,
-        "ext",
+    ended = ext_command(
         "import",
         tag,
         "--name",
@@ -122,8 +118,7 @@ def test_names_in_another_order_are_found_out(home: Path, tmp_path: Path) -> Non
     path = written(tmp_path, frame.to_dict("records"), said)
     (tmp_path / "names.json").write_text(json.dumps(["income", "age"]))
 
-    ended = bentoml_command(
-        home, "ext", "import", str(tmp_path / "model.ubj"), "--name", "check_order",
+    ended = ext_command("import", str(tmp_path / "model.ubj"), "--name", "check_order",
         "--features", str(tmp_path / "names.json"), "--check", str(path),
     )  # fmt: skip
 
@@ -153,7 +148,7 @@ def test_an_import_without_a_check_says_what_it_assumed(home: Path) -> None:
     booster, vectorizer, _ = model_of(MADE, dense=False, sparse=False)
     tag = kept("check_none", booster, vectorizer)
 
-    ended = bentoml_command(home, "ext", "import", tag, "--name", "check_without")
+    ended = ext_command("import", tag, "--name", "check_without")
 
     assert ended.returncode == 0, ended.stderr
     for said in ("the DictVectorizer is dense", "assumed: the default (--policy FILE)", "--check"):

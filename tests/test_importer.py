@@ -20,7 +20,7 @@ from bentoml_ext.features import read_features
 from bentoml_ext.reading import Reading
 from bentoml_ext.sources import find, from_store
 from tests import small
-from tests.commands import bentoml_command
+from tests.commands import bentoml_command, ext_command
 from tests.vectorizers import Runs, fitted
 
 
@@ -162,7 +162,7 @@ def test_a_vectorizer_of_other_columns_is_refused_and_nothing_stored(home: Path)
         "importer_narrow", small.booster(), custom_objects={"DictVectorizer": narrow}
     )
 
-    ended = bentoml_command(home, "ext", "import", str(stored.tag), "--name", "importer_refused")
+    ended = ext_command("import", str(stored.tag), "--name", "importer_refused")
 
     assert ended.returncode == 1
     assert ended.stderr == (
@@ -197,7 +197,7 @@ def test_an_estimator_that_stopped_early_is_imported_as_it_predicts(home: Path, 
         "importer_early", estimator, custom_objects={key: fitted(sparse=False)}
     )
 
-    ended = bentoml_command(home, "ext", "import", str(stored.tag), "--name", f"importer_{key}")
+    ended = ext_command("import", str(stored.tag), "--name", f"importer_{key}")
 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"Imported {stored.tag} as importer_{key.lower()}:")

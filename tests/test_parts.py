@@ -23,7 +23,7 @@ from bentoml_ext.bulk.scratch import Scratch
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import BundleError, UnreadableInput
 from models.synthetic import generate
-from tests.commands import bentoml_command, python_code
+from tests.commands import bentoml_command, ext_command, python_code
 
 ROWS = 300
 
@@ -155,7 +155,7 @@ def test_an_address_without_a_cluster_is_named_and_nothing_is_written(
 
 
 def test_an_address_is_for_ray_only(home: Path) -> None:
-    ended = bentoml_command(home, "ext", "score", "a:1", "b.parquet", "--address", "auto")
+    ended = ext_command("score", "a:1", "b.parquet", "--address", "auto")
 
     assert ended.returncode == 2
     assert "--address is for --engine ray." in ended.stderr

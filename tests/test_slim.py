@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import bentoml
@@ -13,29 +11,21 @@ import pytest
 
 from bentoml_ext.encoder import Application
 from tests.commands import ROOT, environment
+from tests.installs import build_wheel, packages
+from tests.installs import environment as environment_of
 from tests.servers import START_S, Server, serve
 
 pytestmark = pytest.mark.slow
 
 ABSENT = {"xgboost", "scikit-learn", "scipy", "pandas", "onnx", "skl2onnx", "onnxmltools"}
-INSTALL_LIMIT_S = 600.0
 
 
 @pytest.fixture(scope="module")
 def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the plain install, at the development set's pins."""
-    folder = tmp_path_factory.mktemp("slim")
-    # A copy, because a build leaves files beside the source.
-    source = folder / "source"
-    shutil.copytree(ROOT / "bentoml_ext", source / "bentoml_ext")
-    for name in ("pyproject.toml", "LICENSE", "README.md"):
-        if (ROOT / name).exists():
-            shutil.copy(ROOT / name, source)
-    python = folder / "venv" / "bin" / "python"
-    run(Path(sys.executable), "-m", "venv", folder / "venv")
-    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    run(*pip, "--constraint", ROOT / "requirements.lock", source)
-    return python
+    wheel = build_wheel(tmp_path_factory.mktemp("release"))
+    pins = ("--constraint", ROOT / "requirements.lock")
+    return environment_of(tmp_path_factory.mktemp("slim") / "venv", wheel, *pins)
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "bentofile.yaml", folder)
     return folder
-
-
-def run(*command: str | Path) -> str:
-    """What a command printed that must succeed."""
-    ended = subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=INSTALL_LIMIT_S,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
 
 
 def ext(
@@ -78,9 +55,8 @@ def ext(
 
 
 def test_no_library_of_training_is_installed(slim: Path) -> None:
-    listed = json.loads(run(slim, "-m", "pip", "list", "--format", "json"))
+    names = {name.lower() for name in packages(slim)}
 
-    names = {package["name"].lower() for package in listed}
     assert names >= {"bentoml-ext", "bentoml", "onnxruntime", "msgspec", "uvloop", "httptools"}
     assert not names & ABSENT
 

@@ -21,7 +21,7 @@ from bentoml_ext.bundle import GRAPH, Bundle
 from bentoml_ext.cli import ext
 from bentoml_ext.verification import verify_bundle, verify_file
 from tests import small
-from tests.commands import bentoml_command, python_code
+from tests.commands import bentoml_command, ext_command, python_code
 from tests.export.mutations import MUTATIONS, mutated
 from tests.selftests import forged
 
@@ -113,7 +113,7 @@ def test_a_model_of_several_margins_is_compared_with_its_stored_answers(
     if hidden:
         done = python_code(HIDDEN, home, str(stored.tag))
     else:
-        done = bentoml_command(home, "ext", "verify", str(stored.tag), "--rows", "100")
+        done = ext_command("verify", str(stored.tag), "--rows", "100")
 
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("stored ")]
@@ -214,7 +214,7 @@ def test_what_cannot_be_judged_is_said_in_one_line(
     matrix = xgboost.DMatrix(wide, label=np.arange(50) % 2)
     onnx.save(export.to_onnx(xgboost.train({}, matrix, 1)), tmp_path / "wide.onnx")
 
-    done = bentoml_command(home, "ext", "verify", *arguments, cwd=tmp_path)
+    done = ext_command("verify", *arguments, cwd=tmp_path)
 
     assert done.returncode == 1
     assert message in done.stderr
@@ -225,8 +225,8 @@ def test_what_cannot_be_judged_is_said_in_one_line(
 def test_export_and_inspect_tell_of_the_proof(
     home: Path, stored: bentoml.Model, tmp_path: Path
 ) -> None:
-    exported = bentoml_command(home, "ext", "export", str(stored.tag), "-o", tmp_path / "g.onnx")
-    inspected = bentoml_command(home, "ext", "inspect", str(stored.tag))
+    exported = ext_command("export", str(stored.tag), "-o", tmp_path / "g.onnx")
+    inspected = ext_command("inspect", str(stored.tag))
 
     for told in (exported.stdout, " ".join(inspected.stdout.split())):
         assert "every bit equal" in " ".join(told.split())

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import bentoml
 import pytest
@@ -15,7 +16,7 @@ import bentoml_ext
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.verification import verify_bundle
 from tests import small
-from tests.commands import bentoml_command, python_code
+from tests.commands import python_code
 
 # Right to a float32 or two, as those of other systems; half of all results are moved.
 EXPF = """
@@ -29,26 +30,25 @@ float expf(float x) {
 """
 STORE = """
 import json, sys
+from click.testing import CliRunner
 import bentoml_ext
 from bentoml_ext.bundle import Bundle
+from bentoml_ext.cli import ext
+from bentoml_ext.opening import open_backend
 from bentoml_ext.selftest import self_test
 from pathlib import Path
 from tests import small
 
 stored = bentoml_ext.save_model(sys.argv[1], small.booster(), encoder=small.encoder())
-bundle = Bundle(Path(stored.path))
-for backend in ("onnx", "xgboost"):
-    self_test(bundle, open_backend(bundle, backend))
-print(json.dumps({"tag": str(stored.tag), "caveat": bundle.proof.caveat}))
-"""
-TEST = """
-import sys
-import bentoml_ext
-from bentoml_ext.selftest import self_test
-
-bundle = bentoml_ext.load_bundle(sys.argv[1])
-for backend in ("onnx", "xgboost"):
-    print(self_test(bundle, open_backend(bundle, backend)).rows)
+bundle, here = Bundle(Path(stored.path)), bentoml_ext.load_bundle(sys.argv[2])
+told = {"tag": str(stored.tag), "caveat": bundle.proof.caveat, "rows": []}
+for tested in (bundle, here):
+    for backend in ("onnx", "xgboost"):
+        told["rows"].append(self_test(tested, open_backend(tested, backend)).rows)
+for words in (["verify", "--rows", "1000"], ["inspect"]):
+    ended = CliRunner().invoke(ext, [*words, sys.argv[2]])
+    told[words[0]] = [ended.exit_code, ended.output]
+print(json.dumps(told))
 """
 
 
@@ -67,21 +67,21 @@ def expf(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def there(home: Path, expf: str) -> dict[str, str]:
-    """A model that was trained, proven and stored on such a machine."""
-    done = python_code(STORE, home, "expf_there", LD_PRELOAD=expf)
-    assert done.returncode == 0, done.stderr
-    told: dict[str, str] = json.loads(done.stdout)
-    return told
-
-
-@pytest.fixture(scope="module")
 def here() -> bentoml.Model:
-    """The same model, stored on this machine."""
+    """A model, stored on this machine."""
     return bentoml_ext.save_model("expf_here", small.booster(), encoder=small.encoder())
 
 
-def test_a_model_is_stored_there_and_the_difference_is_told(there: dict[str, str]) -> None:
+@pytest.fixture(scope="module")
+def there(home: Path, expf: str, here: bentoml.Model) -> dict[str, Any]:
+    """The report of such a machine: it trains, proves and stores the same model, and tests both."""
+    done = python_code(STORE, home, "expf_there", str(here.tag), LD_PRELOAD=expf)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_a_model_is_stored_there_and_the_difference_is_told(there: dict[str, Any]) -> None:
     proof = bentoml_ext.load_bundle(there["tag"]).proof
 
     assert proof.holds
@@ -94,7 +94,7 @@ def test_a_model_is_stored_there_and_the_difference_is_told(there: dict[str, str
     assert proof.summary().equal == proof.summary().compared
 
 
-def test_a_model_that_was_proven_there_holds_here(there: dict[str, str]) -> None:
+def test_a_model_that_was_proven_there_holds_here(there: dict[str, Any]) -> None:
     # Its probabilities were stored as they are served, which no machine changes.
     proof = verify_bundle(bentoml_ext.load_bundle(there["tag"]), random_rows=1000)
 
@@ -105,23 +105,18 @@ def test_a_model_that_was_proven_there_holds_here(there: dict[str, str]) -> None
 
 @pytest.mark.parametrize("command", ["verify", "inspect"])
 def test_verify_and_inspect_there_tell_of_the_difference_and_succeed(
-    command: str, home: Path, here: bentoml.Model, expf: str
+    command: str, there: dict[str, Any]
 ) -> None:
-    options = ("--rows", "1000") if command == "verify" else ()
+    code, output = there[command]
 
-    done = bentoml_command(home, "ext", command, str(here.tag), *options, LD_PRELOAD=expf)
-
-    assert done.returncode == 0, done.stderr
-    assert ("XGBoost's own probabilities on this machine" in done.stdout) == (command == "verify")
+    assert code == 0, output
+    assert ("XGBoost's own probabilities on this machine" in output) == (command == "verify")
 
 
-def test_a_model_that_was_proven_here_passes_its_self_test_there(
-    home: Path, here: bentoml.Model, expf: str
+def test_models_that_were_proven_there_and_here_pass_their_self_test_there(
+    there: dict[str, Any],
 ) -> None:
-    done = python_code(TEST, home, str(here.tag), LD_PRELOAD=expf)
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "320\n320\n"
+    assert there["rows"] == [320, 320, 320, 320]
 
 
 def test_here_nothing_is_told_of_the_machine(here: bentoml.Model) -> None:
