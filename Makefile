@@ -50,7 +50,7 @@ serve: $(SERVING) ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains fi
 test: install ## Run the whole test suite
 	$(PYTEST) -m "slow or not slow"
 
-quick: install ## Run the tests that start no server or environment of their own
+quick: install ## Run the tests that start no server or command of their own
 	$(PYTEST)
 
 lint: install ## Check style and types

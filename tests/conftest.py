@@ -40,8 +40,8 @@ from models.fields import EXAMPLE
 from models.split import split
 from models.synthetic import generate
 from models.training import Trained, train
-from tests.own_servers import starts_a_server
 from tests.servers import Server, serve
+from tests.starters import starts_a_process
 
 CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
 COURSE_ROWS = 4454
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if NEED_DATA & set(getattr(item, "fixturenames", ())):
             item.add_marker("data")
-        if starts_a_server(item):
+        if starts_a_process(item):
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)

@@ -85,11 +85,13 @@ def test_bentoml_lists_our_group_and_the_group_its_commands(home: Path) -> None:
         ("inspect", ["TAG", "checksums"]),
     ],
 )
-def test_every_command_has_help(home: Path, command: str, words: list[str]) -> None:
+def test_every_command_has_help(command: str, words: list[str]) -> None:
     shown = ext_command(command, "--help")
 
     assert shown.returncode == 0
-    assert [word for word in words if word not in shown.stdout] == []
+    # click breaks a line at a hyphen, too.
+    text = "".join(shown.stdout.split())
+    assert [word for word in words if word not in text] == []
 
 
 @pytest.mark.parametrize(
@@ -197,18 +199,14 @@ def test_export_to_standard_output_writes_the_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_names_the_file_after_the_version(
-    home: Path, stored: bentoml.Model, tmp_path: Path
-) -> None:
+def test_export_names_the_file_after_the_version(stored: bentoml.Model, tmp_path: Path) -> None:
     ended = ext_command("export", "cli_test:latest", cwd=tmp_path)
 
     assert ended.returncode == 0, ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == [f"cli_test-{stored.tag.version}.onnx"]
 
 
-def test_export_into_a_missing_folder_is_one_line(
-    home: Path, stored: bentoml.Model, tmp_path: Path
-) -> None:
+def test_export_into_a_missing_folder_is_one_line(stored: bentoml.Model, tmp_path: Path) -> None:
     output = tmp_path / "no" / "such" / "out.onnx"
 
     ended = ext_command("export", str(stored.tag), "-o", output)
@@ -217,7 +215,7 @@ def test_export_into_a_missing_folder_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refused_export_leaves_the_file_that_was_there(home: Path, tmp_path: Path) -> None:
+def test_a_refused_export_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     cut = bentoml_ext.save_model("cli_cut", small.booster(), encoder=small.encoder())
     graph = Path(cut.path) / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
@@ -253,14 +251,14 @@ def test_inspect_shows_sizes_checksums_versions_objective_trees_and_fields(
     assert "auc=0.8" in ended.stdout
 
 
-def test_inspect_shows_the_users_words_as_they_are(home: Path, stored: bentoml.Model) -> None:
+def test_inspect_shows_the_users_words_as_they_are(stored: bentoml.Model) -> None:
     ended = ext_command("inspect", "cli_test:latest", COLUMNS="40")
 
     assert "team=risk" in ended.stdout
     assert "note=[red]x[/red] :smile:" in ended.stdout
 
 
-def test_inspect_refuses_a_model_of_another_framework_and_says_what_to_do(home: Path) -> None:
+def test_inspect_refuses_a_model_of_another_framework_and_says_what_to_do() -> None:
     other = bentoml.xgboost.save_model("cli_other", small.booster())
 
     line = refusal(ext_command("inspect", str(other.tag)))
@@ -271,7 +269,7 @@ def test_inspect_refuses_a_model_of_another_framework_and_says_what_to_do(home: 
 @pytest.mark.parametrize("listed", [True, False], ids=["JSON list", "text lines"])
 @pytest.mark.parametrize("suffix", ["ubj", "json"])
 def test_import_of_a_booster_file_stores_a_bundle(
-    home: Path, tmp_path: Path, suffix: str, listed: bool
+    tmp_path: Path, suffix: str, listed: bool
 ) -> None:
     model, features = tmp_path / f"model.{suffix}", tmp_path / "features"
     small.booster().save_model(model)
@@ -322,7 +320,7 @@ def test_import_tells_how_to_serve_the_model(home: Path, tmp_path: Path) -> None
         assert server.client.get("/model").json()["tag"].startswith("told-a.b:")
 
 
-def test_import_with_a_wrong_number_of_features_is_one_line(home: Path, tmp_path: Path) -> None:
+def test_import_with_a_wrong_number_of_features_is_one_line(tmp_path: Path) -> None:
     model, features = tmp_path / "model.ubj", tmp_path / "features"
     small.booster().save_model(model)
     features.write_text("age\nincome\n")
@@ -345,7 +343,7 @@ def test_import_of_a_cut_file_is_one_line(home: Path, tmp_path: Path) -> None:
     assert refusal(ended).startswith("Expected a booster, got ")
 
 
-def test_import_may_say_what_null_and_absence_mean(home: Path, tmp_path: Path) -> None:
+def test_import_may_say_what_null_and_absence_mean(tmp_path: Path) -> None:
     model, features = tmp_path / "model.ubj", tmp_path / "features"
     small.booster().save_model(model)
     features.write_text("\n".join(small.FEATURES))

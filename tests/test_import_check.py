@@ -41,7 +41,7 @@ def written(folder: Path, made: list[dict[str, Any]], said: Any) -> Path:
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_a_check_finds_out_what_training_saw(home: Path, tmp_path: Path, dense: bool) -> None:
+def test_a_check_finds_out_what_training_saw(tmp_path: Path, dense: bool) -> None:
     booster, vectorizer, said = model_of(MADE, dense=dense)
     tag = kept("check_found", booster, vectorizer)
 
@@ -62,7 +62,7 @@ def test_a_check_finds_out_what_training_saw(home: Path, tmp_path: Path, dense: 
     small.assert_same_bits(expected=said, got=np.array(got, np.float32))
 
 
-def test_a_switch_that_is_wrong_is_refused_with_its_cure(home: Path, tmp_path: Path) -> None:
+def test_a_switch_that_is_wrong_is_refused_with_its_cure(tmp_path: Path) -> None:
     booster, vectorizer, said = model_of(MADE, dense=True)
     tag = kept("check_wrong", booster, vectorizer)
     path = written(tmp_path, MADE, said)
@@ -110,7 +110,7 @@ def test_the_marker_that_no_file_keeps_is_said_to_be_assumed_and_is_found(tmp_pa
     small.assert_same_bits(expected=said, got=np.array(got, np.float32))
 
 
-def test_names_in_another_order_are_found_out(home: Path, tmp_path: Path) -> None:
+def test_names_in_another_order_are_found_out(tmp_path: Path) -> None:
     frame = pd.DataFrame(MADE)[["age", "income"]]
     booster = trained(frame.to_numpy(), LABEL)
     booster.save_model(tmp_path / "model.ubj")
@@ -144,7 +144,7 @@ def test_a_model_at_training_time_is_checked_too(tmp_path: Path) -> None:
     assert (acceptance.rows, acceptance.tolerance) == (400, 0)
 
 
-def test_an_import_without_a_check_says_what_it_assumed(home: Path) -> None:
+def test_an_import_without_a_check_says_what_it_assumed() -> None:
     booster, vectorizer, _ = model_of(MADE, dense=False, sparse=False)
     tag = kept("check_none", booster, vectorizer)
 

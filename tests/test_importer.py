@@ -156,7 +156,7 @@ def test_a_bundle_is_not_imported_again() -> None:
         from_store(stored.tag)
 
 
-def test_a_vectorizer_of_other_columns_is_refused_and_nothing_stored(home: Path) -> None:
+def test_a_vectorizer_of_other_columns_is_refused_and_nothing_stored() -> None:
     narrow = DictVectorizer().fit([{"age": 1, "income": 2}])
     stored = bentoml.xgboost.save_model(
         "importer_narrow", small.booster(), custom_objects={"DictVectorizer": narrow}
@@ -189,7 +189,7 @@ def test_the_command_refuses_a_hostile_model_in_one_line(home: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("key", ["DictVectorizer", "dictVectorizer", "dv"])
-def test_an_estimator_that_stopped_early_is_imported_as_it_predicts(home: Path, key: str) -> None:
+def test_an_estimator_that_stopped_early_is_imported_as_it_predicts(key: str) -> None:
     rows, label = small.rows(300), np.arange(300) % 2
     estimator = xgboost.XGBClassifier(n_estimators=60, early_stopping_rounds=3, max_depth=2)
     estimator.fit(rows, label, eval_set=[(rows[:100], 1 - label[:100])], verbose=False)

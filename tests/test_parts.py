@@ -154,7 +154,7 @@ def test_an_address_without_a_cluster_is_named_and_nothing_is_written(
     assert list(source.parent.iterdir()) == [source]
 
 
-def test_an_address_is_for_ray_only(home: Path) -> None:
+def test_an_address_is_for_ray_only() -> None:
     ended = ext_command("score", "a:1", "b.parquet", "--address", "auto")
 
     assert ended.returncode == 2

@@ -207,7 +207,7 @@ def test_a_file_of_no_told_width_is_judged(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_judged_is_said_in_one_line(
-    home: Path, tmp_path: Path, arguments: list[str], message: str
+    tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     saved(small.booster(), tmp_path)
     wide = np.zeros((50, 5), np.float32)
@@ -222,9 +222,7 @@ def test_what_cannot_be_judged_is_said_in_one_line(
     assert done.stdout == ""
 
 
-def test_export_and_inspect_tell_of_the_proof(
-    home: Path, stored: bentoml.Model, tmp_path: Path
-) -> None:
+def test_export_and_inspect_tell_of_the_proof(stored: bentoml.Model, tmp_path: Path) -> None:
     exported = ext_command("export", str(stored.tag), "-o", tmp_path / "g.onnx")
     inspected = ext_command("inspect", str(stored.tag))
 

@@ -39,6 +39,7 @@ def command(home: Path, *options: str | Path, **how: Any) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_pipes_carry_every_format(
     suffix: str, home: Path, portfolio: pa.Table, expected: list[Any], tmp_path: Path
@@ -57,6 +58,7 @@ def test_pipes_carry_every_format(
     assert b"Scored 500 of 500 applications, rejected 0: standard output." in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_exit_code_and_a_line_tell_how_it_ended(
     home: Path, portfolio: pa.Table, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
-"""Finds the tests that start a server of their own: 5 s of a processor each, so they are slow.
+"""Finds the tests that start a server or a BentoML command of their own: these are slow.
 
-A test that forgets the mark would make `make quick` slow; this module reads the code instead.
+A server takes 5 s of a processor to start, a command 2 s. A test that forgets the mark would make
+`make quick` slow; this module reads the code instead.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import Any
 
 import pytest
 
-from tests import servers
+from tests import commands, servers
 
-__all__ = ["starts_a_server"]
+__all__ = ["starts_a_process"]
 
-STARTER = inspect.unwrap(servers.running)
-"""Every server of the tests starts in this function."""
+# A tuple: a function that uses this name does not thereby name the starter.
+STARTERS = (inspect.unwrap(servers.running), commands.bentoml_command)
+"""Every server and most commands of the tests start here."""
 
 SHARED = ("package", "session")
 """Scopes of fixtures whose server serves many files."""
 
 
-def starts_a_server(item: pytest.Item) -> bool:
-    """Whether a test, or a fixture that only its file uses, starts a server."""
+def starts_a_process(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture that only its file uses, starts a server or a command."""
     if not isinstance(item, pytest.Function):
         return False
     info = item._fixtureinfo
@@ -34,10 +36,10 @@ def starts_a_server(item: pytest.Item) -> bool:
 
 
 def reaches(function: Callable[..., Any], seen: set[object]) -> bool:
-    """Whether a function, or a function of the tests that it names, starts a server."""
+    """Whether a function, or a function of the tests that it names, is a starter."""
     # contextlib wraps functions; the code is in the innermost one.
     function = inspect.unwrap(function)
-    if function is STARTER:
+    if function in STARTERS:
         return True
     if function in seen or not isinstance(function, FunctionType):
         return False
