@@ -83,10 +83,10 @@ def test_a_bad_file_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_not_there_is_one_line_and_exit_code_1(run: Run) -> None:
-    done = run("--data", "nothing.csv")
+def test_a_file_that_is_not_there_is_one_line_and_exit_code_1() -> None:
+    done = CliRunner().invoke(train, ["--data", "nothing.csv"])
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.count("\n") == 1
     assert "nothing.csv" in done.stderr
 
