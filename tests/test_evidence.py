@@ -15,7 +15,7 @@ from bentoml_ext.evidence import STRUCTURE, Difference, Part, Proof
 WRONG = Difference("random", "onnx", "margin", "0x1p+0", "0x1p+1", row=3)
 BUILT = Difference(STRUCTURE, "onnx", "threshold", "0x1p+2", "0x1p+3", tree=1, node=2)
 SOUND = Part("boundary", "onnx", checked=8, compared=8, equal=8)
-AWAY = {"subject": "service", "bound_ulp": 8, "decision_flips": 1}
+AWAY: dict[str, Any] = {"subject": "service", "bound_ulp": 8, "decision_flips": 1}
 
 
 def part(name: str, *, equal: int = 7, compared: int = 8, **more: Any) -> Part:

@@ -135,7 +135,16 @@ def _linear_base(
     observed = margins_without_data(booster, document)
     # XGBoost 3.1 and 3.2 give every target of a gblinear booster the first target's base, and
     # take base_score itself for the base of one that was never trained.
-    for used in (np.full_like(base, base[0]), base, observed):
+    untrained = [] if linear.weights.any() else [observed]
+    for used in (np.full_like(base, base[0]), base, *untrained):
         if np.array_equal(linear.bias + used, observed):
             return replace(ensemble, base=used)
-    raise ExportRefused("Expected bias and base margin to add up - at the gblinear booster.")
+    told = "Expected bias and base margin to add up - at the gblinear booster."
+    if not int(model_of(document["learner"]["gradient_booster"]).get("boosted_rounds", 0)):
+        told = (
+            "Expected the number of rounds beside the weights, got none, as XGBoost before 1.6 "
+            f"wrote it - at the gblinear booster. XGBoost {xgb.__version__} takes it for one that "
+            "was never trained and adds another base. Install 'xgboost<3.1', which does not; or "
+            'write "boosted_rounds": 1 beside "weights" in the JSON file.'
+        )
+    raise ExportRefused(told)

@@ -147,3 +147,25 @@ def test_there_is_no_tree_beyond_the_last() -> None:
     for index in (-1, 2):
         with pytest.raises(IndexError, match="below 2"):
             trees[index]
+
+
+def test_a_linear_booster_without_rounds_is_refused_with_a_way_out_that_works() -> None:
+    booster = train("binary", objective="binary:logistic", booster="gblinear")
+    document = json.loads(bytes(booster.save_raw("json")))
+    weights = document["learner"]["gradient_booster"]["model"]
+    # As XGBoost 1.0 to 1.5 wrote it; 3.1 then takes the weights for those of an untrained model.
+    del weights["boosted_rounds"]
+    old = xgb.Booster()
+    old.load_model(bytearray(json.dumps(document), "utf-8"))
+
+    with pytest.raises(ExportRefused, match=r"Install 'xgboost<3.1'.*\"boosted_rounds\": 1 beside"):
+        read_ensemble(old)
+
+    weights["boosted_rounds"] = 1
+    mended = xgb.Booster()
+    mended.load_model(bytearray(json.dumps(document), "utf-8"))
+    expected, found = read_ensemble(booster), read_ensemble(mended)
+    assert isinstance(expected.model, Linear)
+    assert isinstance(found.model, Linear)
+    assert found.base.tobytes() == expected.base.tobytes()
+    assert found.model.weights.tobytes() == expected.model.weights.tobytes()
