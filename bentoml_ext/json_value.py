@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -21,6 +22,9 @@ SIGNS: Final = {
     b"<": "XML or HTML",
 }
 """What a body that is no JSON surely is, by its first bytes."""
+
+FORM: Final = re.compile(rb"[\w.%+\[\]-]+=[\w.%+*-]*(&|$)")
+"""How a form begins, as browsers, `curl -d age=26` and `requests.post(data={...})` send it."""
 
 LINES: Final = "an array of many goes to /classify_batch, and one a line is NDJSON"
 
@@ -111,4 +115,6 @@ def _said(error: json.JSONDecodeError, text: bytes) -> str:
 
 def _sign(text: bytes) -> str:
     start = text[:16].lstrip()
+    if FORM.match(text):
+        return "the fields of a form (send an object of JSON: `json=` of Python's clients)"
     return next((what for sign, what in SIGNS.items() if start.startswith(sign)), "")

@@ -220,6 +220,8 @@ def test_a_body_that_is_no_json_is_called_what_it_is(server: Server) -> None:
         gzip.compress(ONE): "got gzip (send it with `Content-Encoding: gzip`)",
         b"PAR1....": "got Parquet",
         b"--x\r\n": "got a multipart form",
+        b"age=26": "got the fields of a form",
+        b"seniority=3&home=owner&income=0.0": "got the fields of a form",
         b"<a/>": "got XML or HTML",
         LINES: "one a line is NDJSON",
     }
