@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 
 from bentoml_ext import environment
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Manifest, Origin
+from bentoml_ext.bundle import ENCODER, POLICY, Manifest, Origin
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.features import check_features
 from bentoml_ext.handed_over import booster_of, check_types, with_marker
@@ -86,13 +86,14 @@ def save_model(
         BentoMLException: the version exists.
     """
     from bentoml_ext import export
+    from bentoml_ext.export.forms import written
 
     check_types(encoder, policy, rounds, check)
     tag, policy = tag_of(name), policy or Policy()
     booster = booster_of(model, rounds)
     encoder = with_marker(encoder, model)
     check_features(booster, encoder.features, "the encoder")
-    files = _files(booster, encoder, policy)
+    files = written(booster) | {ENCODER: encoder.to_json(), POLICY: policy.to_json()}
     proven = export.prove(
         booster,
         files,
@@ -154,21 +155,6 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
     from bentoml_ext.serving.service import service_for
 
     return service_for(model_name, **config)
-
-
-def _files(booster: xgboost.Booster, encoder: Encoder, policy: Policy) -> dict[str, bytes]:
-    """What a bundle holds besides its proof and its manifest."""
-    from bentoml_ext import export
-
-    # Margins alone: ONNX Runtime computes every output of a graph, asked for or not. The fast form,
-    # because the backend runs it on one thread.
-    graph = export.to_onnx(booster, thread_proof=False, with_prediction=False)
-    return {
-        BOOSTER: bytes(booster.save_raw("ubj")),
-        GRAPH: graph.SerializeToString(),
-        ENCODER: encoder.to_json(),
-        POLICY: policy.to_json(),
-    }
 
 
 def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None) -> Manifest:
