@@ -154,9 +154,6 @@ def _assumptions(
         found_out = request.check is not None and getattr(reading, part) is not None
         return "found by --check" if found_out else otherwise
 
-    names = "the booster's own names" if file.features else "as given, in this order"
-    if source.vectorizer:
-        names = "the DictVectorizer's names"
     used = file.best if reading.rounds == "best" and source.stopped_early else file.n_rounds
     rounds = f"{used} of {file.n_rounds}"
     marked = reading.missing is not None and not math.isnan(reading.missing)
@@ -166,7 +163,7 @@ def _assumptions(
     if file.estimator:
         unmarked = "assumed: no file keeps an estimator's missing= (--missing NUMBER, --check FILE)"
     found = [
-        Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request)),
+        _columns(source, request),
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
         Assumption("missing", marker, why("missing", unmarked)),
         Assumption("null", *_null(reading, encoder, why)),
@@ -181,6 +178,13 @@ def _assumptions(
             )
         )
     return found
+
+
+def _columns(source: Source, request: Request) -> Assumption:
+    names = "the booster's own names" if source.file.features else "as given, in this order"
+    if source.vectorizer:
+        names = "the DictVectorizer's names"
+    return Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request))
 
 
 def _null(reading: Reading, encoder: Encoder, why: Callable[[str, str], str]) -> tuple[str, str]:
