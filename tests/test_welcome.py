@@ -30,7 +30,10 @@ def test_the_curl_that_a_server_prints_is_answered(
     assert (
         f"{onnx_server.url}/   The model and its proof: {onnx_server.url}/model" in onnx_server.log
     )
-    assert "It listens at 127.0.0.1 alone" in onnx_server.log
+    assert (
+        "It listens at 127.0.0.1 alone; `--host 0.0.0.0`, or BENTOML_HOST=0.0.0.0 before "
+        "`make serve`, lets other machines ask."
+    ) in onnx_server.log
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", None])  # noqa: S104

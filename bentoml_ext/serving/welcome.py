@@ -43,7 +43,11 @@ def _lines(host: str, port: int, example: Application | None, prefix: str) -> It
             "is. `--host 127.0.0.1` keeps the server to this machine."
         )
     else:
-        yield f"It listens at {host} alone; `--host 0.0.0.0` lets other machines ask."
+        # Who typed `make serve` has no command line of the server's.
+        yield (
+            f"It listens at {host} alone; `--host 0.0.0.0`, or BENTOML_HOST=0.0.0.0 before "
+            "`make serve`, lets other machines ask."
+        )
     if example is not None:
         body = json.dumps(example, ensure_ascii=True).replace("'", r"\u0027")
         yield f"As soon as it is ready, in another terminal:\n{_ask(url, body)}"
