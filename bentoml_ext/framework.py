@@ -13,7 +13,7 @@ from bentoml_ext import environment
 from bentoml_ext.bundle import ENCODER, POLICY, Manifest, Origin
 from bentoml_ext.encoder import Application, Encoder
 from bentoml_ext.features import check_features
-from bentoml_ext.handed_over import booster_of, check_types, with_marker
+from bentoml_ext.handed_over import booster_of, check_texts, check_types, with_marker
 from bentoml_ext.models import MODULE, get, load_bundle, store
 from bentoml_ext.opening import open_scorer
 from bentoml_ext.policy import Policy
@@ -93,6 +93,7 @@ def save_model(
     booster = booster_of(model, rounds)
     encoder = with_marker(encoder, model)
     check_features(booster, encoder.features, "the encoder")
+    check_texts(booster, encoder)
     files = written(booster) | {ENCODER: encoder.to_json(), POLICY: policy.to_json()}
     proven = export.prove(
         booster,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.policy import Policy
 from bentoml_ext.reading import Rounds
 from bentoml_ext.rounds import best_rounds, counting
+from bentoml_ext.steps import OneHot
 
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["booster_of", "check_types", "with_marker"]
+__all__ = ["booster_of", "check_texts", "check_types", "with_marker"]
+
+BESIDE_ZERO: Final = 1e-4
+"""XGBoost's first threshold beyond a column of zeros is at most 1e-5 away."""
 
 
 def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> None:
@@ -45,6 +49,33 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         )
     if isinstance(check, str | Path) and not Path(check).is_file():
         raise ConfigError(f"Expected a file, got none - at check: {check}.")
+
+
+def check_texts(booster: xgboost.Booster, encoder: Encoder) -> None:
+    """Refuse a field that training saw both texts and numbers in.
+
+    The column under the field's own name then holds the numbers, and not null alone. XGBoost splits
+    a column of 0 and missing values beside 0; any other threshold is of numbers.
+
+    Raises:
+        FeatureMismatch: names the field, the column and the threshold.
+    """
+    from bentoml_ext.export.ensemble import Trees
+    from bentoml_ext.export.reading import read_ensemble
+
+    texts = [step for step in encoder.steps if isinstance(step, OneHot)]
+    gaps = {step.gap: step.field for step in texts if step.gap is not None}
+    trees = read_ensemble(booster).model if gaps else None
+    if not isinstance(trees, Trees):
+        return
+    of_numbers = ~trees.is_leaf & (np.abs(trees.threshold) > BESIDE_ZERO)
+    for column in sorted(gaps.keys() & set(trees.feature[of_numbers].tolist())):
+        threshold = trees.threshold[of_numbers & (trees.feature == column)][0]
+        raise FeatureMismatch(
+            f"Expected texts and null in the field '{gaps[column]}', got numbers, too: the model "
+            f"splits them at {threshold:g} - at column {column}, '{encoder.features[column]}'. "
+            "Train with all of them as texts, or with the numbers in a field of their own."
+        )
 
 
 def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:

@@ -156,16 +156,11 @@ def _assumptions(
 
     used = file.best if reading.rounds == "best" and source.stopped_early else file.n_rounds
     rounds = f"{used} of {file.n_rounds}"
-    marked = reading.missing is not None and not math.isnan(reading.missing)
-    marker = f"NaN and {reading.missing:g}" if marked else "NaN alone"
     estimator = "an estimator predicts by its best round"
-    unmarked = "assumed (--missing NUMBER)"
-    if file.estimator:
-        unmarked = "assumed: no file keeps an estimator's missing= (--missing NUMBER, --check FILE)"
     found = [
         _columns(source, request),
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
-        Assumption("missing", marker, why("missing", unmarked)),
+        Assumption("missing", *_marker(reading, source, why)),
         Assumption("null", *_null(reading, encoder, why)),
     ]
     if "absent" in source.choices and reading.absent:
@@ -185,6 +180,15 @@ def _columns(source: Source, request: Request) -> Assumption:
     if source.vectorizer:
         names = "the DictVectorizer's names"
     return Assumption("columns", f"{len(source.features)}, {names}", _whose_order(source, request))
+
+
+def _marker(reading: Reading, source: Source, why: Callable[[str, str], str]) -> tuple[str, str]:
+    """What means missing, and whose word that is."""
+    assumed = "assumed (--missing NUMBER)"
+    if source.file.estimator:
+        assumed = "assumed: no file keeps an estimator's missing= (--missing NUMBER, --check FILE)"
+    marked = reading.missing is not None and not math.isnan(reading.missing)
+    return f"NaN and {reading.missing:g}" if marked else "NaN alone", why("missing", assumed)
 
 
 def _null(reading: Reading, encoder: Encoder, why: Callable[[str, str], str]) -> tuple[str, str]:

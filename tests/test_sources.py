@@ -178,6 +178,36 @@ def test_an_estimators_marker_for_missing_is_honoured(marker: float) -> None:
         assert_answers(scorer, marked, model.predict_proba(rows)[:, 1])
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("method", ["hist", "exact"])
+@pytest.mark.parametrize("third", [3.0, None], ids=["number", "null"])
+def test_numbers_among_the_texts_of_a_field_are_refused(
+    sparse: bool, method: str, third: float | None
+) -> None:
+    # "1" and 1 are two columns of a DictVectorizer, and null fills that of the numbers.
+    told = [{"job": ("1", third, "1", 1.0 if third else "2")[i % 4], "age": i} for i in range(400)]
+    vectorizer = DictVectorizer(sparse=sparse)
+    rows = vectorizer.fit_transform(told)
+    label = [i % 4 in (1, 2) for i in range(400)]
+    how = {"objective": "binary:logistic", "tree_method": method}
+    model = xgboost.train(how, xgboost.DMatrix(rows, label=label), 5)
+    tag = kept("sources_mixed", model, vectorizer)
+    encoder = bentoml_ext.Encoder(vectorizer.feature_names_, null="missing")
+
+    if third is None:
+        asked = [{"job": "1", "age": 3}, {"job": None, "age": 3}]
+        fill = "missing" if sparse else "zero"
+        scorer = imported(tag, "sources_mixed_in", absent=fill)
+        expected = model.predict(xgboost.DMatrix(vectorizer.transform(asked)))
+        assert_answers(scorer, asked, expected)
+        return
+    message = r"field 'job', got numbers, too: .* - at column \d, 'job'\. Train with"
+    with pytest.raises(FeatureMismatch, match=message):
+        imported(tag, "sources_mixed_in", absent="missing" if sparse else "zero")
+    with pytest.raises(FeatureMismatch, match=message):
+        bentoml_ext.save_model("sources_mixed_saved", model, encoder=encoder)
+
+
 def test_a_separator_that_names_have_in_them_is_not_guessed(tmp_path: Path) -> None:
     made = [{"annual_income": one["income"], "home": one["home"]} for one in MADE]
     vectorizer = DictVectorizer(sparse=False, separator="_")
