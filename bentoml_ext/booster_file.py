@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from bentoml_ext import files
 from bentoml_ext.errors import ExportRefused, ImportRefused
 from bentoml_ext.rounds import best_rounds
 from bentoml_ext.steps import Codes
@@ -61,6 +62,19 @@ OLD_BINARY: Final = re.compile(
 """In the first octets of XGBoost's old binary format, which begins with the base score."""
 HEAD: Final = 400
 
+_ODD_VALUES: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+
+_MOST_CODES: Final = 1_000_000
+"""Categories of a column whose texts the file does not tell, as many as its largest code."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoosterFile:
@@ -109,14 +123,29 @@ class BoosterFile:
         Raises:
             ImportRefused: anything else; the message says what it is and the way out.
         """
+        document = _document(data, place)
+        try:
+            return cls._read(data, document, place)
+        except ExportRefused as error:
+            raise ImportRefused(f"{error} File: {place}.") from error
+        except ImportRefused:
+            raise
+        # XGBoost and Python name a hostile value in a dozen ways; XGBoost's error is a ValueError.
+        except _ODD_VALUES as error:
+            told = (str(error).strip().splitlines() or [""])[0]
+            raise ImportRefused(
+                f"Expected a booster, got {type(error).__name__}: {told:.200} - at {place}. {SAVE}"
+            ) from error
+
+    @classmethod
+    def _read(cls, data: bytes, document: dict[str, Any], place: str) -> BoosterFile:
+        from bentoml_ext.export.base import base_margins
         from bentoml_ext.export.document import model_of, version_of, version_text
         from bentoml_ext.export.loading import load_booster
 
-        document = _document(data, place)
-        try:
-            booster = load_booster(data)
-        except ExportRefused as error:
-            raise ImportRefused(f"{error} File: {place}.") from error
+        booster = load_booster(data)
+        # XGBoost looks at base_score when it first predicts.
+        base_margins(booster, document)
         attributes = booster.attributes()
         features = tuple(booster.feature_names or ())
         model = model_of(document["learner"]["gradient_booster"])
@@ -133,7 +162,7 @@ class BoosterFile:
             missing=_marker(attributes.get("scikit_learn") or "{}"),
             features=features,
             kinds=tuple(booster.feature_types or ()),
-            categories=_categories(encodings, booster, features),
+            categories=_categories(encodings, booster, features, place),
             garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
             objective=str(document["learner"]["objective"]["name"]),
             version=version_text(document),
@@ -161,7 +190,7 @@ def read_booster(path: Path) -> xgboost.Booster:
     Raises:
         ImportRefused: not a booster.
     """
-    return BoosterFile.read(path.read_bytes(), str(path)).booster
+    return BoosterFile.read(files.read(path), str(path)).booster
 
 
 def _document(data: bytes, place: str) -> dict[str, Any]:
@@ -183,7 +212,7 @@ def _document(data: bytes, place: str) -> dict[str, Any]:
             model_of(document["learner"]["gradient_booster"])
         except KeyError as error:
             raise ValueError("a configuration without trees") from error
-    except (ExportRefused, ValueError, TypeError, KeyError, AttributeError) as error:
+    except _ODD_VALUES as error:
         reason = str(error).partition(" - at")[0].rpartition("got ")[2]
         what = reason if _is_json(data) else "neither JSON nor UBJSON"
         raise ImportRefused(f"Expected a booster, got {what} - at {place}. {SAVE}") from error
@@ -205,7 +234,7 @@ def _marker(told: str) -> float | None:
     """The marker for missing in an estimator's attributes; up to 1.7 they hold its parameters."""
     try:
         missing = json.loads(told).get("missing")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     return float(missing) if isinstance(missing, int | float) and not math.isnan(missing) else None
 
@@ -216,7 +245,10 @@ def _is_foreign(entry: Mapping[str, Any]) -> bool:
 
 
 def _categories(
-    stored: Sequence[Mapping[str, Any]], booster: xgboost.Booster, features: tuple[str, ...]
+    stored: Sequence[Mapping[str, Any]],
+    booster: xgboost.Booster,
+    features: tuple[str, ...],
+    place: str,
 ) -> dict[int, Codes]:
     """XGBoost's own categories: their texts since 3.1, else the codes that its trees ask for."""
     kinds = booster.feature_types or []
@@ -227,6 +259,11 @@ def _categories(
     untold = [column for column in codes if not any(told[column])]
     # The trees are read for columns alone that the file does not tell of.
     largest = _codes_in_trees(booster, untold) if untold else {}
+    if largest and (most := max(largest.values())) >= _MOST_CODES:
+        raise ImportRefused(
+            f"Expected codes of categories below {_MOST_CODES:,}, got {most} - at the trees of "
+            f"{place}."
+        )
     found = {}
     for column, (texts, numbers) in told.items():
         name = features[column] if features else f"f{column}"

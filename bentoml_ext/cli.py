@@ -43,6 +43,11 @@ class _Group(click.Group):
             # Whoever read has enough. Else Python would complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
+        except MemoryError as error:
+            told = (
+                "Expected more memory, got none - at this process. Free some, or raise its limit."
+            )
+            raise click.ClickException(told) from error
         except OSError as error:
             place = f": {error.filename}" if error.filename else ""
             raise click.ClickException(f"{error.strerror or error}{place}") from error

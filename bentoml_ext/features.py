@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bentoml_ext import files
 from bentoml_ext.errors import FeatureMismatch
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def read_features(path: Path) -> list[str]:
     """
     try:
         # Editors of some systems begin a file with a mark.
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read(path, files.MOST_TEXT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FeatureMismatch(f"Expected feature names, got {error} - at {path}.") from error
     if text.lstrip().startswith("["):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bentoml_ext import files
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.field import Field
 from bentoml_ext.ruling import Rule
@@ -27,8 +28,8 @@ def read_fields(path: Path) -> tuple[Rule, ...]:
             number, or a field twice.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = msgspec.json.decode(files.read(path, files.MOST_TEXT_BYTES))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"Expected rules of fields as JSON, got {error} - at {path}.") from error
     if isinstance(found, Mapping) and isinstance(found.get("fields"), list):
         found = found["fields"]

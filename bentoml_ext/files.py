@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are read whole up to a limit, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,42 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-__all__ = ["replacing", "write"]
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "read", "replacing", "write"]
+
+MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""Of a model: no ONNX file and no booster that is known comes near."""
+
+MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
+"""Of what people write by hand, and of a pipe or a device, whose length nobody knows."""
+
+CHUNK: Final = 1024 * 1024
+
+
+def read(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file, if memory may hold them.
+
+    Args:
+        path: a file, or a pipe.
+        most: bytes of a file; a pipe or a device may have no more than `MOST_TEXT_BYTES`.
+
+    Raises:
+        OSError: no such file, or none that can be read.
+        ConfigError: more bytes.
+    """
+    most = most if path.is_file() else min(most, MOST_TEXT_BYTES)
+    data = bytearray()
+    with path.open("rb") as file:
+        # The size of a file is known before memory is taken; a device has size 0 and no end.
+        size = os.fstat(file.fileno()).st_size
+        while size <= most and len(data) <= most and (piece := file.read(CHUNK)):
+            data += piece
+    if size > most or len(data) > most:
+        raise ConfigError(f"Expected at most {most:,} bytes, got more - at {path}.")
+    return bytes(data)
 
 
 def write(path: Path, data: bytes) -> None:

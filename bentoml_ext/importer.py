@@ -8,6 +8,7 @@ is told as an assumption.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,7 +126,7 @@ def _cut_off(source: Source) -> float:
     (name, value), *others = source.cut_offs.items()
     is_chance = isinstance(value, int | float | np.integer | np.floating) and 0 < value < 1
     if others or not is_chance:
-        got = f"{value!r:.60} at '{name}'" if not others else f"{sorted(source.cut_offs)}"
+        got = f"{reprlib.repr(value)} at '{name}'" if not others else f"{sorted(source.cut_offs)}"
         raise ImportRefused(
             f"Expected one threshold between 0 and 1, got {got} - at the custom objects of "
             f"{source.name}. Say which answers there are: --policy FILE."

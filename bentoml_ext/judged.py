@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
+from bentoml_ext import files
 from bentoml_ext.booster_file import BoosterFile, read_booster
 from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
@@ -83,7 +84,7 @@ def by_booster(
     from bentoml_ext.export.loading import decode
 
     start = time.perf_counter()
-    read = BoosterFile.read(file.read_bytes(), str(file))
+    read = BoosterFile.read(files.read(file), str(file))
     booster = _counting(read.booster, rounds, file)
     if read.estimator:
         booster = as_its_estimator(booster, read.kind)
@@ -91,9 +92,9 @@ def by_booster(
     parts, facts = _parts(graph, booster, how, missing)
     if read.estimator and missing is None:
         facts["oracle"] += ", NaN alone missing (--missing NUMBER)"
-    files = {path.name: path.read_bytes() for path in (graph, file)}
-    made = version_text(decode(files[file.name]))
-    proof = Proof.of(start, files, parts=parts, seed=how.get("seed", 0), made_with=made, **facts)
+    judged = {path.name: files.read(path) for path in (graph, file)}
+    made = version_text(decode(judged[file.name]))
+    proof = Proof.of(start, judged, parts=parts, seed=how.get("seed", 0), made_with=made, **facts)
     return proof, booster.feature_names or ()
 
 
@@ -117,9 +118,9 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
     else:
         parts, facts = _parts(graph, booster, how)
         facts["oracle"] += f" of {stored.tag}"
-    files = {graph.name: graph.read_bytes(), BOOSTER: bundle.file(BOOSTER)}
+    judged = {graph.name: files.read(graph), BOOSTER: bundle.file(BOOSTER)}
     facts |= {"tag": str(stored.tag), "made_with": made_with(bundle.manifest)}
-    proof = Proof.of(start, files, parts=parts, seed=seed, **facts)
+    proof = Proof.of(start, judged, parts=parts, seed=seed, **facts)
     return proof, bundle.manifest.features
 
 
@@ -140,7 +141,7 @@ def by_pipeline(
     pipeline = read_pipeline(file, allow_pickle=allow_pickle)
     seed = how.get("seed", 0)
     parts = judge_by_pipeline(
-        graph.read_bytes(),
+        files.read(graph),
         pipeline,
         None if data is None else _frame(data),
         random_rows=how.get("random_rows", RANDOM_ROWS),
@@ -149,7 +150,7 @@ def by_pipeline(
     paths = [graph, file, *([data] if data else [])]
     proof = Proof.of(
         start,
-        {path.name: path.read_bytes() for path in paths},
+        {path.name: files.read(path) for path in paths},
         objective=type(pipeline).__name__,
         oracle=f"the pipeline in {file.name}",
         parts=parts,
@@ -184,10 +185,9 @@ def _parts(
     from bentoml_ext.export.file_proof import parts_on_threads
     from bentoml_ext.export.judging import judge
 
-    found = judge(
-        graph.read_bytes(), booster, **({"random_rows": RANDOM_ROWS} | how), missing=missing
-    )
     model = _loaded(graph)
+    rows = {"random_rows": RANDOM_ROWS} | how
+    found = judge(files.read(graph), booster, **rows, missing=missing)
     told = {one.key: one.value for one in model.metadata_props}
     parts = list(found.parts)
     outputs = {one.name for one in model.graph.output}
@@ -200,11 +200,25 @@ def _loaded(graph: Path) -> onnx.ModelProto:
     """The file's model; an empty one of a file that is no ONNX file."""
     import onnx
 
+    from bentoml_ext.export.foreign import MOST_NODES, node_count, outside_of
+
+    data = files.read(graph)
     try:
-        return onnx.load_from_string(graph.read_bytes())
+        model = onnx.load_from_string(data)
     except Exception:
         # ONNX Runtime says what is wrong with it.
         return onnx.ModelProto()
+    if place := outside_of(model):
+        raise ConfigError(
+            f"Expected an ONNX file with all its data, got data in '{place:.100}' - at {graph}. "
+            "Nothing of it was read. Write it as one file: `onnx.save(onnx.load(FILE), NEW)`."
+        )
+    if (count := node_count(model)) > MOST_NODES:
+        raise ConfigError(
+            f"Expected at most {MOST_NODES:,} nodes, got {count:,.0f} - at {graph}, its "
+            "functions written out. Nothing of it was run."
+        )
+    return model
 
 
 def _counting(booster: xgboost.Booster, rounds: str | None, place: Path) -> xgboost.Booster:

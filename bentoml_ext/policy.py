@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from bentoml_ext import files
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.probability import first_margin_above
 
@@ -139,7 +140,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ConfigError: no such file, or no policy. The message names file and fault.
         """
         try:
-            plain = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
+            text = files.read(path, files.MOST_TEXT_BYTES).decode("utf-8-sig")
+            plain = json.loads(text, object_pairs_hook=_once)
             return msgspec.convert(_long(plain), cls)
         except OSError as error:
             raise ConfigError(

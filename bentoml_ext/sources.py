@@ -11,7 +11,7 @@ from typing import Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import tags
+from bentoml_ext import files, tags
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.encoder import Filler
 from bentoml_ext.errors import ImportRefused
@@ -91,7 +91,7 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
     model_class = getattr(stored.info.options, "model_class", None) or "Booster"
     file = replace(file, estimator=file.estimator or model_class != "Booster")
     if (folder / CUSTOM_OBJECTS).is_file():
-        objects = read_custom_objects((folder / CUSTOM_OBJECTS).read_bytes())
+        objects = read_custom_objects(files.read(folder / CUSTOM_OBJECTS))
         return _of_vectorizer(str(stored.tag), file, objects, sha256, rules)
     if not file.features:
         raise ImportRefused(
@@ -150,7 +150,7 @@ def from_file(
 
 
 def _read(path: Path) -> tuple[BoosterFile, str]:
-    data = path.read_bytes()
+    data = files.read(path)
     return BoosterFile.read(data, str(path)), hashlib.sha256(data).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import internals
+from bentoml_ext import descriptions, internals
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.names import some_of
 
@@ -36,7 +36,8 @@ def find(tag: bentoml.Tag | str) -> bentoml.Model:
     """
     asked = tag_of(tag.lower() if isinstance(tag, str) else tag)
     try:
-        return bentoml.models.get(asked)
+        with descriptions.reading(f"{tag}'s model.yaml in {internals.model_store_path()}"):
+            return bentoml.models.get(asked)
     except NotFound as error:
         there = versions(asked.name)
         found = f"only the versions {some_of(there)}" if there else "none of that name"
@@ -49,6 +50,7 @@ def find(tag: bentoml.Tag | str) -> bentoml.Model:
 def versions(name: str) -> list[str]:
     """The stored versions of a model, sorted."""
     try:
-        return sorted(str(model.tag.version) for model in bentoml.models.list(name))
+        with descriptions.reading(f"a version of {name} in {internals.model_store_path()}"):
+            return sorted(str(model.tag.version) for model in bentoml.models.list(name))
     except NotFound:
         return []

@@ -15,7 +15,7 @@ import bentoml
 import msgspec
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import internals
+from bentoml_ext import descriptions, internals
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.models import MODULE, get
 
@@ -53,7 +53,8 @@ def stored_model(word: str) -> bentoml.Model:
         return get(word)
     except NotFound:
         try:
-            bento = bentoml.bentos.get(word)
+            with descriptions.reading(f"{word}'s {BENTO}"):
+                bento = bentoml.bentos.get(word)
         except NotFound:
             bento = None
         if bento is None:
@@ -80,10 +81,12 @@ def _only(folder: Path) -> bentoml.Model:
     """The model of a bento that has one; a Runner's bento names one of the machine's store."""
     if (store := _store(folder)) is not None:
         internals.use_model_store(store)
-        found = [str(model.tag) for model in bentoml.models.list()]
+        with descriptions.reading(str(folder)):
+            found = [str(model.tag) for model in bentoml.models.list()]
     else:
-        named = msgspec.yaml.decode((folder / BENTO).read_bytes()).get("models") or []
-        found = [one["tag"] for one in named if one.get("module") == MODULE]
+        with descriptions.reading(str(folder / BENTO)):
+            named = msgspec.yaml.decode((folder / BENTO).read_bytes()).get("models") or []
+            found = [one["tag"] for one in named if one.get("module") == MODULE]
     if not found:
         raise ConfigError(f"Expected a bento that carries a model, got none - at {folder}.")
     if len(found) != 1:

@@ -16,11 +16,12 @@ from tests.commands import ROOT, python_code
 
 # From the bottom up. A module imports from layers below its own, and from its own package.
 LAYERS = (
+    ("errors",),
     (
         "arrays",
+        "descriptions",
         "distributions",
         "entering",
-        "errors",
         "files",
         "internals",
         "observation",
@@ -56,7 +57,8 @@ LAYERS = (
     ("selftest", "targets"),
     ("opening",),
     ("export",),
-    ("acceptance", "booster_file", "bulk"),
+    ("booster_file", "bulk"),
+    ("acceptance",),
     ("acceptance_of_files", "handed_over", "serving", "source"),
     ("sources",),
     ("framework",),

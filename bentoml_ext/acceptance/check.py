@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bentoml_ext import files
 from bentoml_ext.acceptance.column import INDEX
 from bentoml_ext.acceptance.given import Columns, Given, Objects
 from bentoml_ext.acceptance.opening import opened
@@ -64,7 +65,7 @@ class Check:
             raise UnreadableInput(
                 f"Expected a file of applications with predictions, got a folder - at {path}."
             )
-        data = path.read_bytes()
+        data = files.read(path)
         sha256 = hashlib.sha256(data).hexdigest()
         return cls(path.name, sha256, opened(data, path), prediction)
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext.acceptance.given import Columns, Given, Objects
-from bentoml_ext.errors import InvalidApplication, UnreadableInput
+from bentoml_ext.bulk import messages
+from bentoml_ext.errors import InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.json_value import json_value
 
 __all__ = ["opened"]
@@ -35,6 +37,9 @@ OTHERS: Final = {
 
 TO_MEND: Final = "Write it as Parquet, CSV, NDJSON or Arrow: `df.to_parquet('check.parquet')`."
 SEPARATORS: Final = ",;\t|"
+CHUNK: Final = 1024 * 1024
+WORD_BYTES: Final = 8
+"""Of a value in memory, more or less."""
 
 
 def opened(data: bytes, path: Path) -> Given:
@@ -49,13 +54,15 @@ def opened(data: bytes, path: Path) -> Given:
     """
     try:
         if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
+            data = _unpacked(data)
         given = _reader(data, path)(data)
     except (
         pa.ArrowException,
         csv.Error,
         OSError,
         EOFError,
+        MemoryError,
+        struct.error,
         UnicodeDecodeError,
         zlib.error,
     ) as error:
@@ -89,15 +96,36 @@ def _reader(data: bytes, path: Path) -> Callable[[bytes], Given]:
     return _csv
 
 
+def _unpacked(data: bytes) -> bytes:
+    found = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while piece := file.read(CHUNK):
+            found += piece
+            _check_size(len(found))
+    return bytes(found)
+
+
+def _check_size(size: int) -> None:
+    if size > (most := messages.MAX_UNPACKED_BYTES):
+        raise TooLarge(
+            f"Expected at most {most} bytes when unpacked, got more - at the check. Give fewer "
+            "rows: some thousands say as much."
+        )
+
+
 def _parquet(data: bytes) -> Given:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    # As the file says; an octet of it may be a thousand rows.
+    _check_size(file.metadata.num_rows * file.metadata.num_columns * WORD_BYTES)
     return _columns(file.read(use_threads=False))
 
 
 def _arrow(data: bytes) -> Given:
-    is_file = data.startswith(b"ARROW1")
-    opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
-    return _columns(opened(pa.BufferReader(data)).read_all())
+    if data.startswith(messages.MAGIC):
+        messages.FileMessages(io.BytesIO(data)).check_all()
+        return _columns(pa.ipc.open_file(pa.BufferReader(data)).read_all())
+    stream = messages.Messages(pa.BufferReader(data), messages.MAX_UNPACKED_BYTES)
+    return _columns(pa.ipc.open_stream(stream).read_all())
 
 
 def _columns(table: pa.Table) -> Given:
@@ -171,7 +199,7 @@ _NOT_LINES: Final = (
 def _is_one_object(data: bytes) -> bool:
     try:
         return isinstance(msgspec.json.decode(data), dict)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
@@ -179,7 +207,7 @@ def _columns_of(line: bytes) -> str:
     """The keys of an object whose values are columns, as pandas writes without `orient`."""
     try:
         value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if all(isinstance(inner, dict | list) and len(inner) > 2 for inner in value.values()):
         return ", ".join(list(value)[:6])
@@ -190,7 +218,7 @@ def _array(data: bytes) -> Given:
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         return Objects([bytes(one) for one in msgspec.json.decode(data, type=list[msgspec.Raw])])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Python writes NaN, which is no JSON.
         return Objects([json.dumps(one).encode() for one in _entries(data)])
 

@@ -35,9 +35,6 @@ MAX_VIEW_BYTES = 64 * 1024 * 1024
 MAX_SCALE = {32: 9, 64: 18, 128: 38, 256: 76}
 """Of a decimal of so many bits."""
 
-MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
-"""Of one record batch of the operator's own file: 40 million applications."""
-
 
 def arrow_batches(
     file: Readable,
@@ -65,7 +62,7 @@ def arrow_batches(
     """
     import pyarrow as pa
 
-    from bentoml_ext.bulk.messages import Messages
+    from bentoml_ext.bulk.messages import MAX_UNPACKED_BYTES, Messages
 
     with _worded():
         # One thread: the others are for other requests.

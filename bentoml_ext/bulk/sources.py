@@ -24,6 +24,7 @@ from bentoml_ext.bulk.csv_source import open_csv
 from bentoml_ext.bulk.fitting import check_types
 from bentoml_ext.bulk.keys import Key, key_columns, with_keys
 from bentoml_ext.bulk.line_blocks import BLOCK_LINES, line_blocks
+from bentoml_ext.bulk.messages import FileMessages
 from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
 from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.bulk.unpacked import unpacked
@@ -191,10 +192,14 @@ def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
 
 
 def _arrow_file(file: IO[bytes], wanted: Container[str], rows: int) -> Iterator[pa.RecordBatch]:
+    messages = FileMessages(file)
+    messages.check_dictionaries()
+    file.seek(0)
     reader = pa.ipc.open_file(file)
     places = [i for i, name in enumerate(reader.schema.names) if name in wanted]
     yield all_columns(reader.schema, places)
     for i in range(reader.num_record_batches):
+        messages.check_batch(i)
         yield from sound_slices(reader.get_batch(i).select(places), rows)
 
 

@@ -22,7 +22,7 @@ from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.running import session
+from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
@@ -134,7 +134,7 @@ def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
             # Few of the small batches: what they change shows in the first rows.
             for start in range(0, min(len(tried), 40 * size), size):
                 some = slice(start, start + size)
-                got = running.run(list(counts), feed(asked.encoder, tried[some]))
+                got = run(running, list(counts), feed(asked.encoder, tried[some]))
                 for (name, count), found in zip(counts.items(), got, strict=True):
                     count.compare(asked.expected[name][some], found[:, 0], start)
         yield from (count.part(len(tried)) for count in counts.values())

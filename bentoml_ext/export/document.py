@@ -130,6 +130,7 @@ def check_keys(document: Any) -> None:
     param = check.part(learner, "learner_model_param", "learner")
     check.keys(param, _LEARNER_PARAM, "learner_model_param")
     check.values(learner.get("feature_types", ()), _TYPES, "feature_types")
+    check.texts(learner.get("feature_names", ()), "feature_names")
     _check_objective(check, check.part(learner, "objective", "learner"))
     gradient = check.part(learner, "gradient_booster", "learner")
     name = str(gradient.get("name"))
@@ -192,9 +193,15 @@ class _Check:
         return part
 
     def values(self, found: Iterable[Any], known: set[str], where: str) -> None:
+        if not isinstance(found, list | tuple):
+            raise self.refused("a list", type(found).__name__, where)
         for value in found:
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise self.refused(f"one of {', '.join(sorted(known))}", f"'{value}'", where)
+
+    def texts(self, found: Any, where: str) -> None:
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            raise self.refused("a list of texts", type(found).__name__, where)
 
     def refused(self, expected: str, got: str, where: str) -> ExportRefused:
         newest = ".".join(map(str, NEWEST))

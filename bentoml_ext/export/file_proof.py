@@ -17,7 +17,7 @@ from bentoml_ext.evidence import Part
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, on_one_thread
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.running import session
+from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
 
 __all__ = ["FileProof", "parts_on_threads", "prove_file"]
@@ -91,7 +91,7 @@ def _compared(model: onnx.ModelProto, rows: Rows, expected: Rows, threads: int) 
         # Few of the small batches: what they change shows in the first rows.
         for start in range(0, min(len(rows), 40 * size), size):
             some = slice(start, start + size)
-            (margins,) = running.run(["margin"], {name: rows[some]})
+            (margins,) = run(running, ["margin"], {name: rows[some]})
             tally.compare("margin", expected[some], margins, rows[some])
             tally.seen(len(rows[some]))
     return tally.part()

@@ -22,7 +22,7 @@ from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.running import session
+from bentoml_ext.export.running import run, session
 from bentoml_ext.export.sigmoid import compare_own, own_tally
 from bentoml_ext.policy import Policy
 
@@ -57,8 +57,9 @@ class _File:
             # The order of a sum depends on threads; with one a file is at its best.
             self._session = session(data, threads=1)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BackendError(f"Expected an ONNX file, got {reason} - at ONNX Runtime.") from error
+            raise BackendError(
+                f"Expected an ONNX file, got {_first_line(error)} - at ONNX Runtime."
+            ) from error
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _INPUTS or len(inputs[0].shape) != 2:
             told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
@@ -74,14 +75,19 @@ class _File:
     def run(self, rows: Rows) -> dict[str, Floats]:
         """Every output that is made of floats, (n, k); of maps, their values by rising key."""
         try:
-            found = self._session.run(None, {self._input: rows.astype(self._dtype)})
+            found = run(self._session, None, {self._input: rows.astype(self._dtype)})
         except Exception as error:
             raise BackendError(
-                f"Expected rows for this file, got {rows.shape} - at ONNX Runtime."
+                f"Expected answers to rows {rows.shape}, got {_first_line(error)} - at ONNX "
+                "Runtime."
             ) from error
         names = [output.name for output in self._session.get_outputs()]
         columns = {name: _columns(value) for name, value in zip(names, found, strict=True)}
         return {name: value for name, value in columns.items() if value is not None}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 
 def _columns(value: Any) -> Floats | None:

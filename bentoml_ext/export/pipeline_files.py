@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
 
+from bentoml_ext import files
 from bentoml_ext.errors import ConfigError, ImportRefused
 
 __all__ = ["read_pipeline"]
+
+SCHEMA: Final = "schema.json"
 
 TRUSTED: Final = (
     "builtins.bytearray",
@@ -35,7 +39,9 @@ def read_pipeline(path: Path, *, allow_pickle: bool = False) -> Any:
         ImportRefused: a skops file with unknown types, a file that cannot be read, or something
             that does not predict.
     """
-    if path.read_bytes()[:4] == b"PK\x03\x04":
+    with path.open("rb") as file:
+        is_archive = file.read(4) == b"PK\x03\x04"
+    if is_archive:
         found = _of_skops(path)
     elif allow_pickle:
         found = _of_pickle(path)
@@ -53,6 +59,7 @@ def read_pipeline(path: Path, *, allow_pickle: bool = False) -> Any:
 def _of_skops(path: Path) -> Any:
     from skops import io
 
+    _check_size(path)
     try:
         unknown = sorted(set(io.get_untrusted_types(file=path)) - set(TRUSTED))
         if unknown:
@@ -65,6 +72,25 @@ def _of_skops(path: Path) -> Any:
         raise
     except Exception as error:
         raise ImportRefused(f"Expected a skops file, got {error!r} - at {path}.") from error
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that unpacks to more than memory may hold."""
+    try:
+        with ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ImportRefused(f"Expected a skops file, got {error!r} - at {path}.") from error
+    # What an entry says of its size is all that zipfile reads of it.
+    for what, size, most in (
+        (SCHEMA, sizes.get(SCHEMA, 0), files.MOST_TEXT_BYTES),
+        ("the archive", sum(sizes.values()), files.MOST_BYTES),
+    ):
+        if size > most:
+            raise ImportRefused(
+                f"Expected at most {most:,} bytes when unpacked, got {size:,} - at {what} in "
+                f"{path}."
+            )
 
 
 def _of_pickle(path: Path) -> Any:

@@ -17,7 +17,7 @@ from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.evidence import Difference, Part
 from bentoml_ext.export.pipeline_examples import values_of_columns
 from bentoml_ext.export.pipeline_rows import PipelineRows
-from bentoml_ext.export.running import session
+from bentoml_ext.export.running import run, session
 
 __all__ = ["judge_by_pipeline"]
 
@@ -125,7 +125,7 @@ class _File:
             by_name = len(self._inputs) > 1 and one.name in frame.columns
             feed[one.name] = (frame[[one.name]] if by_name else some).to_numpy(_TYPES[one.type])
         try:
-            found = self._session.run(None, feed)
+            found = run(self._session, None, feed)
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise BackendError(f"Expected rows for this file, got {reason} - at it.") from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import numpy as np
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.ensemble import Bools, Trees
+from bentoml_ext.export.ensemble import Bools, Ints, Trees
 
-__all__ = ["check_values", "check_ways"]
+__all__ = ["check_parents", "check_values", "check_ways"]
+
+_NO_PARENT: Final = (-1, (1 << 31) - 1)
+"""What XGBoost stores for a root."""
 
 
 def check_ways(trees: Trees) -> Bools:
@@ -42,6 +45,30 @@ def check_ways(trees: Trees) -> Bools:
         inside = level[inner[level]]
         level = np.concatenate([left[inside], right[inside]])
     return seen
+
+
+def check_parents(trees: Trees, parents: Ints, seen: Bools) -> None:
+    """Refuse a node that names another parent than the node that leads to it: XGBoost crashes.
+
+    Args:
+        trees: as they were stored, their ways checked.
+        parents: int64, (n_nodes,), as they were stored.
+        seen: bool, (n_nodes,), the nodes that a row can come to.
+
+    Raises:
+        ExportRefused: names tree and node.
+    """
+    offset = trees.first[:-1][trees.tree_of_node]
+    size = np.diff(trees.first)[trees.tree_of_node]
+    is_none = np.isin(parents, _NO_PARENT)
+    expected = np.full(len(parents), -1, np.int64)
+    inner = np.flatnonzero(seen & ~trees.is_leaf)
+    for child in (trees.left, trees.right):
+        expected[child[inner] + offset[inner]] = inner - offset[inner]
+    found = np.where(is_none, -1, parents)
+    outside = ~is_none & ((parents < 0) | (parents >= size))
+    if (bad := outside | (seen & (found != expected))).any():
+        _refuse(trees, bad, "the node that leads here as parent", "another")
 
 
 def check_values(trees: Trees, seen: Bools, n_features: int | None = None) -> None:

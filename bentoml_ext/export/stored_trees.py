@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.ensemble import Bools, Floats, Ints, Trees
-from bentoml_ext.export.soundness import check_values, check_ways
+from bentoml_ext.export.soundness import check_parents, check_values, check_ways
 
 __all__ = ["read_trees", "weighted"]
 
@@ -43,8 +43,14 @@ def read_trees(
     target = _whole(model["tree_info"], "tree_info", "model")[: len(stored)]
     if ((target < 0) | (target >= n_targets)).any():
         raise ExportRefused(f"Expected targets below {n_targets}, got another - at tree_info.")
+    # XGBoost puts a tree where its id says, and leaves the place of another one empty.
+    if odd := [index for index, tree in enumerate(trees) if tree["id"] != index]:
+        raise ExportRefused(
+            f"Expected id {odd[0]}, got {trees[odd[0]]['id']!r:.40} - at tree {odd[0]}."
+        )
     joined = _joined(stored, target, n_targets)
     seen = check_ways(joined)
+    check_parents(joined, _Arrays(stored).whole("parents"), seen)
     check_values(joined, seen, n_features)
     return joined if seen.all() else _without(joined, seen)
 

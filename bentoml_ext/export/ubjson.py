@@ -79,7 +79,9 @@ class _Reader:
             self._take(1)
             return self._numbers(element, self.value())
         if kind == b"#":
-            return [self.value() for _ in range(self.value())]
+            if (count := self.value()) < 0:
+                raise ValueError(f"an array of {count} values")
+            return [self.value() for _ in range(count)]
         found = []
         while kind != b"]":
             found.append(self.value(kind))

@@ -215,6 +215,7 @@ def test_a_tree_as_deep_as_it_has_nodes_is_walked_in_time() -> None:
     for name in tree:
         if isinstance(tree[name], list) and len(tree[name]) not in (0, count):
             tree[name] = [0] * count
+    tree["parents"] = [2**31 - 1, *((child - 1) // 2 * 2 for child in range(1, count))]
     tree["tree_param"]["num_nodes"] = str(count)
 
     trees = read_model(json.loads(to_bytes(document)))

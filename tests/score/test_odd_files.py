@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
+from bentoml_ext.bulk import messages
 from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.encoder import Encoder, Field
-from bentoml_ext.errors import ConfigError, UnreadableInput
+from bentoml_ext.errors import ConfigError, TooLarge, UnreadableInput
 from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
@@ -523,3 +524,17 @@ def test_a_spelling_that_a_file_cannot_have_is_refused_before_it_is_read(
 
     with pytest.raises(ConfigError, match=told):
         plan(Request(str(tmp_path / name), spelling=spelling), "")
+
+
+def test_an_arrow_file_that_unpacks_to_more_than_it_may_is_not_unpacked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = desk.folder / "packed.arrow"
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    many = pa.concat_tables([TABLE] * 1000).combine_chunks()
+    with pa.ipc.new_file(path, many.schema, options=options) as writer:
+        writer.write_table(many)
+    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 10_000)
+
+    with pytest.raises(TooLarge, match="at most 10000 bytes when unpacked"):
+        desk.score("packed.arrow", path.read_bytes())
