@@ -112,6 +112,22 @@ def refused(home: Path, *options: str) -> list[str]:
     return lines
 
 
+def test_a_server_that_may_open_too_few_files_ends_with_one_line(
+    home: Path, credit_model: bentoml.Model
+) -> None:
+    port = free_port()
+    serving = [sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1"]
+    command = ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh", *serving, f"--port={port}"]
+
+    with running(command, port, home, BACKEND="onnx") as server:
+        assert server.process.wait(START_S) == 1
+
+        (line,) = [line for line in server.log.splitlines() if "Server stopped" in line]
+        assert "Expected more open files" in line
+        assert "`ulimit -n 1024`" in line
+        assert "Traceback" not in server.log
+
+
 def test_workers_end_with_a_killed_supervisor_and_what_it_left_is_removed(
     pair: tuple[Server, Server], home: Path
 ) -> None:

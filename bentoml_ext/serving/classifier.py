@@ -25,7 +25,7 @@ from bentoml_ext.serving.final import check_assigned, check_class, own_names
 from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import batch_of
-from bentoml_ext.serving.supervisor import FOR_GOOD, end_server
+from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, ending_where_scarce
 from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
@@ -108,7 +108,8 @@ class Classifier:
 
     def __init__(self) -> None:
         try:
-            self._make_ready()
+            with ending_where_scarce():
+                self._make_ready()
         except FOR_GOOD as error:
             end_server(error)
             raise

@@ -30,7 +30,13 @@ from bentoml_ext.serving.entries import (
 from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
 from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels
 from bentoml_ext.serving.schema import call_schema
-from bentoml_ext.serving.supervisor import check_port, end_server, ready, supervise
+from bentoml_ext.serving.supervisor import (
+    check_port,
+    end_server,
+    ending_where_scarce,
+    ready,
+    supervise,
+)
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.tags import tag_of
@@ -111,6 +117,7 @@ class ClassifierService(bentoml.Service[Any]):
         place()
         return shortcut
 
+    @ending_where_scarce()
     def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES

@@ -7,11 +7,13 @@ for ever. The folder of a server has its notes, its metrics and the lock that it
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -20,10 +22,19 @@ import click
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import internals
-from bentoml_ext.errors import BentoMLExtError, SelfTestFailed
+from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
 from bentoml_ext.serving import lifeline
 
-__all__ = ["FOR_GOOD", "check_port", "end_server", "pin", "pinned", "ready", "supervise"]
+__all__ = [
+    "FOR_GOOD",
+    "check_port",
+    "end_server",
+    "ending_where_scarce",
+    "pin",
+    "pinned",
+    "ready",
+    "supervise",
+]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.classifier")
@@ -146,6 +157,23 @@ def end_server(error: Exception) -> None:
         _logger.error("%s: %s", what, " ".join(str(error).split()))
     os.kill(os.getppid(), signal.SIGTERM)
     os._exit(1)
+
+
+@contextmanager
+def ending_where_scarce() -> Iterator[None]:
+    """A start of a worker that ends the server where a process may open too few files.
+
+    The next worker may open no more, so it would fail and be started again for ever.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            # Room for the note that `end_server` leaves; this process ends.
+            os.close(0)
+            told = f"Expected more open files, got: {error.strerror} - at a worker that starts."
+            end_server(ConfigError(f"{told} Raise the limit: `ulimit -n 1024`."))
+        raise
 
 
 def _given() -> tuple[int, Path | None]:

@@ -24,7 +24,7 @@ from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.encoder import Encoder, Field
-from bentoml_ext.errors import ConfigError, TooLarge, UnreadableInput
+from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
@@ -536,5 +536,5 @@ def test_an_arrow_file_that_unpacks_to_more_than_it_may_is_not_unpacked(
         writer.write_table(many)
     monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 10_000)
 
-    with pytest.raises(TooLarge, match="at most 10000 bytes when unpacked"):
+    with pytest.raises(UnreadableInput, match="at most 10000 bytes when unpacked"):
         desk.score("packed.arrow", path.read_bytes())
