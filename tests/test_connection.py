@@ -378,6 +378,26 @@ def test_a_connection_is_closed_when_it_has_been_idle_and_not_before() -> None:
         runner.run(talk())
 
 
+def test_a_connection_is_closed_that_sends_nothing_but_not_before_it_was_read() -> None:
+    clock = Clock()
+
+    async def talk() -> None:
+        silent, late = Client(), Client()
+        # The event loop stood.
+        clock.now_s += 10 * KEEP_ALIVE_S
+        await silent.settled()
+        assert not silent.pipe.is_closing()
+        assert await late.send(PLAIN) == ANSWER
+        clock.now_s += 2
+        await silent.settled()
+
+        assert silent.pipe.is_closing()
+        assert not late.pipe.is_closing()
+
+    with asyncio.Runner(loop_factory=lambda: clock) as runner:
+        runner.run(talk())
+
+
 def test_a_client_that_does_not_read_is_left_to_uvicorn() -> None:
     async def talk() -> None:
         client = Client()

@@ -152,6 +152,21 @@ def test_clients_that_stall_in_the_middle_stop_nobody(server: Server, kind: str)
         assert server.client.post("/classify", json=EXAMPLE).status_code == 200
 
 
+def test_a_thousand_clients_that_drip_stop_nobody(server: Server) -> None:
+    request = b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+    with ExitStack() as stack:
+        drips = []
+        for _ in range(1000):
+            one = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            drips.append(stack.enter_context(closing(one)))
+        for place in (*range(0, len(request), 20), len(request) - 1):
+            for one in drips[place % 2 :: 2]:
+                one.sendall(request[place : place + 1])
+            assert server.client.post("/classify", json=EXAMPLE).status_code == 200
+        for other in BOTH:
+            assert len(said(bulk(server, other, [EXAMPLE] * 3000))) == 3000
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("/classify", ""), ("/classify_batch", ""), ("/classify_batch", NDJSON)],

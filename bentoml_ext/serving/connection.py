@@ -25,6 +25,9 @@ LENIENT = "set_dangerous_leniencies" in HttpToolsProtocol.__init__.__code__.co_n
 )
 """Whether uvicorn's own parser leaves unread what follows a request that asks to close."""
 
+READ_S = 1.0
+"""To read what has come."""
+
 
 def place() -> None:
     """Let uvicorn make its connections of this class, in this process."""
@@ -52,12 +55,20 @@ class Connection(HttpToolsProtocol):
         self._unanswered: list[RequestResponseCycle] = []
         self._ended = False
         self._seen = 0.0
+        # Whether the first timer has not run off yet.
+        self._is_new = True
 
     @property
     def default_headers(self) -> Headers:
         """Of every answer."""
         headers: Headers = self.server_state.default_headers
         return headers
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has connected: it has as long for its first request as for each later one."""
+        super().connection_made(transport)
+        # uvicorn waits without end for a first request.
+        self._keep_alive(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
         """Take one plain request; all else is uvicorn's."""
@@ -182,6 +193,11 @@ class Connection(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close, unless the wire has had a request meanwhile."""
         left = self._seen + self.timeout_keep_alive - self.loop.time()
+        if self._is_new:
+            # What came while the event loop stood is still to be read: nobody sends a first request
+            # again.
+            self._is_new = False
+            left = max(left, READ_S)
         if left > 0:
             self._keep_alive(left)
         else:
