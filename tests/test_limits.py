@@ -7,10 +7,13 @@ import select
 import socket
 from contextlib import ExitStack, closing
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from bentoml_ext.serving.turns import AT_ONCE, LARGE_BYTES
 from models.fields import EXAMPLE
-from tests.bulk_bodies import BOTH, NDJSON, arrow_of, bulk, ndjson_of, said
+from tests.bulk_bodies import ARROW, BOTH, NDJSON, arrow_of, bulk, ndjson_of, said, stream_of
 from tests.servers import Server, eventually
 from tests.spied import worker_of
 
@@ -150,6 +153,27 @@ def test_clients_that_stall_in_the_middle_stop_nobody(server: Server, kind: str)
         for other in BOTH:
             assert len(said(bulk(server, other, [EXAMPLE] * 3000))) == 3000
         assert server.client.post("/classify", json=EXAMPLE).status_code == 200
+
+
+@pytest.mark.slow
+def test_large_uploads_that_stall_give_way_to_another(server: Server) -> None:
+    columns = {
+        name: pa.array([value] * 100_000 if isinstance(value, str) else np.zeros(100_000) + value)
+        for name, value in EXAMPLE.items()
+    }
+    body = stream_of(pa.RecordBatch.from_pydict(columns))
+    assert len(body) > LARGE_BYTES * 5 // 4
+    with ExitStack() as stack:
+        stalled = []
+        for _ in range(AT_ONCE):
+            length = f"Content-Length: {len(body)}"
+            one = opened(server, path="/classify_batch", length=length, kind=ARROW)
+            stalled.append(stack.enter_context(closing(one)))
+            one.sendall(body[: len(body) * 4 // 5])
+
+        assert len(said(bulk(server, ARROW, body))) == 100_000
+        told = stalled[0].recv(1000) or stalled[1].recv(1000)
+        assert told.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_thousand_clients_that_drip_stop_nobody(server: Server) -> None:

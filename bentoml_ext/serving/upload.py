@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from http import HTTPStatus
 from typing import TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from bentoml_ext.errors import TooLarge
-from bentoml_ext.serving.turns import LARGE_BYTES, Turns
+from bentoml_ext.serving.turns import LARGE_BYTES, STALL_BYTES, STALL_S, Turns
 
 __all__ = ["Upload", "check_bytes"]
 
@@ -103,12 +105,14 @@ class Upload:
         if self._turns is None or self._is_large or total <= LARGE_BYTES:
             return
         self._turns.working.release()
+        self._turns.want(1)
         try:
             while not self._turns.large.acquire(timeout=POLL_S):
                 if self._abandoned:
                     raise ClientDisconnect
             self._is_large = True
         finally:
+            self._turns.want(-1)
             self._turns.working.acquire()
 
     def end(self) -> None:
@@ -150,9 +154,25 @@ class Upload:
             return
         self._turns.working.release()
         try:
-            filling.result()
+            self._wait(filling, self._turns)
         finally:
             self._turns.working.acquire()
+
+    def _wait(self, filling: Future[None], turns: Turns) -> None:
+        """Wait for the client: without end, but that it stalls where another wants its turn."""
+        if not self._is_large:
+            filling.result()
+        while not filling.done():
+            before = self._taken
+            wait([filling], STALL_S)
+            if turns.wanted and not filling.done() and self._taken - before < STALL_BYTES:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_TIMEOUT,
+                    f"Expected {STALL_BYTES} bytes in {STALL_S:g} seconds, got fewer - at the "
+                    "request's body. Others wait: send it faster, or in record batches of less "
+                    f"than {LARGE_BYTES} bytes.",
+                )
+        filling.result()
 
     async def _fill(self, size: int) -> None:
         while self._held < size and not self._ended:
