@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import bentoml
@@ -14,61 +15,8 @@ import bentoml_ext
 from tests import small
 from tests.commands import ROOT, python_code
 
-# From the bottom up. A module imports from layers below its own, and from its own package.
-LAYERS = (
-    ("errors",),
-    (
-        "arrays",
-        "descriptions",
-        "distributions",
-        "entering",
-        "files",
-        "internals",
-        "observation",
-        "telemetry",
-    ),
-    ("arbiter", "environment", "names", "native_sum", "rounds"),
-    (
-        "features",
-        "field",
-        "json_value",
-        "misspelt",
-        "part",
-        "probability",
-        "shortest",
-        "steps",
-        "tags",
-    ),
-    (
-        "arrow_values",
-        "column_types",
-        "evidence",
-        "field_rules",
-        "filling",
-        "json_array",
-        "policy",
-        "proof_rows",
-        "ruling",
-    ),
-    ("encoder", "fields_file"),
-    ("backends", "columns", "comparing", "decision", "pickled", "reader", "reading"),
-    ("bundle", "deciding", "lines", "settings"),
-    ("models", "provenance", "scorer"),
-    ("selftest", "targets"),
-    ("opening",),
-    ("export",),
-    ("booster_file", "bulk"),
-    ("acceptance",),
-    ("acceptance_of_files", "handed_over", "serving", "source"),
-    ("sources",),
-    ("framework",),
-    ("importer", "judged", "progress", "report", "rows_graph", "whole_graph"),
-    ("verification",),
-    ("file_commands",),
-    ("cli",),
-)
-LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 OURS = sorted(path.relative_to(ROOT) for path in (ROOT / "bentoml_ext").rglob("*.py"))
+MODULES = set(OURS)
 ALL = [
     *OURS,
     *sorted(
@@ -104,24 +52,36 @@ def ids(paths: list[Path]) -> list[str]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file may import, in whatever function; not those for annotations."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+    """Every module that a file names, in whatever function and for whatever annotation."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            yield str(node.module)
-            # `from bentoml_ext import files` names the module last.
+            # `from bentoml_ext import telemetry` names the module last.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def place(module: str) -> Path | None:
+    """The file of a module, or of the module that has this name; None of another package."""
+    if not module.startswith("bentoml_ext."):
+        return None
+    for name in (module, module.rpartition(".")[0]):
+        base = Path(*name.split("."))
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path in MODULES:
+                return path
+    return None
+
+
+def named(path: Path) -> set[Path]:
+    """The files of this package that a file imports."""
+    return {found for module in imports(path) if (found := place(module))} - {path}
+
+
+def rooms(path: Path, depth: int) -> str:
+    """The folder of a module as deep as that, or the module where it lies less deep."""
+    return "/".join(path.with_suffix("").parts[1 : depth + 1])
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
@@ -134,24 +94,18 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, lines
 
 
-def test_every_module_has_a_layer() -> None:
-    nouns = {path.parts[1].removesuffix(".py") for path in OURS} - {"__init__"}
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_no_rooms_import_each_other(depth: int) -> None:
+    graph: dict[str, set[str]] = {}
+    for path in OURS:
+        own = rooms(path, depth)
+        graph.setdefault(own, set()).update(rooms(other, depth) for other in named(path))
+    for own, others in graph.items():
+        # A room's `__init__` hands on names of the room.
+        others -= {own, *(other for other in others if other.endswith("__init__"))}
 
-    assert sorted(nouns - set(LAYER)) == []
-
-
-@pytest.mark.parametrize("path", OURS, ids=ids(OURS))
-def test_imports_point_one_way(path: Path) -> None:
-    own = path.parts[1].removesuffix(".py")
-    wrong = []
-    for module in imports(path):
-        package, _, rest = module.partition(".")
-        other = rest.partition(".")[0]
-        if package == "bentoml_ext" and other in LAYER and other != own:
-            # The package's own `__init__` stands above all of it.
-            wrong += [module] if LAYER[other] >= LAYER.get(own, len(LAYERS)) else []
-
-    assert wrong == []
+    # Raises CycleError, which names the circle.
+    assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", OURS, ids=ids(OURS))
