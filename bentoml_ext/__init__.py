@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bentoml_ext import telemetry
 
 if TYPE_CHECKING:
-    from bentoml_ext.encoder import Encoder as Encoder
-    from bentoml_ext.encoder import Field as Field
+    from bentoml_ext.encoders.encoder import Encoder as Encoder
+    from bentoml_ext.encoders.encoder import Field as Field
     from bentoml_ext.framework import get as get
     from bentoml_ext.framework import get_runnable as get_runnable
     from bentoml_ext.framework import get_service as get_service

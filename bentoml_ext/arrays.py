@@ -1,4 +1,4 @@
-"""The two arrays that everything is said in."""
+"""Arrays: the numpy types of rows, margins, probabilities and masks."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bentoml_ext import files
+from bentoml_ext.encoders.steps import Codes
 from bentoml_ext.errors import ExportRefused, ImportRefused
 from bentoml_ext.rounds import best_rounds
-from bentoml_ext.steps import Codes
 
 if TYPE_CHECKING:
     import xgboost

@@ -144,7 +144,7 @@ def import_command(
     whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
     from bentoml_ext import framework, importer, progress, report
-    from bentoml_ext.reading import Reading
+    from bentoml_ext.encoders.reading import Reading
 
     if prediction is not None and check is None:
         raise click.UsageError("--prediction is for --check.")

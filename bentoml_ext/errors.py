@@ -1,4 +1,4 @@
-"""Errors that a caller can act on, one class per thing to do.
+"""Errors: one class for each thing that a caller can do about it.
 
 BentoMLException
 └── BentoMLExtError

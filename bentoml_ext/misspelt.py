@@ -1,4 +1,4 @@
-"""Misspelt: a variable of the environment that was surely meant to be one of ours.
+"""Misspelt: a variable of the environment that was meant to be a setting.
 
 The environment belongs to every program, so a name alone tells nothing: `MODE` and `BACKENDS` may
 be another program's. A variable is refused where its name is next to one of ours and its value is

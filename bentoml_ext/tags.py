@@ -6,8 +6,8 @@ import bentoml
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import descriptions, internals
+from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.names import some_of
 
 __all__ = ["find", "tag_of", "versions"]
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bentoml_ext.encoder import Application, Field
+from bentoml_ext.encoders.encoder import Application, Field
 from bentoml_ext.errors import InvalidApplication
 from models.dataset import Dataset
 from models.errors import DataRefused

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 
 __all__ = ["Dataset", "Defaults"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bentoml_ext.field import Field
+from bentoml_ext.encoders.field import Field
 
 __all__ = ["EXAMPLE", "FIELDS", "MISSING"]
 

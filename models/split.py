@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.course_csv import load
 from models.dataset import Dataset
 from models.errors import DataRefused

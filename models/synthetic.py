@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.encoder import Application, Field
+from bentoml_ext.encoders.encoder import Application, Field
 from models.dataset import Dataset, Defaults
 from models.draws import Draws, Whole
 from models.fields import FIELDS

@@ -10,7 +10,7 @@ import numpy as np
 import xgboost as xgb
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.policy import Policy
 from models.dataset import Dataset
 from models.evaluation import Evaluation, evaluate

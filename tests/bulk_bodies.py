@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from tests.servers import Server
 
 __all__ = [

@@ -33,7 +33,7 @@ import pytest
 import xgboost
 
 import bentoml_ext
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.course_csv import load
 from models.dataset import Dataset
 from models.fields import EXAMPLE

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.serving.media import NDJSON, OTHER_NAMES
 
 __all__ = ["JSON_TYPES", "Asked", "drawn"]

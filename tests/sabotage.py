@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from bentoml_ext import decision
-from bentoml_ext.columns import ColumnEncoder
 from bentoml_ext.decision import Answer, Decider
-from bentoml_ext.encoder import Encoded
+from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.encoder import Encoded
+from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.ndjson import EncodedLines, LineEncoder
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.lines import EncodedLines, LineEncoder
 from bentoml_ext.probability import first_margin_above
-from bentoml_ext.reader import Reader
 
 __all__ = ["COLUMNS", "FAULTS", "LINES", "Patch"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xgboost
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
 
 __all__ = ["APPLICATION", "FEATURES", "assert_same_bits", "booster", "encoder", "rows"]
 

@@ -15,7 +15,7 @@ import pytest
 
 import bentoml_ext
 from bentoml_ext.bundle import BOOSTER, Bundle
-from bentoml_ext.encoder import Application, Encoder, Field
+from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.export.application_graph import to_application_onnx

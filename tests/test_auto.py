@@ -23,7 +23,7 @@ from bentoml_ext.backends.auto import AutoBackend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.bundle import GRAPH, Bundle
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
 from bentoml_ext.opening import open_backend, open_scorer
 from bentoml_ext.selftest import load_proof, self_test

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 import bentoml_ext
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
 from models.training import Trained
 from tests import small

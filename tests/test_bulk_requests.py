@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
 from models.synthetic import Portfolio, generate
 from models.training import Trained

@@ -24,7 +24,7 @@ from bentoml_ext.bundle import (
     FileEntry,
     Manifest,
 )
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.opening import open_backend

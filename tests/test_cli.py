@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import bentoml_ext
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.cli import ext
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.export.running import session
 from bentoml_ext.opening import open_backend
 from tests import small
@@ -153,7 +153,7 @@ def test_export_writes_a_file_that_is_exact_as_anybody_runs_it(
     assert ended.returncode == 0, ended.stderr
     told = {one.key: one.value for one in onnx.load(output).metadata_props}
     assert told["bentoml_ext.model"] == str(stored.tag)
-    assert json.loads(told["bentoml_ext.features"]) == list(small.FEATURES)
+    assert json.loads(told["bentoml_ext.encoders.feature_names"]) == list(small.FEATURES)
     for threads in (0, 2, 4):
         running = session(output.read_bytes(), threads)
         for n in (1, 50, 51, 1_000):

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext.columns import ColumnEncoder
-from bentoml_ext.encoder import Application, Encoder, Field, Filler
+from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.encoder import Application, Encoder, Field, Filler
+from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX
 from models.synthetic import generate
 from models.training import Trained
 from tests.small import assert_same_bits

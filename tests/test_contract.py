@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 import bentoml_ext
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.encoders.field import Field
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.field import Field
 from bentoml_ext.serving.contract import check_rules
 from bentoml_ext.serving.schema import application_schema, example_of
 from models.fields import EXAMPLE, FIELDS, MISSING

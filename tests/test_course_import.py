@@ -16,8 +16,8 @@ from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
 from bentoml_ext import importer
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.reading import Reading
 from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoders.encoder import Encoder, Field
+from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
-from bentoml_ext.steps import Number
 
 NAMES = st.sampled_from(["age", "home", "income", "job", "records"])
 TEXTS = st.text(st.characters(exclude_characters="="), max_size=4)

@@ -14,7 +14,7 @@ from bentoml.exceptions import BentoMLException, NotFound
 
 import bentoml_ext
 from bentoml_ext.bundle import Bundle
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
 from bentoml_ext.opening import open_backend
 from bentoml_ext.policy import Band, Policy

@@ -10,7 +10,7 @@ import bentoml
 import pytest
 
 from bentoml_ext import load_model
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
 from tests.servers import START_S, Server, serve
 

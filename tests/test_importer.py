@@ -15,9 +15,9 @@ from bentoml.exceptions import BentoMLException, NotFound
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
+from bentoml_ext.encoders.feature_names import read_features
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import FeatureMismatch, ImportRefused
-from bentoml_ext.features import read_features
-from bentoml_ext.reading import Reading
 from bentoml_ext.sources import find, from_store
 from tests import small
 from tests.commands import bentoml_command, ext_command

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext import reader
+from bentoml_ext.encoders import json_decoder
+from bentoml_ext.encoders.json_array import json_array
+from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.strict_json import Doubled, json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.json_array import json_array
-from bentoml_ext.json_value import Doubled, json_value
-from bentoml_ext.reader import Reader
 from models.fields import EXAMPLE
 from models.training import Trained
 
@@ -125,7 +125,7 @@ def test_a_batch_in_pieces_is_the_batch(
     short = Reader(trained.encoder)
     text = shape % (b",".join([ONE] * 3), b",".join([ONE] * 2))
     whole = short.many(text)
-    monkeypatch.setattr(reader, "PIECE_BYTES", size)
+    monkeypatch.setattr(json_decoder, "PIECE_BYTES", size)
 
     assert short.many(text) == whole
     assert (whole is None) == (shape != CUTS[0])
@@ -171,7 +171,7 @@ def test_other_threads_go_on_while_a_plain_batch_is_read(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short, text = Reader(trained.encoder), b"[" + b",".join([ONE] * 10_000) + b"]"
-    monkeypatch.setattr(reader, "PIECE_BYTES", len(text) // 64)
+    monkeypatch.setattr(json_decoder, "PIECE_BYTES", len(text) // 64)
     with turns() as so_far:
         before = so_far()
         found = short.many(text)

@@ -21,10 +21,10 @@ from starlette.responses import Response
 from starlette.types import Message
 
 import bentoml_ext
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
+from bentoml_ext.encoders.ndjson import split_lines
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.json_value import json_value
-from bentoml_ext.lines import split_lines
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.bulk import BulkRoute, is_bulk
 from bentoml_ext.serving.classifier import Classifier
@@ -139,7 +139,7 @@ def margin_of(scorer: Scorer, application: Any) -> Any:
 def margins_of(scorer: Scorer, applications: Any) -> Any:
     if not isinstance(applications, list):
         raise InvalidApplication(
-            "an array of applications", bentoml_ext.names.spelled(applications)
+            "an array of applications", bentoml_ext.choices.spelled(applications)
         )
     for index, application in enumerate(applications):
         for error in scorer.encoder.wrong(application):

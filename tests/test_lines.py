@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoders.encoder import Encoder, Field
+from bentoml_ext.encoders.ndjson import LineEncoder, split_lines
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.json_value import json_value
-from bentoml_ext.lines import LineEncoder, split_lines
 from tests.small import APPLICATION, FEATURES, assert_same_bits
 
 ENCODER = Encoder(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bentoml_ext.encoder import Field
+from bentoml_ext.choices import SHOWN, meant, one_of, some_of
+from bentoml_ext.encoders.encoder import Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.names import SHOWN, meant, one_of, some_of
 
 MANY = tuple(f"merchant {number:04}" for number in range(5000))
 

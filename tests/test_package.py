@@ -15,7 +15,7 @@ import bentoml
 import msgspec
 import pytest
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from tests.installs import bento_of, build_wheel, environment, packages, run, uv
 from tests.servers import Server, serve
 

@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import Encoder, Field, Filler
+from bentoml_ext.encoders.encoder import Encoder, Field, Filler
+from bentoml_ext.encoders.field import FLOAT32_MAX
+from bentoml_ext.encoders.json_decoder import Reader
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX
-from bentoml_ext.reader import Reader
 from models.fields import EXAMPLE, FIELDS
 from tests.small import assert_same_bits
 

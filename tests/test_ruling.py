@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import xgboost
 
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.fields_file import read_fields
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, ConfigError, FeatureMismatch
-from bentoml_ext.field import Field
-from bentoml_ext.fields_file import read_fields
-from bentoml_ext.reading import Reading
 from bentoml_ext.sources import from_file
 from tests.kept import applications, outcomes
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import bentoml_ext
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
 from tests.servers import Server, serve
 

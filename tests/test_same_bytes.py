@@ -15,7 +15,7 @@ from typing import Any
 import bentoml
 import pytest
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
 from tests.servers import Server, serve
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import bentoml
 import pytest
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from tests.commands import ROOT, environment
 from tests.installs import build_wheel, packages
 from tests.installs import environment as environment_of

@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import bentoml_ext
 from bentoml_ext import importer
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import (
     ConfigError,
     ExportRefused,
@@ -24,7 +25,6 @@ from bentoml_ext.errors import (
     ImportRefused,
     InvalidApplication,
 )
-from bentoml_ext.reading import Reading
 from bentoml_ext.scorer import Scorer
 from tests import small
 from tests.kept import applications, kept, outcomes, probabilities, trained

@@ -23,7 +23,7 @@ import os, sys
 from pathlib import Path
 from bentoml_ext import internals
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.policy import Policy
 from tests.selftests import proof_of

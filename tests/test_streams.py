@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from bentoml_ext.bulk import arrow_stream, messages
 from bentoml_ext.bulk.arrow_stream import arrow_batches, sound_slices
 from bentoml_ext.bulk.line_blocks import line_blocks
-from bentoml_ext.columns import ColumnEncoder
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from models.synthetic import generate
 from models.training import Trained

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bentoml_ext.field import Field
+from bentoml_ext.encoders.field import Field
 from models.synthetic import generate
 
 __all__ = ["write"]

@@ -13,7 +13,7 @@ from benchmarks.portfolio.contestants import Contestant
 from benchmarks.portfolio.process import Ran, run
 from benchmarks.portfolio.truth import Truth
 from benchmarks.stage import ROOT, prepare
-from bentoml_ext.field import Field
+from bentoml_ext.encoders.field import Field
 
 __all__ = ["STEPS", "Measured", "Stage"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import msgspec
 import pyarrow as pa
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.json_value import json_value
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["GONE", "Due", "Mix", "Sent"]

@@ -9,8 +9,8 @@ import numpy as np
 
 from bentoml_ext.acceptance.given import Given
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.columns import ColumnEncoder
-from bentoml_ext.encoder import Encoded, Encoder
+from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.encoder import Encoded, Encoder
 from bentoml_ext.errors import InvalidApplication
 
 __all__ = ["encode", "encoded_blocks"]

@@ -17,7 +17,7 @@ from bentoml_ext import files
 from bentoml_ext.acceptance.column import INDEX
 from bentoml_ext.acceptance.given import Columns, Given, Objects
 from bentoml_ext.acceptance.opening import opened
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import UnreadableInput
 
 __all__ = ["Check"]

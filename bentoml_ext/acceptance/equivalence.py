@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from bentoml_ext.acceptance.scoring import Readable
-from bentoml_ext.encoder import Application, Field
+from bentoml_ext.encoders.encoder import Application, Field
 
 __all__ = ["fingerprint", "probes"]
 

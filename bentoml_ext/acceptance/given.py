@@ -11,10 +11,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from bentoml_ext.arrays import Ints
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, UnreadableInput
-from bentoml_ext.field import Field
-from bentoml_ext.json_value import json_value
 
 __all__ = ["Columns", "Given", "Objects"]
 

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from bentoml_ext.acceptance.given import Columns, Given, Objects
 from bentoml_ext.bulk import messages
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge, UnreadableInput
-from bentoml_ext.json_value import json_value
 
 __all__ = ["opened"]
 

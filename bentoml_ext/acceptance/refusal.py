@@ -14,9 +14,9 @@ from bentoml_ext.acceptance.predictions import Predictions
 from bentoml_ext.acceptance.scoring import Candidate, Scored
 from bentoml_ext.acceptance.search import Search, changed
 from bentoml_ext.arrays import Ints
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, NotAccepted
-from bentoml_ext.reading import Reading
 
 __all__ = ["Refusal"]
 

@@ -14,8 +14,8 @@ from bentoml_ext.acceptance.check import Check
 from bentoml_ext.acceptance.measures import Mask, Measure
 from bentoml_ext.acceptance.scoring import Candidate, Oracles, Progress, Readable, Scored
 from bentoml_ext.arrays import Ints, Margins
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError
-from bentoml_ext.reading import Reading
 
 __all__ = ["Agreeing", "Search", "changed"]
 

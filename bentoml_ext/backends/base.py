@@ -1,4 +1,4 @@
-"""What a backend is: float32 rows in, float32 margins out, and nothing else."""
+"""Base: a backend takes float32 rows and gives float32 margins, and knows nothing else."""
 
 from __future__ import annotations
 

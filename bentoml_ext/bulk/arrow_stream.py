@@ -123,7 +123,7 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The same values in columns that Arrow can pick from."""
     import pyarrow as pa
 
-    from bentoml_ext.column_types import plain
+    from bentoml_ext.encoders.arrow_types import plain
 
     columns = [plain(column) for column in batch.columns]
     if [column.type for column in columns] == batch.schema.types:

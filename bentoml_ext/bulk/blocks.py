@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from bentoml_ext.arrays import Ints
-from bentoml_ext.arrow_values import undictionaried
-from bentoml_ext.column_types import as_text, is_binary, plain_type
-from bentoml_ext.columns import ColumnEncoder
-from bentoml_ext.encoder import Encoded, Encoder
+from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
+from bentoml_ext.encoders.arrow_values import undictionaried
+from bentoml_ext.encoders.encoder import Encoded, Encoder
+from bentoml_ext.encoders.ndjson import LineEncoder, split_lines
 from bentoml_ext.errors import ConfigError, InvalidApplication
-from bentoml_ext.lines import LineEncoder, split_lines
 
 __all__ = [
     "BLOCK_ROWS",

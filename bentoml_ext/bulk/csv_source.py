@@ -18,7 +18,7 @@ from bentoml_ext.bulk.quotes import Watched, with_line_feeds
 from bentoml_ext.bulk.source import Opened, bytes_of, nothing_of, rows_of
 from bentoml_ext.bulk.spelling import PLAIN, Spelling
 from bentoml_ext.bulk.unpacked import unpacked
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication
 
 __all__ = ["open_csv"]

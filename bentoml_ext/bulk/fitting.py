@@ -6,11 +6,11 @@ from typing import Final
 
 import pyarrow as pa
 
-from bentoml_ext.arrow_values import is_text
-from bentoml_ext.column_types import is_binary, plain_type
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.arrow_types import is_binary, plain_type
+from bentoml_ext.encoders.arrow_values import is_text
+from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.encoders.field import Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import Field
 
 __all__ = ["check_types"]
 

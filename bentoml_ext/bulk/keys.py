@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from bentoml_ext.arrow_values import undictionaried
 from bentoml_ext.bulk.blocks import CsvBlock
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.arrow_values import undictionaried
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication
 
 __all__ = ["Key", "key_columns", "keys_of", "same_keys", "with_keys"]

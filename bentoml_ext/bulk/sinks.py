@@ -17,7 +17,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext import files
-from bentoml_ext.column_types import is_binary, plain_type
+from bentoml_ext.encoders.arrow_types import is_binary, plain_type
 from bentoml_ext.errors import ConfigError
 
 __all__ = ["Sink", "open_sink"]

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.arrow_values import is_text
 from bentoml_ext.bulk.arrow_stream import all_columns, arrow_batches, sound_slices
 from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Lines, Tables
 from bentoml_ext.bulk.csv_source import open_csv
@@ -28,12 +27,13 @@ from bentoml_ext.bulk.messages import FileMessages
 from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
 from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.bulk.unpacked import unpacked
-from bentoml_ext.column_types import is_binary
-from bentoml_ext.columns import check_names
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.arrow_columns import check_names
+from bentoml_ext.encoders.arrow_types import is_binary
+from bentoml_ext.encoders.arrow_values import is_text
+from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.encoders.ndjson import split_lines
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
-from bentoml_ext.json_value import json_value
-from bentoml_ext.lines import split_lines
 
 __all__ = ["FORMATS", "open_source"]
 

@@ -21,14 +21,14 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
-from bentoml_ext.encoder import FILL, Encoder, Field
+from bentoml_ext.encoders.encoder import FILL, Encoder, Field
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.expf import sigmoid
 from bentoml_ext.export.graph import add_model, read
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import LOG_ODDS, first_margin_above
-from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["INVALID", "to_application_onnx"]
 

@@ -13,7 +13,8 @@ import xgboost as xgb
 
 from bentoml_ext.comparing import word_of
 from bentoml_ext.deciding import Decisions
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
+from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.evidence import Difference, Part
 from bentoml_ext.export.application_graph import INVALID
@@ -26,7 +27,6 @@ from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.policy import Policy
 from bentoml_ext.probability import probabilities
-from bentoml_ext.steps import Number
 
 __all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
 

@@ -12,12 +12,12 @@ from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions, compare_decider
 from bentoml_ext.decision import Decider
-from bentoml_ext.encoder import Application, Encoder, Field
+from bentoml_ext.encoders.encoder import Application, Encoder, Field
+from bentoml_ext.encoders.steps import Number
 from bentoml_ext.export.oracle import Truth
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.probability import probabilities
 from bentoml_ext.scorer import Scorer
-from bentoml_ext.steps import Number
 
 __all__ = ["compare_answers", "made_up", "through_reader"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.evidence import SERVICE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compare_arrow(encoder: Encoder, applications: Sequence[Application], rows: R
     tally = Tally("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
     if not importlib.util.find_spec("pyarrow") or not applications:
         return tally
-    from bentoml_ext.columns import ColumnEncoder
+    from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 
     columns = ColumnEncoder(encoder)
     for batch in _batches(encoder, applications):

@@ -169,7 +169,7 @@ def properties(source: Source, ensemble: Ensemble, *, thread_proof: bool) -> dic
         "bentoml_ext.xgboost": ensemble.version,
         "bentoml_ext.trees": str(trees),
         "bentoml_ext.rounds": "all" if source.rounds is None else str(source.rounds),
-        "bentoml_ext.features": json.dumps(ensemble.features, ensure_ascii=False),
+        "bentoml_ext.encoders.feature_names": json.dumps(ensemble.features, ensure_ascii=False),
         "bentoml_ext.thread_proof": str(thread_proof).lower(),
         "bentoml_ext.native": "inplace_predict" if source.inplace else "predict",
     }

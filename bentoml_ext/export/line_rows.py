@@ -8,10 +8,10 @@ import msgspec
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
+from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.evidence import SERVICE
-from bentoml_ext.lines import LineEncoder
-from bentoml_ext.reader import Reader
 
 __all__ = ["compare_lines"]
 

@@ -15,7 +15,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions, compare_decider, margins_at_crossings
 from bentoml_ext.decision import Decider
-from bentoml_ext.encoder import Application, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.evidence import PROOF, SERVICE, Acceptance, Difference, Part, Proof
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader

@@ -1,4 +1,4 @@
-"""The exact exporter as skl2onnx's converter for XGBoost's estimators.
+"""skl2onnx converter: the exact exporter, registered for XGBoost's estimators.
 
 After `register_with_skl2onnx()`, `skl2onnx.to_onnx(Pipeline([..., ("model", XGBClassifier())]))`
 gives a graph whose XGBoost part has XGBoost's own bits.

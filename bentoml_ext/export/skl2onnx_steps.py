@@ -1,4 +1,4 @@
-"""skl2onnx's converters for the steps ahead of a booster: exact ones, and who is ahead."""
+"""skl2onnx steps: exact converters for the steps ahead of a booster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that are one JSON value at the root, between BentoML, its clients and a classifier.
+"""Body: a JSON value at the root, between BentoML, its clients and a classifier.
 
 BentoML asks a descriptor of a body for its schema, makes one of a request, and has its clients make
 one of what they are called with: from another service (`bentoml.depends`), from the service's own
@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.json_value import json_value
 from bentoml_ext.serving.content import json_body
 from bentoml_ext.serving.limits import MAX_BATCH_BYTES
 from bentoml_ext.serving.schema import Schema

@@ -14,11 +14,11 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from bentoml_ext.choices import spelled
+from bentoml_ext.encoders.field import Application, Field
+from bentoml_ext.encoders.json_array import json_array
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.field import Application, Field
-from bentoml_ext.json_array import json_array
-from bentoml_ext.json_value import json_value
-from bentoml_ext.names import spelled
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.final import check_assigned, check_class, own_names

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from bentoml_ext.bulk.readable import Readable
+from bentoml_ext.choices import like, spelled
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.names import like, spelled
 
 __all__ = ["json_body", "lines_of", "report_asked", "unpacked"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bentoml_ext.encoders.field import Application, Field
 from bentoml_ext.errors import ConfigError, InvalidApplication
-from bentoml_ext.field import Application, Field
 from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.serving.schema import Schema, answer_schema, application_schema, example_of
 

@@ -15,8 +15,8 @@ from bentoml.images import Image
 
 from bentoml_ext import internals
 from bentoml_ext.backends import libraries
+from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.names import some_of
 from bentoml_ext.serving.carried import PACKAGE
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.requirements import has_arrow, requirements

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from bentoml_ext.encoders.field import Application, Field
+from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import Application, Field
-from bentoml_ext.json_value import json_value
 
 # They import numpy, which the serving command does without.
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The service decorator: BentoML's own, with GET /model and a bento that carries its model."""
+"""Service: BentoML's decorator, with GET /model and a bento that carries its model."""
 
 from __future__ import annotations
 

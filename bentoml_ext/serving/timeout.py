@@ -1,4 +1,4 @@
-"""Timeout of a request, with nothing kept once it is answered.
+"""Timeout: a limit on a request that keeps nothing of it once it is answered.
 
 BentoML's own starts a timer that is never cancelled and that holds the request's objects until it
 goes off, 60 s later at the default: at a thousand requests a second, 60 000 dead requests. It also

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.encoder import Encoded
+from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.scorer import Scorer
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import click
 
 from bentoml_ext import internals
-from bentoml_ext.field import Application
+from bentoml_ext.encoders.field import Application
 
 __all__ = ["welcome"]
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import xgboost
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext.encoder import Application, Encoder
-from bentoml_ext.reading import Reading
-from bentoml_ext.steps import steps_of_names
+from bentoml_ext.encoders.encoder import Application, Encoder
+from bentoml_ext.encoders.reading import Reading
+from bentoml_ext.encoders.steps import steps_of_names
 from models.synthetic import generate
 
 __all__ = ["CHOICES", "ROWS", "Source", "Trained", "applications", "filled", "trained"]

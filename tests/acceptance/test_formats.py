@@ -17,8 +17,8 @@ import pytest
 
 from bentoml_ext.acceptance import Check
 from bentoml_ext.acceptance.predictions import read_predictions
+from bentoml_ext.encoders.field import Field
 from bentoml_ext.errors import UnreadableInput
-from bentoml_ext.field import Field
 
 FIELDS = (Field("age"), Field("home", ("rent", "owner")), Field("flag"))
 OBJECTS: list[dict[str, Any]] = [

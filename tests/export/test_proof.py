@@ -18,7 +18,7 @@ from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import BACKENDS, Entry
 from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.export import reference

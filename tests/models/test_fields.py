@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_ext.encoder import Field
+from bentoml_ext.encoders.encoder import Field
 from bentoml_ext.errors import InvalidApplication
 from models.course_csv import CODES
 from models.fields import EXAMPLE, FIELDS, MISSING

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from bentoml_ext.encoder import Application
+from bentoml_ext.encoders.encoder import Application
 from models.course_csv import load
 from models.dataset import Dataset
 from models.errors import DataRefused

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext.encoder import Encoder
+from bentoml_ext.encoders.encoder import Encoder
 from models.fields import FIELDS
 from models.synthetic import DEFAULT_ROWS, Portfolio, generate
 

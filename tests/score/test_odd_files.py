@@ -23,7 +23,7 @@ from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
-from bentoml_ext.encoder import Encoder, Field
+from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer

@@ -1,4 +1,4 @@
-"""Features: the names of a booster's columns, in order."""
+"""Feature names: the names of a booster's columns, in order."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 
 __all__ = ["FILL", "Filler", "Floats", "start_of", "write"]
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from bentoml_ext.encoders.field import Field, words
+from bentoml_ext.encoders.steps import Codes, OneHot, Step
 from bentoml_ext.errors import FeatureMismatch
-from bentoml_ext.field import Field, words
-from bentoml_ext.steps import Codes, OneHot, Step
 
 __all__ = ["check_columns", "check_names", "field_of", "with_rules"]
 

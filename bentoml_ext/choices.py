@@ -1,4 +1,4 @@
-"""Names: a choice of many, in few words, and which of the many a wrong one may mean."""
+"""Choices: a choice of many in few words, and the one that a wrong word may mean."""
 
 from __future__ import annotations
 

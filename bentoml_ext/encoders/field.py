@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from bentoml_ext.choices import meant, one_of, some_of, spelled, words
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.names import meant, one_of, some_of, spelled, words
 
 __all__ = ["FLOAT32_MAX", "Application", "Field", "Unknown", "words"]
 

@@ -1,4 +1,4 @@
-"""Reader: the short way from JSON to rows, for applications that are plainly right.
+"""JSON decoder: the short way from JSON to rows, for applications that keep every rule.
 
 msgspec checks and decodes in one step, by types made from the encoder's fields. Whatever it does
 not take, right or wrong, is None here and goes the encoder's own way, which knows every case and
@@ -20,10 +20,10 @@ import numpy.typing as npt
 from msgspec.structs import astuple
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import FILL, Encoder
-from bentoml_ext.field import Field
-from bentoml_ext.json_value import Doubled, has_doubled
-from bentoml_ext.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.encoder import FILL, Encoder
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.strict_json import Doubled, has_doubled
 
 __all__ = ["Reader", "Values"]
 

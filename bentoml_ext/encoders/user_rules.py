@@ -1,4 +1,4 @@
-"""Ruling: a user's rules over what a model tells of its own fields."""
+"""User rules: rules of a user over the fields that a model has of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
+from bentoml_ext.choices import words
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.errors import FeatureMismatch
-from bentoml_ext.field import Field
-from bentoml_ext.names import words
-from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["Rule", "check_rules", "ruled"]
 

@@ -1,4 +1,4 @@
-"""Lines: applications as NDJSON, one JSON object a line, become rows."""
+"""NDJSON: applications, one JSON object a line, become rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoder import Application, Encoded, Encoder
+from bentoml_ext.encoders.encoder import Application, Encoded, Encoder
+from bentoml_ext.encoders.json_decoder import Reader, Values
+from bentoml_ext.encoders.strict_json import Doubled, json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.json_value import Doubled, json_value
-from bentoml_ext.reader import Reader, Values
 
 __all__ = ["EncodedLines", "LineEncoder", "split_lines"]
 

@@ -1,4 +1,4 @@
-"""Columns: an Arrow record batch becomes rows, with no step of Python per row.
+"""Arrow columns: an Arrow record batch becomes rows, with no step of Python per row.
 
 Vectors find what is plainly right. Each value that they doubt is put to `Field.check`, which alone
 decides and words it: the rows, and the refusals, are those of the one-application encoder.
@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.arrow_values import (
+from bentoml_ext.choices import like, some_of
+from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
+from bentoml_ext.encoders.arrow_values import (
     EXACT,
     as_numbers,
     doubts,
@@ -30,11 +32,9 @@ from bentoml_ext.arrow_values import (
     value_at,
     without_nulls,
 )
-from bentoml_ext.column_types import as_text, is_binary, plain_type
-from bentoml_ext.encoder import FILL, Encoded, Encoder, Field
+from bentoml_ext.encoders.encoder import FILL, Encoded, Encoder, Field
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.names import like, some_of
-from bentoml_ext.steps import Codes, Number, OneHot, Step
 
 __all__ = ["ColumnEncoder", "check_names"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from bentoml_ext import files
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.field import Field
-from bentoml_ext.ruling import Rule
 
 __all__ = ["read_fields"]
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.choices import spelled
+from bentoml_ext.encoders.field import Application, Field, Unknown
+from bentoml_ext.encoders.field_rules import check_columns, check_names, field_of, with_rules
+from bentoml_ext.encoders.filling import FILL, Filler, start_of, write
+from bentoml_ext.encoders.steps import OneHot, Step, steps_of_names
+from bentoml_ext.encoders.strict_json import Doubled
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
-from bentoml_ext.field import Application, Field, Unknown
-from bentoml_ext.field_rules import check_columns, check_names, field_of, with_rules
-from bentoml_ext.filling import FILL, Filler, start_of, write
-from bentoml_ext.json_value import Doubled
-from bentoml_ext.names import spelled
-from bentoml_ext.steps import OneHot, Step, steps_of_names
 
 __all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler", "Unknown"]
 

@@ -1,4 +1,4 @@
-"""Reading: what a source of a model does not say of itself, and someone has to."""
+"""Reading: the options under which a source becomes an encoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from bentoml_ext.encoder import Filler, Unknown
+from bentoml_ext.encoders.encoder import Filler, Unknown
 
 __all__ = ["SWITCHES", "Reading", "Rounds"]
 

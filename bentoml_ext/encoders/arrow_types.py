@@ -1,4 +1,4 @@
-"""Column types: what tools write, in the types that are scored, kept and written."""
+"""Arrow types: what tools write, in the types that are scored, kept and written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as the specification reads it: what Python's decoder takes, or a refusal that says why."""
+"""Strict JSON: a value as the specification reads it, or a refusal that names the reason."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bentoml_ext.choices import spelled
+from bentoml_ext.encoders.field import FLOAT32_MAX, Field
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.field import FLOAT32_MAX, Field
-from bentoml_ext.names import spelled
 
 __all__ = [
     "EXACT",

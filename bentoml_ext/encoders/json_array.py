@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bentoml_ext.encoders.strict_json import DECODER, json_value, worded
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.json_value import DECODER, json_value, worded
 
 __all__ = ["PIECE", "json_array"]
 

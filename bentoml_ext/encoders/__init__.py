@@ -1,0 +1,1 @@
+"""Encoders: an application becomes a row of float32 features."""
