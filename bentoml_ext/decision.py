@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Ints, Margins
+from bentoml_ext.objectives.logistic import first_margin_above, probabilities, probability
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import first_margin_above, probabilities, probability
 from bentoml_ext.shortest import shortest, shortest_each
 
 __all__ = ["Answer", "Decider"]

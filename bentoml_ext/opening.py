@@ -11,7 +11,7 @@ from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
-from bentoml_ext.probability import LOG_ODDS
+from bentoml_ext.objectives.logistic import LOG_ODDS
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.selftest import SelfTest, load_rows, self_test
 

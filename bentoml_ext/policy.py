@@ -12,7 +12,7 @@ import numpy as np
 
 from bentoml_ext import files
 from bentoml_ext.errors import BundleError, ConfigError
-from bentoml_ext.probability import first_margin_above
+from bentoml_ext.objectives.logistic import first_margin_above
 
 __all__ = ["Band", "Policy"]
 

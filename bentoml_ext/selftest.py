@@ -19,7 +19,7 @@ from bentoml_ext.deciding import compare_decider, margins_at_crossings
 from bentoml_ext.decision import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.evidence import PROOF, Proof
-from bentoml_ext.probability import probabilities, probability
+from bentoml_ext.objectives.logistic import probabilities, probability
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 
 CROSSING_STEPS: Final = 8

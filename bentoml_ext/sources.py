@@ -18,8 +18,8 @@ from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ImportRefused
+from bentoml_ext.objectives.logistic import LOG_ODDS
 from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
-from bentoml_ext.probability import LOG_ODDS
 from bentoml_ext.source import Source
 
 __all__ = ["find", "from_file", "from_store"]

@@ -15,7 +15,7 @@ from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.encoders.json_decoder import Reader
 from bentoml_ext.encoders.ndjson import EncodedLines, LineEncoder
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.probability import first_margin_above
+from bentoml_ext.objectives.logistic import first_margin_above
 
 __all__ = ["COLUMNS", "FAULTS", "LINES", "Patch"]
 

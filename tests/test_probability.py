@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Margins, Probabilities
-from bentoml_ext.probability import (
+from bentoml_ext.objectives.logistic import (
     EXPF_INVERSE_LN2,
     EXPF_INVERSE_LN2_PARTS,
     first_margin_above,
@@ -156,7 +156,7 @@ def test_the_table_holds_correctly_rounded_powers_of_two() -> None:
 
 def test_importing_needs_numpy_only() -> None:
     code = (
-        "import sys, importlib.util as u; import bentoml_ext.probability; "
+        "import sys, importlib.util as u; import bentoml_ext.objectives.logistic; "
         "print(sorted(m for m in sys.modules if m in "
         "{'xgboost', 'scipy', 'pandas', 'sklearn', 'onnx', 'onnxruntime', 'bentoml'}))"
     )

@@ -11,7 +11,7 @@ from bentoml_ext.acceptance.measures import Cut, Mask, Measure, Statuses
 from bentoml_ext.acceptance.predictions import Predictions, Wide
 from bentoml_ext.acceptance.scoring import Candidate
 from bentoml_ext.arrays import Ints, Margins, Rows
-from bentoml_ext.probability import probabilities
+from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["explained", "reordered"]
 

@@ -14,7 +14,7 @@ from bentoml_ext.acceptance.predictions import Predictions, Wide
 from bentoml_ext.arrays import Ints, Margins
 from bentoml_ext.decision import Decider
 from bentoml_ext.errors import NotAccepted
-from bentoml_ext.probability import probabilities
+from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["TOLERANCES", "Cut", "Kind", "Mask", "Measure", "Numbers", "Statuses", "measures"]
 

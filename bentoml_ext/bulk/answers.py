@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from bentoml_ext.arrays import Margins
 from bentoml_ext.decision import Decider
-from bentoml_ext.probability import probabilities
+from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["MARGIN", "MODEL", "PROBABILITY", "Answers"]
 

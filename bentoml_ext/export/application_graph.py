@@ -27,8 +27,8 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.expf import sigmoid
 from bentoml_ext.export.graph import add_model, read
 from bentoml_ext.export.operators import Operators
+from bentoml_ext.objectives.logistic import LOG_ODDS, first_margin_above
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import LOG_ODDS, first_margin_above
 
 __all__ = ["INVALID", "to_application_onnx"]
 

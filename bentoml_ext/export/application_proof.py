@@ -25,8 +25,8 @@ from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
+from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import probabilities
 
 __all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
 

@@ -16,7 +16,7 @@ from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.export.oracle import Truth
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.probability import probabilities
+from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["compare_answers", "made_up", "through_reader"]

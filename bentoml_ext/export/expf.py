@@ -1,7 +1,7 @@
 """The C library's expf, and what XGBoost makes of it, as ONNX operators on float64.
 
-ONNX Runtime's own Exp, Sigmoid and Softmax round differently. `bentoml_ext.probability` has the
-same arithmetic in numpy and says where it comes from.
+ONNX Runtime's own Exp, Sigmoid and Softmax round differently. `bentoml_ext.objectives.logistic` has
+the same arithmetic in numpy and says where it comes from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto
 
 from bentoml_ext.export.operators import Operators
-from bentoml_ext.probability import (
+from bentoml_ext.objectives.logistic import (
     EXPF_CUBIC,
     EXPF_INVERSE_LN2,
     EXPF_INVERSE_LN2_PARTS,

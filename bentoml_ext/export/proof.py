@@ -36,8 +36,8 @@ from bentoml_ext.export.sigmoid import (
 )
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
+from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
 from bentoml_ext.policy import Policy
-from bentoml_ext.probability import LOG_ODDS, probabilities
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.scorer import Scorer
 

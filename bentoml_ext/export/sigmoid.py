@@ -1,4 +1,5 @@
-"""Sigmoid: whether this machine's XGBoost computes probabilities as `bentoml_ext.probability` does.
+"""Sigmoid: whether this machine's XGBoost computes probabilities as
+`bentoml_ext.objectives.logistic` does.
 
 XGBoost calls the C library's expf, and C libraries differ. The probability that is served is that
 of glibc's, rebuilt, on every machine; the one of XGBoost itself is a fact of the machine.
@@ -17,7 +18,7 @@ from bentoml_ext.arrays import Floats, Margins, Probabilities, Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import FUSED_ONLY, Decisions
 from bentoml_ext.evidence import SERVICE
-from bentoml_ext.probability import probabilities, probability
+from bentoml_ext.objectives.logistic import probabilities, probability
 
 __all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_tally"]
 

@@ -18,7 +18,7 @@ from bentoml_ext.export.numpy_softmax import numpy_softmax
 from bentoml_ext.export.operators import OPSET, Operators
 from bentoml_ext.export.predictions import OBJECTIVES, add_predictions
 from bentoml_ext.export.transform import transform_of
-from bentoml_ext.probability import probabilities
+from bentoml_ext.objectives.logistic import probabilities
 
 
 def session(objective: str, k: int = 1, threads: int = 0) -> ort.InferenceSession:

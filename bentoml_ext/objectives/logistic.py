@@ -1,4 +1,4 @@
-"""Probability: the sigmoid that XGBoost's CPU code computes, bit for bit, in numpy alone.
+"""Logistic: the sigmoid that XGBoost's CPU code computes, bit for bit, in numpy alone.
 
 XGBoost gives `1 / (1 + expf(min(-margin, 88.7)))` in float32. numpy and Python have other
 exponentials, so the C library's is rebuilt here: Arm's optimized routines publish it, glibc and

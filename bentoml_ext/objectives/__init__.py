@@ -1,0 +1,1 @@
+"""Objectives: a margin becomes a prediction, in XGBoost's bits."""
