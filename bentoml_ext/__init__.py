@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bentoml_ext import telemetry
 
 if TYPE_CHECKING:
+    from bentoml_ext.decisions.policy import Band as Band
+    from bentoml_ext.decisions.policy import Policy as Policy
     from bentoml_ext.encoders.encoder import Encoder as Encoder
     from bentoml_ext.encoders.encoder import Field as Field
     from bentoml_ext.framework import get as get
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from bentoml_ext.framework import load_bundle as load_bundle
     from bentoml_ext.framework import load_model as load_model
     from bentoml_ext.framework import save_model as save_model
-    from bentoml_ext.policy import Band as Band
-    from bentoml_ext.policy import Policy as Policy
     from bentoml_ext.scorer import Scorer as Scorer
     from bentoml_ext.serving.classifier import Classifier as Classifier
     from bentoml_ext.serving.service import service as service

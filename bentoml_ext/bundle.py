@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Proof
-from bentoml_ext.policy import Policy
 from bentoml_ext.proof_rows import PROOF_ROWS
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]

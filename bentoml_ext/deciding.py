@@ -12,9 +12,9 @@ import numpy as np
 
 from bentoml_ext.arrays import Floats, Ints, Margins, Rows
 from bentoml_ext.comparing import Tally
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.objectives.logistic import SIGMOID_CAP, first_margin_above
-from bentoml_ext.policy import Policy
 
 __all__ = ["FUSED_ONLY", "Decisions", "compare_decider", "margins_at_crossings"]
 

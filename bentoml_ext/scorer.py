@@ -11,11 +11,11 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows, block_rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.decision import Answer, Decider
+from bentoml_ext.decisions.bands import Answer, Decider
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.json_decoder import Reader, Values
 from bentoml_ext.errors import FeatureMismatch, InvalidApplication
-from bentoml_ext.policy import Policy
 
 __all__ = ["Scorer"]
 

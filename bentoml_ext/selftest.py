@@ -16,7 +16,7 @@ from bentoml_ext.backends.base import Backend
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.comparing import Tally, word_of
 from bentoml_ext.deciding import compare_decider, margins_at_crossings
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.objectives.logistic import probabilities, probability

@@ -19,7 +19,7 @@ from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, GRAPH, Bundle
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import compare_decider
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.evidence import PROOF, Part, Proof

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bentoml_ext.arrays import Probabilities
-from bentoml_ext.policy import Policy
+from bentoml_ext.decisions.policy import Policy
 from models.dataset import Defaults
 
 __all__ = ["Evaluation", "evaluate"]

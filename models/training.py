@@ -10,8 +10,8 @@ import numpy as np
 import xgboost as xgb
 from sklearn.feature_extraction import DictVectorizer
 
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.policy import Policy
 from models.dataset import Dataset
 from models.evaluation import Evaluation, evaluate
 from models.fields import FIELDS

@@ -13,7 +13,7 @@ import bentoml
 from bentoml.io import JSON
 
 import bentoml_ext
-from bentoml_ext.decision import Answer, Decider
+from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.serving.packing import served_model
 from models.fields import EXAMPLE

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bentoml_ext import decision
-from bentoml_ext.decision import Answer, Decider
+from bentoml_ext.decisions import bands
+from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.encoders.json_decoder import Reader
@@ -62,7 +62,7 @@ def crossing_one_float32_late(patch: Patch) -> None:
     step = np.float32(np.inf)
     changed(
         patch,
-        decision,
+        bands,
         "first_margin_above",
         lambda found, _: float(np.nextafter(np.float32(found), step)),
     )
@@ -91,12 +91,12 @@ def a_digit_lost_in_a_batch(patch: Patch) -> None:
         texts[::100] = [text[:-1] for text in texts[::100]]
         return texts
 
-    changed(patch, decision, "shortest_each", wrong)
+    changed(patch, bands, "shortest_each", wrong)
 
 
 def a_digit_lost_singly(patch: Patch) -> None:
     """The text of a probability by itself."""
-    changed(patch, decision, "shortest", lambda text, *_: text[:-1])
+    changed(patch, bands, "shortest", lambda text, *_: text[:-1])
 
 
 def sigmoid_of_many_off_by_one(patch: Patch) -> None:
@@ -106,14 +106,14 @@ def sigmoid_of_many_off_by_one(patch: Patch) -> None:
         found[-1:] = np.nextafter(found[-1:], np.float32(0))
         return found
 
-    changed(patch, decision, "probabilities", wrong)
+    changed(patch, bands, "probabilities", wrong)
 
 
 def sigmoid_of_one_off_by_one(patch: Patch) -> None:
     """Each probability by itself, by one float32."""
     changed(
         patch,
-        decision,
+        bands,
         "probability",
         lambda found, _: float(np.nextafter(np.float32(found), np.float32(0))),
     )

@@ -15,13 +15,13 @@ import pytest
 
 import bentoml_ext
 from bentoml_ext.bundle import BOOSTER, Bundle
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.export.application_graph import to_application_onnx
 from bentoml_ext.export.application_proof import feed, prove_application_graph
 from bentoml_ext.export.running import session
-from bentoml_ext.policy import Band, Policy
 from models.fields import FIELDS
 from tests import small
 from tests.commands import bentoml_command
@@ -104,7 +104,7 @@ def test_the_file_passes_the_checker_and_says_what_it_is(
     told = {one.key: one.value for one in model.metadata_props}
     assert model.producer_name == "bentoml_ext"
     assert told["bentoml_ext.model"] == str(credit_model.tag)
-    assert json.loads(told["bentoml_ext.policy"])["key"] == "Status"
+    assert json.loads(told["bentoml_ext.decisions.policy"])["key"] == "Status"
     assert told["bentoml_ext.proof_sha256"] == bundle.manifest.files[PROOF].sha256
     assert told["bentoml_ext.booster_sha256"] == bundle.manifest.files[BOOSTER].sha256
 

@@ -24,11 +24,11 @@ from bentoml_ext.bundle import (
     FileEntry,
     Manifest,
 )
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError
 from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.opening import open_backend
-from bentoml_ext.policy import Band, Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from tests import small
 from tests.selftests import forged, proof_of, swapped

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Margins
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.objectives.logistic import first_margin_above, probabilities
-from bentoml_ext.policy import Band, Policy
 from tests import small
 
 BOUNDS = st.floats(1e-30, 1 - 1e-6)

@@ -27,6 +27,7 @@ from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.bulk import messages
 from bentoml_ext.bulk.messages import FileMessages
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.errors import (
     BackendError,
@@ -40,7 +41,6 @@ from bentoml_ext.export.foreign import outside_of
 from bentoml_ext.export.judging import judge
 from bentoml_ext.export.pipeline_files import SCHEMA, read_pipeline
 from bentoml_ext.pickled import read_custom_objects
-from bentoml_ext.policy import Policy
 from tests import small
 from tests.commands import ROOT, environment
 from tests.homes import store_of

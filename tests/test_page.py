@@ -8,7 +8,7 @@ import bentoml
 import httpx
 import pytest
 
-from bentoml_ext.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.serving.introduction import bands
 from bentoml_ext.serving.page import TITLED, without_others
 from tests.servers import Server

@@ -18,10 +18,10 @@ from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends import Backend
 from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.errors import BundleError, SelfTestFailed
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.opening import open_backend
-from bentoml_ext.policy import Band, Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_rows, self_test
 from tests import small

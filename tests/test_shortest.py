@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bentoml_ext.shortest import shortest, shortest_each
+from bentoml_ext.decisions.float_text import shortest, shortest_each
 
 
 def between(low: float, high: float) -> npt.NDArray[np.float32]:

@@ -25,7 +25,7 @@ from bentoml_ext import internals
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.evidence import PROOF
-from bentoml_ext.policy import Policy
+from bentoml_ext.decisions.policy import Policy
 from tests.selftests import proof_of
 
 encoder = Encoder(["age", "income"])

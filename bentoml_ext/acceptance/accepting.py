@@ -18,11 +18,11 @@ from bentoml_ext.acceptance.refusal import Refusal
 from bentoml_ext.acceptance.scoring import Progress, Readable
 from bentoml_ext.acceptance.search import Agreeing, Search
 from bentoml_ext.arrays import Margins
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, NotAccepted
 from bentoml_ext.evidence import Acceptance
-from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["Accepted", "accept", "confirm"]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bentoml_ext.acceptance.predictions import Predictions, Wide
 from bentoml_ext.arrays import Ints, Margins
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.errors import NotAccepted
 from bentoml_ext.objectives.logistic import probabilities
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from bentoml_ext.arrays import Margins
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["MARGIN", "MODEL", "PROBABILITY", "Answers"]

@@ -21,6 +21,7 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import FILL, Encoder, Field
 from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.errors import ConfigError
@@ -28,7 +29,6 @@ from bentoml_ext.export.expf import sigmoid
 from bentoml_ext.export.graph import add_model, read
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.objectives.logistic import LOG_ODDS, first_margin_above
-from bentoml_ext.policy import Policy
 
 __all__ = ["INVALID", "to_application_onnx"]
 

@@ -13,6 +13,7 @@ import xgboost as xgb
 
 from bentoml_ext.comparing import word_of
 from bentoml_ext.deciding import Decisions
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
@@ -26,7 +27,6 @@ from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.objectives.logistic import probabilities
-from bentoml_ext.policy import Policy
 
 __all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
 

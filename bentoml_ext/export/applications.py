@@ -11,7 +11,7 @@ import numpy as np
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions, compare_decider
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.export.oracle import Truth

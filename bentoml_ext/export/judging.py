@@ -13,7 +13,8 @@ import xgboost as xgb
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.evidence import Part
 from bentoml_ext.export.blame import first_tree
@@ -24,7 +25,6 @@ from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.running import run, session
 from bentoml_ext.export.sigmoid import compare_own, own_tally
-from bentoml_ext.policy import Policy
 
 __all__ = ["Judged", "judge"]
 

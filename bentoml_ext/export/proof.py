@@ -14,7 +14,8 @@ import xgboost as xgb
 from bentoml_ext.arrays import Rows
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions, compare_decider, margins_at_crossings
-from bentoml_ext.decision import Decider
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.evidence import PROOF, SERVICE, Acceptance, Difference, Part, Proof
@@ -37,7 +38,6 @@ from bentoml_ext.export.sigmoid import (
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
-from bentoml_ext.policy import Policy
 from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.scorer import Scorer
 

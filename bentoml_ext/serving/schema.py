@@ -12,7 +12,7 @@ from bentoml_ext.errors import InvalidApplication
 
 # They import numpy, which the serving command does without.
 if TYPE_CHECKING:
-    from bentoml_ext.policy import Policy
+    from bentoml_ext.decisions.policy import Policy
 
 __all__ = [
     "Schema",
@@ -47,7 +47,7 @@ def example_of(fields: Sequence[Field]) -> Application:
 
 def answer_schema(policy: Policy) -> Schema:
     """An answer under a policy."""
-    from bentoml_ext.decision import Decider
+    from bentoml_ext.decisions.bands import Decider
 
     return {
         "type": "object",

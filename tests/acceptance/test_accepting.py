@@ -13,9 +13,9 @@ import pytest
 import xgboost
 
 from bentoml_ext.acceptance import Accepted, Check, accept, blocks, search
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import ImportRefused, NotAccepted, UnreadableInput
-from bentoml_ext.policy import Policy
 from tests.acceptance.sources import CHOICES, Trained, filled, trained
 
 KNOWN = Reading(absent="zero", null="zero")

@@ -13,9 +13,9 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from bentoml_ext.acceptance import Check, accept
+from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted, UnreadableInput
-from bentoml_ext.policy import Band, Policy
 from models.synthetic import generate
 from tests.acceptance.sources import CHOICES, Trained, filled, trained
 from tests.acceptance.test_accepting import KNOWN, ROUNDS, accepted, asking, marked, with_nan

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bentoml_ext.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band, Policy
 from models.evaluation import evaluate
 
 

@@ -23,9 +23,9 @@ from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
-from bentoml_ext.policy import Policy
 from bentoml_ext.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
 from tests.small import FEATURES, booster

@@ -1,4 +1,4 @@
-"""Shortest: the fewest decimal digits that tell a float32, as numpy writes it."""
+"""Float text: the fewest decimal digits that tell a float32, as numpy writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decision: margins become probabilities, statuses and bodies; the one place where they do."""
+"""Bands: margins become probabilities, statuses and bodies; the one place where they do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Ints, Margins
+from bentoml_ext.decisions.float_text import shortest, shortest_each
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.objectives.logistic import first_margin_above, probabilities, probability
-from bentoml_ext.policy import Policy
-from bentoml_ext.shortest import shortest, shortest_each
 
 __all__ = ["Answer", "Decider"]
 

@@ -1,0 +1,1 @@
+"""Decisions: a prediction becomes an answer."""
