@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bentoml_ext.acceptance import Check, confirm
-from bentoml_ext.backends import opened_in
+from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.evidence import Acceptance

@@ -270,7 +270,7 @@ def score_command(
     file at hand was not written; 2 wrong usage.
     """
     from bentoml_ext import files, progress, report
-    from bentoml_ext.backends import backend_names
+    from bentoml_ext.backends.registry import backend_names
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
     from bentoml_ext.bulk.spelling import Spelling

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
-from bentoml_ext.native_sum import as_its_estimator
 from bentoml_ext.rounds import best_rounds, counting
 
 if TYPE_CHECKING:

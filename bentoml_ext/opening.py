@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from bentoml_ext.backends import AUTO, form_names, get_backend
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.backends.registry import AUTO, form_names, get_backend
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError

@@ -11,8 +11,8 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 
 from bentoml_ext import internals
-from bentoml_ext.backends import backend_names, form_names
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.backends.registry import backend_names, form_names
 from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.misspelt import check_environment
 from bentoml_ext.tags import tag_of

@@ -14,7 +14,8 @@ import msgspec
 
 from bentoml_ext import judged
 from bentoml_ext.arrays import Floats, Rows
-from bentoml_ext.backends import Backend, form_names
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.registry import form_names
 from bentoml_ext.booster_file import read_booster
 from bentoml_ext.bundle import BOOSTER, GRAPH, Bundle
 from bentoml_ext.comparing import Tally

@@ -14,6 +14,7 @@ import onnxruntime as ort
 import pytest
 
 import bentoml_ext
+from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
@@ -21,7 +22,6 @@ from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.evidence import PROOF
 from bentoml_ext.export.application_graph import to_application_onnx
 from bentoml_ext.export.application_proof import feed, prove_application_graph
-from bentoml_ext.export.running import session
 from models.fields import FIELDS
 from tests import small
 from tests.commands import bentoml_command

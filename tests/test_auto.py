@@ -18,9 +18,10 @@ import pytest
 import bentoml_ext
 from bentoml_ext import scorer as scoring
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends import BACKENDS, Backend, Entry, form_names, require
 from bentoml_ext.backends.auto import AutoBackend
+from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.backends.registry import BACKENDS, Entry, form_names, require
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.bundle import GRAPH, Bundle
 from bentoml_ext.encoders.encoder import Application

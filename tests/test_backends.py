@@ -12,10 +12,10 @@ import pytest
 import xgboost
 
 import bentoml_ext
-from bentoml_ext.backends import (
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.registry import (
     BACKENDS,
     GROUP,
-    Backend,
     backend_names,
     form_names,
     get_backend,

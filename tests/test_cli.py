@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import bentoml_ext
+from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.cli import ext
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.export.running import session
 from bentoml_ext.opening import open_backend
 from tests import small
 from tests.commands import bentoml_command, ext_command, python_code

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends import Backend
-from bentoml_ext.backends.costs import measure
+from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Cost, Crossover
+from bentoml_ext.backends.timing import measure
 from tests import small
 
 # Sums of it are exact.
@@ -75,7 +75,7 @@ class Slow(Backend):
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     """The backend, its time that of the measurement."""
     slow = Slow(Path())
-    monkeypatch.setattr("bentoml_ext.backends.costs.time", slow)
+    monkeypatch.setattr("bentoml_ext.backends.timing.time", slow)
     return slow
 
 

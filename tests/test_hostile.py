@@ -24,6 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bentoml_ext import files, judged, tags
 from bentoml_ext.acceptance.opening import opened
+from bentoml_ext.backends import onnx_session
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.bulk import messages
 from bentoml_ext.bulk.messages import FileMessages
@@ -36,7 +37,6 @@ from bentoml_ext.errors import (
     TooLarge,
     UnreadableInput,
 )
-from bentoml_ext.export import running
 from bentoml_ext.export.foreign import outside_of
 from bentoml_ext.export.judging import judge
 from bentoml_ext.export.pipeline_files import SCHEMA, read_pipeline
@@ -303,7 +303,7 @@ def test_functions_that_write_out_to_too_much_are_refused(tmp_path: Path, calls:
 
 
 def test_a_loop_without_an_end_is_ended(booster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LIMIT_S", 0.2)
+    monkeypatch.setattr(onnx_session, "LIMIT_S", 0.2)
     told = helper.make_tensor_value_info
     body = helper.make_graph(
         [helper.make_node("Identity", [a], [f"{a}_out"]) for a in ("more", "rows_in")],

@@ -16,7 +16,7 @@ import pytest
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends import Backend
+from bentoml_ext.backends.base import Backend
 from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.errors import BundleError, SelfTestFailed

@@ -11,7 +11,7 @@ import pytest
 import xgboost
 
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends.xgboost_dense import DensePredictor
+from bentoml_ext.backends.xgboost_capi import DensePredictor
 from tests import small
 from tests.small import assert_same_bits
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends import AUTO
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.backends.costs import measure
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.backends.registry import AUTO
+from bentoml_ext.backends.timing import measure
 
 __all__ = ["AutoBackend"]
 

@@ -13,9 +13,9 @@ import xgboost
 
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.backends.xgboost_dense import DensePredictor
+from bentoml_ext.backends.native_sum import adds_in_place
+from bentoml_ext.backends.xgboost_capi import DensePredictor
 from bentoml_ext.errors import BackendError
-from bentoml_ext.native_sum import adds_in_place
 
 __all__ = ["XGBoostBackend"]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx
 import xgboost as xgb
 
+from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.comparing import word_of
 from bentoml_ext.deciding import Decisions
 from bentoml_ext.decisions.policy import Policy
@@ -24,7 +25,6 @@ from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.running import run, session
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.objectives.logistic import probabilities
 

@@ -11,6 +11,7 @@ import onnx
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
+from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.comparing import Tally
 from bentoml_ext.deciding import Decisions
 from bentoml_ext.decisions.bands import Decider
@@ -23,7 +24,6 @@ from bentoml_ext.export.graph import read
 from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.running import run, session
 from bentoml_ext.export.sigmoid import compare_own, own_tally
 
 __all__ = ["Judged", "judge"]

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
+from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.comparing import word_of
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export.graph import add_answers, add_model, properties, read
@@ -23,7 +24,6 @@ from bentoml_ext.export.labels import add_labels, answers_with_class, columns_of
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.pipeline_rows import PipelineRows
 from bentoml_ext.export.pipelines import add_steps, rows_of
-from bentoml_ext.export.running import session
 from bentoml_ext.export.tables import KINDS, Table
 
 __all__ = ["pipeline_answers", "pipeline_to_onnx"]

@@ -11,9 +11,9 @@ import xgboost as xgb
 from sklearn.exceptions import NotFittedError
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.backends.native_sum import adds_in_place
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.ensemble import Floats
-from bentoml_ext.native_sum import adds_in_place
 
 __all__ = ["Model", "Source"]
 

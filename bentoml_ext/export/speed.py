@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import BackendError
-from bentoml_ext.export.running import session
 
 __all__ = ["SLOW_US", "row_us", "slowness"]
 

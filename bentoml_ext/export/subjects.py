@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.backends import Backend, opened_in
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.bundle import GRAPH
 from bentoml_ext.export.ensemble import Floats
 from bentoml_ext.export.oracle import Oracle

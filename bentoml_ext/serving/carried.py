@@ -17,7 +17,7 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Final
 
-from bentoml_ext.backends import BACKENDS
+from bentoml_ext.backends.registry import BACKENDS
 from bentoml_ext.errors import ConfigError
 
 __all__ = ["NAME", "PACKAGE", "write_wheel"]

@@ -13,7 +13,7 @@ from typing import Any
 import bentoml
 
 from bentoml_ext import internals
-from bentoml_ext.backends import require
+from bentoml_ext.backends.registry import require
 from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import (

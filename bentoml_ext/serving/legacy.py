@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from bentoml_ext import entering
-from bentoml_ext.backends import libraries
+from bentoml_ext.backends.registry import libraries
 from bentoml_ext.serving.requirements import requirements
 from bentoml_ext.settings import DEFAULT_BACKEND, Settings
 

@@ -14,7 +14,7 @@ from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
 from bentoml_ext import internals
-from bentoml_ext.backends import libraries
+from bentoml_ext.backends.registry import libraries
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.carried import PACKAGE

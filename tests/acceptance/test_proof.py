@@ -13,7 +13,7 @@ import pytest
 import bentoml_ext
 from bentoml_ext import report
 from bentoml_ext.acceptance import Check, accept, confirm
-from bentoml_ext.backends import form_names
+from bentoml_ext.backends.registry import form_names
 from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.reading import Reading

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bentoml_ext
-from bentoml_ext.backends import GROUP as BACKENDS
+from bentoml_ext.backends.registry import GROUP as BACKENDS
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.forms import GROUP as FORMS
 from bentoml_ext.export.forms import written

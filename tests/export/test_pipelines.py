@@ -23,10 +23,10 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export import pipeline_graph, pipeline_to_onnx
 from bentoml_ext.export.pipeline_rows import PipelineRows
-from bentoml_ext.export.running import session
 from tests import small
 
 N = 1_500

@@ -15,8 +15,8 @@ import xgboost
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
-from bentoml_ext.backends import BACKENDS, Entry
 from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
+from bentoml_ext.backends.registry import BACKENDS, Entry
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application

@@ -1,4 +1,4 @@
-"""Costs: what calls of backends take on this machine, measured in a bounded time."""
+"""Timing: the cost of calls of backends on this machine, measured in a bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C function behind `Booster.inplace_predict`, without the Python around it.
+"""XGBoost C API: the function behind `Booster.inplace_predict`, without the Python around it.
 
 A call of the Python method with a few rows takes 170 us, and 130 of them go to kinds of data that
 rows never are, to JSON that is always the same and to a matrix that is made anew. The function is

@@ -1,4 +1,4 @@
-"""Native sum: by which of its ways a booster's margins are asked for.
+"""Native sum: the XGBoost call that gives a booster's margins in its own order of addition.
 
 Up to XGBoost 3.2 a booster of dart adds otherwise in place than by way of a DMatrix. A scikit-learn
 estimator predicts in place, so its booster carries a mark by which every form of it does.

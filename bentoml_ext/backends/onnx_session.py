@@ -1,4 +1,4 @@
-"""Running: an ONNX file in ONNX Runtime, as whoever it is given to runs it."""
+"""ONNX session: an ONNX file in ONNX Runtime, with the options that a stranger would use."""
 
 from __future__ import annotations
 
