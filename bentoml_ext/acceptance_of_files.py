@@ -10,7 +10,7 @@ from bentoml_ext.acceptance import Check, confirm
 from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.evidence import Acceptance
+from bentoml_ext.proof.record import Acceptance
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["accepted"]

@@ -12,8 +12,8 @@ import msgspec
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
-from bentoml_ext.evidence import PROOF, Proof
-from bentoml_ext.proof_rows import PROOF_ROWS
+from bentoml_ext.proof.record import PROOF, Proof
+from bentoml_ext.proof.stored_rows import PROOF_ROWS
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
 

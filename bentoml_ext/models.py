@@ -9,8 +9,9 @@ from typing import Any, Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import environment, internals
+from bentoml_ext import internals
 from bentoml_ext.bundle import Bundle, Manifest
+from bentoml_ext.proof import environment
 from bentoml_ext.tags import find
 
 __all__ = ["MODULE", "get", "load_bundle", "store"]

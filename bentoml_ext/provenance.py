@@ -12,7 +12,7 @@ import msgspec
 
 from bentoml_ext.bundle import Manifest
 from bentoml_ext.distributions import installed
-from bentoml_ext.evidence import Proof
+from bentoml_ext.proof.record import Proof
 
 __all__ = ["Provenance", "made_with"]
 

@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from bentoml_ext.bundle import GRAPH, Bundle, Manifest, Origin
-from bentoml_ext.evidence import Acceptance, Part, Proof
+from bentoml_ext.proof.record import Acceptance, Part, Proof
 from bentoml_ext.provenance import Provenance
 from bentoml_ext.selftest import load_proof
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bentoml_ext.bundle import MANIFEST, FileEntry, Manifest
-from bentoml_ext.evidence import PROOF, Part, Proof
+from bentoml_ext.proof.record import PROOF, Part, Proof
 
 __all__ = ["forged", "proof_of", "swapped"]
 

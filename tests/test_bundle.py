@@ -27,9 +27,9 @@ from bentoml_ext.bundle import (
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError
-from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.opening import open_backend
-from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proof.record import PROOF, Proof
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from tests import small
 from tests.selftests import forged, proof_of, swapped
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bentoml_ext.distributions import Installed, extra_here, installed, the_extra
-from bentoml_ext.environment import libraries
+from bentoml_ext.proof.environment import libraries
 
 
 def test_a_library_under_its_own_name_is_its_version() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bentoml_ext import report
-from bentoml_ext.evidence import STRUCTURE, Difference, Part, Proof
+from bentoml_ext.proof.record import STRUCTURE, Difference, Part, Proof
 
 WRONG = Difference("random", "onnx", "margin", "0x1p+0", "0x1p+1", row=3)
 BUILT = Difference(STRUCTURE, "onnx", "threshold", "0x1p+2", "0x1p+3", tree=1, node=2)

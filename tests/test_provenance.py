@@ -12,8 +12,8 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.bundle import Manifest, Origin
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.evidence import Proof
 from bentoml_ext.importer import Request, import_model
+from bentoml_ext.proof.record import Proof
 from bentoml_ext.provenance import Provenance
 from bentoml_ext.verification import verify_file
 from tests import small

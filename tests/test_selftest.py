@@ -20,9 +20,9 @@ from bentoml_ext.backends.base import Backend
 from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.errors import BundleError, SelfTestFailed
-from bentoml_ext.evidence import PROOF
 from bentoml_ext.opening import open_backend
-from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proof.record import PROOF
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.selftest import load_rows, self_test
 from tests import small
 from tests.commands import bentoml_command

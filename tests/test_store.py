@@ -24,7 +24,7 @@ from pathlib import Path
 from bentoml_ext import internals
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.evidence import PROOF
+from bentoml_ext.proof.record import PROOF
 from bentoml_ext.decisions.policy import Policy
 from tests.selftests import proof_of
 

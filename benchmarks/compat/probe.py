@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext import files
-from bentoml_ext.environment import libraries
+from bentoml_ext.proof.environment import libraries
 from models.synthetic import generate
 from tests.commands import bentoml_command, python_code
 from tests.servers import serve

@@ -12,13 +12,10 @@ import onnx
 import xgboost as xgb
 
 from bentoml_ext.backends.onnx_session import run, session
-from bentoml_ext.comparing import word_of
-from bentoml_ext.deciding import Decisions
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
-from bentoml_ext.evidence import Difference, Part
 from bentoml_ext.export.application_graph import INVALID
 from bentoml_ext.export.applications import made_up
 from bentoml_ext.export.ensemble import Ensemble
@@ -27,6 +24,9 @@ from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.objectives.logistic import probabilities
+from bentoml_ext.proof.bits import word_of
+from bentoml_ext.proof.record import Difference, Part
+from bentoml_ext.proof.reference_decisions import Decisions
 
 __all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.comparing import Tally
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.evidence import SERVICE
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import SERVICE
 
 if TYPE_CHECKING:
     import pyarrow as pa

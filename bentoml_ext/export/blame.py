@@ -5,10 +5,10 @@ from __future__ import annotations
 import onnx
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.comparing import words_of
 from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.graph_trees import read_graph_trees
+from bentoml_ext.proof.bits import words_of
 
 __all__ = ["first_tree"]
 

@@ -12,7 +12,7 @@ from bentoml_ext.export import reference
 from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.proof_rows import ProofRows
+from bentoml_ext.proof.stored_rows import ProofRows
 
 __all__ = ["STORED_ROWS", "proof_rows"]
 

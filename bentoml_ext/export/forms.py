@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, MANIFEST, POLICY
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.evidence import PROOF
 from bentoml_ext.export.graph import to_onnx
-from bentoml_ext.proof_rows import PROOF_ROWS
+from bentoml_ext.proof.record import PROOF
+from bentoml_ext.proof.stored_rows import PROOF_ROWS
 
 if TYPE_CHECKING:
     import xgboost

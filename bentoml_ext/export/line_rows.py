@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.comparing import Tally
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.json_decoder import Reader
 from bentoml_ext.encoders.ndjson import LineEncoder
-from bentoml_ext.evidence import SERVICE
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import SERVICE
 
 __all__ = ["compare_lines"]
 

@@ -17,7 +17,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from bentoml_ext.backends.onnx_session import session
-from bentoml_ext.comparing import word_of
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export.graph import add_answers, add_model, properties, read
 from bentoml_ext.export.labels import add_labels, answers_with_class, columns_of
@@ -25,6 +24,7 @@ from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.pipeline_rows import PipelineRows
 from bentoml_ext.export.pipelines import add_steps, rows_of
 from bentoml_ext.export.tables import KINDS, Table
+from bentoml_ext.proof.bits import word_of
 
 __all__ = ["pipeline_answers", "pipeline_to_onnx"]
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from bentoml_ext.arrays import Floats
 from bentoml_ext.backends.onnx_session import run, session
-from bentoml_ext.comparing import Tally
 from bentoml_ext.errors import BackendError, FeatureMismatch
-from bentoml_ext.evidence import Difference, Part
 from bentoml_ext.export.pipeline_examples import values_of_columns
 from bentoml_ext.export.pipeline_rows import PipelineRows
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import Difference, Part
 
 __all__ = ["judge_by_pipeline"]
 

@@ -12,13 +12,10 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.comparing import Tally
-from bentoml_ext.deciding import Decisions, compare_decider, margins_at_crossings
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.evidence import PROOF, SERVICE, Acceptance, Difference, Part, Proof
 from bentoml_ext.export.applications import compare_answers, made_up, through_reader
 from bentoml_ext.export.arrow_rows import compare_arrow
 from bentoml_ext.export.blame import first_tree
@@ -38,7 +35,10 @@ from bentoml_ext.export.sigmoid import (
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
-from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import PROOF, SERVICE, Acceptance, Difference, Part, Proof
+from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]

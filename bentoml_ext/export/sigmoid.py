@@ -15,10 +15,10 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Margins, Probabilities, Rows
-from bentoml_ext.comparing import Tally
-from bentoml_ext.deciding import FUSED_ONLY, Decisions
-from bentoml_ext.evidence import SERVICE
 from bentoml_ext.objectives.logistic import probabilities, probability
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import SERVICE
+from bentoml_ext.proof.reference_decisions import FUSED_ONLY, Decisions
 
 __all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_tally"]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bentoml_ext.bundle import Bundle
     from bentoml_ext.decisions.policy import Policy
     from bentoml_ext.encoders.field import Application
-    from bentoml_ext.evidence import Acceptance
+    from bentoml_ext.proof.record import Acceptance
 
 __all__ = ["bands", "introduction"]
 

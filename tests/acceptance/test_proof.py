@@ -18,8 +18,8 @@ from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted
-from bentoml_ext.evidence import Acceptance, Proof
 from bentoml_ext.opening import open_scorer
+from bentoml_ext.proof.record import Acceptance, Proof
 from bentoml_ext.selftest import load_proof
 from models.training import Trained
 from tests.acceptance.sources import Source

@@ -21,11 +21,11 @@ from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
-from bentoml_ext.evidence import PROOF, Proof
 from bentoml_ext.export import reference
 from bentoml_ext.export.proof import Proven, prove
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.proof_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proof.record import PROOF, Proof
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from models.training import Trained
 from tests import small
 

@@ -1,4 +1,4 @@
-"""Deciding: what a policy answers, found in another way than the Decider's, which it judges."""
+"""Reference decisions: the answers of a policy, found in another way than the Decider's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from bentoml_ext.arrays import Floats, Ints, Margins, Rows
-from bentoml_ext.comparing import Tally
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.objectives.logistic import SIGMOID_CAP, first_margin_above
+from bentoml_ext.proof.bits import Tally
 
 __all__ = ["FUSED_ONLY", "Decisions", "compare_decider", "margins_at_crossings"]
 

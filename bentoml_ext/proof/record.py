@@ -1,4 +1,4 @@
-"""Evidence: what a proof found. `proof.json` is for people and for programs."""
+"""Record: what a proof found. `proof.json` is for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from bentoml_ext import environment
 from bentoml_ext.errors import BundleError
-from bentoml_ext.part import Difference, Part
+from bentoml_ext.proof import environment
+from bentoml_ext.proof.part import Difference, Part
 
 __all__ = [
     "PROOF",

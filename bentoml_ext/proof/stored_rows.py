@@ -1,4 +1,4 @@
-"""Proof rows: what lets a proof be repeated without the booster, wherever the model is served."""
+"""Stored rows: what lets a proof be repeated without the booster, wherever the model is served."""
 
 from __future__ import annotations
 

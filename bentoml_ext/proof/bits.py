@@ -1,4 +1,4 @@
-"""Comparing: counts equal bits and texts, the gap of unequal numbers, and decisions that flip."""
+"""Bits: counts equal bits and texts, the gap of unequal numbers, and decisions that flip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bentoml_ext.arrays import Floats, Ints, Rows
-from bentoml_ext.evidence import Difference, Part
+from bentoml_ext.proof.record import Difference, Part
 
 __all__ = ["Tally", "gaps", "word_of", "words_of"]
 
