@@ -9,8 +9,8 @@ from typing import Any, Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import internals
 from bentoml_ext.bundle import Bundle, Manifest
+from bentoml_ext.internals.store import create_model
 from bentoml_ext.proof import environment
 from bentoml_ext.tags import find
 
@@ -69,7 +69,7 @@ def store(
     Raises:
         BentoMLException: the version exists.
     """
-    with internals.create_model(
+    with create_model(
         tag,
         framework_versions=environment.libraries(),
         module=MODULE,

@@ -10,10 +10,10 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException
 
-from bentoml_ext import internals
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.registry import backend_names, form_names
 from bentoml_ext.errors import ConfigError, UnknownBackend
+from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.misspelt import check_environment
 from bentoml_ext.tags import tag_of
 
@@ -96,7 +96,7 @@ class Settings:
         """
         brought: Mapping[str, Any] = {}
         if arguments is None:
-            arguments = internals.command_line_arguments()
+            arguments = command_line_arguments()
             brought = vars(bentoml.use_arguments())
         environ = os.environ if environ is None else environ
 
@@ -147,7 +147,7 @@ def hand_on() -> None:
         ConfigError: a variable of the environment is surely a misspelt setting.
     """
     check_environment(os.environ, NAMES, _takes)
-    given = internals.command_line_arguments()
+    given = command_line_arguments()
     for name in NAMES:
         if given.get(name.lower()) not in (None, ""):
             os.environ[name] = str(given[name.lower()])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import descriptions, internals
+from bentoml_ext import descriptions
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.store import model_store_path
 
 __all__ = ["find", "tag_of", "versions"]
 
@@ -36,13 +37,13 @@ def find(tag: bentoml.Tag | str) -> bentoml.Model:
     """
     asked = tag_of(tag.lower() if isinstance(tag, str) else tag)
     try:
-        with descriptions.reading(f"{tag}'s model.yaml in {internals.model_store_path()}"):
+        with descriptions.reading(f"{tag}'s model.yaml in {model_store_path()}"):
             return bentoml.models.get(asked)
     except NotFound as error:
         there = versions(asked.name)
         found = f"only the versions {some_of(there)}" if there else "none of that name"
         raise NotFound(
-            f"Expected a stored model, got {found} - at '{tag}' in {internals.model_store_path()}. "
+            f"Expected a stored model, got {found} - at '{tag}' in {model_store_path()}. "
             "`bentoml models list` shows what is stored."
         ) from error
 
@@ -50,7 +51,7 @@ def find(tag: bentoml.Tag | str) -> bentoml.Model:
 def versions(name: str) -> list[str]:
     """The stored versions of a model, sorted."""
     try:
-        with descriptions.reading(f"a version of {name} in {internals.model_store_path()}"):
+        with descriptions.reading(f"a version of {name} in {model_store_path()}"):
             return sorted(str(model.tag.version) for model in bentoml.models.list(name))
     except NotFound:
         return []

@@ -15,8 +15,9 @@ import bentoml
 import msgspec
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import descriptions, internals
+from bentoml_ext import descriptions
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.store import model_store_path, use_model_store
 from bentoml_ext.models import MODULE, get
 
 __all__ = ["STORE", "stored_model"]
@@ -42,13 +43,13 @@ def stored_model(word: str) -> bentoml.Model:
     """
     if (Path(word) / BENTO).is_file():
         return _only(Path(word))
-    machine = internals.model_store_path()
+    machine = model_store_path()
     for store in _around():
-        internals.use_model_store(store)
+        use_model_store(store)
         try:
             return get(word)
         except NotFound:
-            internals.use_model_store(machine)
+            use_model_store(machine)
     try:
         return get(word)
     except NotFound:
@@ -80,7 +81,7 @@ def _store(folder: Path) -> Path | None:
 def _only(folder: Path) -> bentoml.Model:
     """The model of a bento that has one; a Runner's bento names one of the machine's store."""
     if (store := _store(folder)) is not None:
-        internals.use_model_store(store)
+        use_model_store(store)
         with descriptions.reading(str(folder)):
             found = [str(model.tag) for model in bentoml.models.list()]
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bentoml._internal.configuration.containers import BentoMLContainer
 
-from bentoml_ext import internals
+from bentoml_ext.internals.store import use_model_store
 
 __all__ = ["store_of"]
 
@@ -17,7 +17,7 @@ __all__ = ["store_of"]
 def store_of(home: Path) -> Iterator[None]:
     """This process saves into the store of another home."""
     (home / "models").mkdir(parents=True, exist_ok=True)
-    internals.use_model_store(home / "models")
+    use_model_store(home / "models")
     try:
         yield
     finally:

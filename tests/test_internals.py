@@ -26,7 +26,9 @@ from prometheus_client import CollectorRegistry, Histogram
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from bentoml_ext import internals, observation
+from bentoml_ext.internals import observation
+from bentoml_ext.internals.server import refit
+from bentoml_ext.internals.store import model_store_path, use_model_store
 from bentoml_ext.serving.packing import PackedImage, PackedModel
 
 
@@ -57,21 +59,21 @@ def test_the_store_is_a_folder_of_names_and_versions(tmp_path: Path) -> None:
 
 
 def test_another_store_can_be_set_and_taken_back(tmp_path: Path) -> None:
-    before = internals.model_store_path()
+    before = model_store_path()
 
-    internals.use_model_store(tmp_path)
-    during = internals.model_store_path()
+    use_model_store(tmp_path)
+    during = model_store_path()
     BentoMLContainer.model_store.reset()
 
-    assert (during, internals.model_store_path()) == (tmp_path, before)
+    assert (during, model_store_path()) == (tmp_path, before)
 
 
 def test_the_scratch_folder_is_on_the_stores_file_system() -> None:
     # A version is renamed from the one to the other.
     scratch = Path(BentoMLContainer.tmp_bento_store_dir.get())
 
-    assert scratch.stat().st_dev == internals.model_store_path().stat().st_dev
-    assert internals.model_store_path() not in scratch.parents
+    assert scratch.stat().st_dev == model_store_path().stat().st_dev
+    assert model_store_path() not in scratch.parents
 
 
 def test_a_model_is_made_in_a_folder_of_its_own_and_flushed() -> None:
@@ -83,7 +85,7 @@ def test_a_model_is_made_in_a_folder_of_its_own_and_flushed() -> None:
     model.flush()
 
     assert (Path(model._path) / "model.yaml").is_file()
-    assert internals.model_store_path() not in Path(model._path).parents
+    assert model_store_path() not in Path(model._path).parents
     needed = {"module", "api_version", "signatures", "labels", "metadata", "context"}
     assert needed <= set(parameters(Model.create))
 
@@ -149,7 +151,7 @@ def test_the_concurrency_middleware_has_a_semaphore() -> None:
 def test_an_applications_middlewares_can_be_replaced_before_it_starts() -> None:
     app = Starlette(middleware=[Middleware(TimeoutMiddleware, timeout=3)])
 
-    internals.refit(app, dict)
+    refit(app, dict)
 
     found: list[Any] = [middleware.cls for middleware in app.user_middleware]
     assert found == [dict]

@@ -15,9 +15,9 @@ import pytest
 from bentoml._internal.configuration.containers import BentoMLContainer
 
 import bentoml_ext
-from bentoml_ext import internals
 from bentoml_ext.bundle import GRAPH
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import PackedModel
 from models.fields import EXAMPLE
@@ -174,12 +174,12 @@ def test_the_arguments_of_a_bentoml_command_line_are_read(tmp_path: Path) -> Non
     words += ["--arg-file", str(tmp_path / "arguments.yaml"), "--port", "1"]
 
     for program in ("/venv/bin/bentoml", "/venv/lib/bentoml/__main__.py"):
-        assert internals.command_line_arguments([program, *words]) == {
+        assert command_line_arguments([program, *words]) == {
             "model": "a:b",
             "backend": "xgboost",
             "fastpath": False,
         }
-    assert internals.command_line_arguments(["/bin/other", *words]) == {}
+    assert command_line_arguments(["/bin/other", *words]) == {}
 
 
 def test_with_several_services_a_model_is_for_the_one_whose_name_it_has(

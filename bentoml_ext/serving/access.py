@@ -11,7 +11,7 @@ from typing import TypeAlias
 from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
-from bentoml_ext import observation
+from bentoml_ext.internals import observation
 from bentoml_ext.serving.headers import Headers
 
 __all__ = ["AccessLog", "Answer", "Caller"]

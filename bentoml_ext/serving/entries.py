@@ -12,8 +12,8 @@ from typing import Any
 
 import bentoml
 
-from bentoml_ext import internals
 from bentoml_ext.backends.registry import require
+from bentoml_ext.internals.store import use_model_store
 from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.packing import (
@@ -66,7 +66,7 @@ def on_load_bento(entry: bentoml.Service[Any], bento: bentoml.Bento) -> None:
     if not (ours := _ours(entry)):
         return
     if (store := packed_store(bento)) is not None:
-        internals.use_model_store(store)
+        use_model_store(store)
     packed = {env.name: env.value for env in bento.info.envs}
     settings = Settings.read(environ={**packed, **os.environ})
     for one in ours:

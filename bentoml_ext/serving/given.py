@@ -13,8 +13,8 @@ from typing import Any
 import bentoml
 from pydantic import AliasChoices, BaseModel
 
-from bentoml_ext import internals
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.settings import NAMES
 
 __all__ = ["check_arguments"]
@@ -36,7 +36,7 @@ def check_arguments(service: type) -> None:
     Raises:
         ConfigError: names the argument and the known ones.
     """
-    given = {**vars(bentoml.use_arguments()), **internals.command_line_arguments()}
+    given = {**vars(bentoml.use_arguments()), **command_line_arguments()}
     known = {name.lower() for name in NAMES}
     unknown = sorted(map(str, given.keys() - known))
     if not unknown:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from bentoml_ext import entering
 from bentoml_ext.backends.registry import libraries
+from bentoml_ext.internals import entries
 from bentoml_ext.serving.requirements import requirements
 from bentoml_ext.settings import DEFAULT_BACKEND, Settings
 
@@ -23,7 +23,7 @@ NESTED: Final = re.compile(r"^(-r|--requirement)\b.*$", re.MULTILINE)
 
 def follow_builds() -> None:
     """Let a legacy bento that this process builds install what it serves with."""
-    entering.follow_legacy_builds(_with_ours)
+    entries.follow_legacy_builds(_with_ours)
 
 
 def _with_ours(options: Any, bento: Path, folder: Path) -> Any:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_ext import observation
+from bentoml_ext.internals import observation
 from bentoml_ext.serving.headers import Headers
 
 __all__ = ["GONE", "MAX_APPLICATION_BYTES", "MAX_BATCH_BYTES", "BodyLimit", "Limit", "declared"]

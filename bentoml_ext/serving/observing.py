@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
-from bentoml_ext import observation
+from bentoml_ext.internals import observation
 from bentoml_ext.serving.access import AccessLog, Answer, Caller
 from bentoml_ext.serving.headers import Headers
 

@@ -13,10 +13,10 @@ import bentoml
 from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
-from bentoml_ext import internals
 from bentoml_ext.backends.registry import libraries
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.store import model_store_path
 from bentoml_ext.serving.carried import PACKAGE
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.requirements import has_arrow, requirements
@@ -103,7 +103,7 @@ class PackedModel:
             there = versions(tag.name)
             found = f"only {some_of(there)}" if there else "none of that name"
             raise NotFound(
-                f"Expected model '{tag}', got {found} - at {internals.model_store_path()}. "
+                f"Expected model '{tag}', got {found} - at {model_store_path()}. "
                 f"{_ways_to_store(tag.name)}"
             ) from error
 

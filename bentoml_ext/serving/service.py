@@ -18,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from bentoml_ext import entering, internals, observation, telemetry
+from bentoml_ext import telemetry
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals import entries, observation
+from bentoml_ext.internals.server import Middlewares, Series, refit, request_timeout_s
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.entries import (
     check_served,
@@ -93,14 +95,14 @@ class ClassifierService(bentoml.Service[Any]):
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         # The innermost: what it refuses is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
-        middlewares = internals.refit(app, PromptTimeout, endpoint_of(app.router.routes))
+        middlewares = refit(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
         if observation.asked().rate is not None:
             from bentoml_ext.serving.observing import Decided
 
             observation.wrap_sampler(Decided)
         scrape = self._path("metrics")
-        shortcut = Shortcut(app, internals.request_timeout_s(self.name), scrape)
+        shortcut = Shortcut(app, request_timeout_s(self.name), scrape)
         started = app.router.lifespan_context
 
         @asynccontextmanager
@@ -118,7 +120,7 @@ class ClassifierService(bentoml.Service[Any]):
         return shortcut
 
     @ending_where_scarce()
-    def _open(self, shortcut: Shortcut, middlewares: internals.Middlewares) -> None:
+    def _open(self, shortcut: Shortcut, middlewares: Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES
         from bentoml_ext.serving.observing import Observer
@@ -139,7 +141,7 @@ class ClassifierService(bentoml.Service[Any]):
         for name, handler in classifier.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
-            tally = None if metrics is None else Tally(internals.Series(metrics, path))
+            tally = None if metrics is None else Tally(Series(metrics, path))
             routes[path] = Route(handler, headers, tally, sizes[name])
         shortcut.open(routes, middlewares.concurrency, Observer.of_settings())
 
@@ -214,7 +216,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
         config["image"] = image_for(settings, inner, config.get("image"))
-        entering.follow_entries(on_entry, on_load_bento)
+        entries.follow_entries(on_entry, on_load_bento)
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
             envs["CROSSOVER"] = str(settings.crossover)

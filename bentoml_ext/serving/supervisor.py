@@ -21,8 +21,8 @@ from urllib.parse import quote
 import click
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import internals
 from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
+from bentoml_ext.internals.server import listens_on
 from bentoml_ext.serving import lifeline
 
 __all__ = [
@@ -73,7 +73,7 @@ def supervise() -> None:
 
 def _begin(context: click.Context) -> None:
     # Not for workers, which import this module too.
-    from bentoml_ext.arbiter import use_metrics_folder, watch_over
+    from bentoml_ext.internals.arbiter import use_metrics_folder, watch_over
 
     folder = lifeline.begin()
     os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
@@ -90,11 +90,11 @@ def check_port() -> None:
     Raises:
         ConfigError: says why not.
     """
-    from bentoml_ext.arbiter import check_free
+    from bentoml_ext.internals.arbiter import check_free
 
     context = click.get_current_context(silent=True)
     if context is not None and context.command.name == "serve":
-        check_free(*internals.listens_on(context.params))
+        check_free(*listens_on(context.params))
 
 
 class _Workers:

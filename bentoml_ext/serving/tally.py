@@ -11,7 +11,7 @@ import time
 from bisect import bisect_left
 from contextlib import AbstractContextManager
 
-from bentoml_ext.internals import Series
+from bentoml_ext.internals.server import Series
 
 __all__ = ["EVERY_S", "Tally"]
 

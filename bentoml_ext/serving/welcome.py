@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import click
 
-from bentoml_ext import internals
 from bentoml_ext.encoders.field import Application
+from bentoml_ext.internals.server import listens_on
 
 __all__ = ["welcome"]
 
@@ -25,7 +25,7 @@ def welcome(example: Application | None = None, prefix: str = "") -> None:
     context = click.get_current_context(silent=True)
     if context is None or context.command.name != "serve":
         return
-    host, port = internals.listens_on(context.params)
+    host, port = listens_on(context.params)
     for line in _lines(host, port, example, prefix.rstrip("/")):
         click.echo(line, err=True)
 

@@ -1,4 +1,4 @@
-"""Entering: a say in what BentoML serves and builds where the entry service is not ours.
+"""Entries: a say in what BentoML serves and builds where the entry service is not ours.
 
 Names that BentoML does not promise, as those of `internals`.
 """

@@ -1,0 +1,1 @@
+"""Internals: every name of BentoML that BentoML does not promise to keep."""
