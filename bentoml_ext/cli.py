@@ -273,7 +273,7 @@ def score_command(
     from bentoml_ext.backends.registry import backend_names
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
-    from bentoml_ext.bulk.spelling import Spelling
+    from bentoml_ext.formats.spelling import Spelling
     from bentoml_ext.targets import stored_model
 
     if backend not in (known := backend_names()):

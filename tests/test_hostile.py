@@ -26,8 +26,6 @@ from bentoml_ext import files, judged, tags
 from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.backends import onnx_session
 from bentoml_ext.booster_file import BoosterFile
-from bentoml_ext.bulk import messages
-from bentoml_ext.bulk.messages import FileMessages
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.errors import (
@@ -40,6 +38,8 @@ from bentoml_ext.errors import (
 from bentoml_ext.export.foreign import outside_of
 from bentoml_ext.export.judging import judge
 from bentoml_ext.export.pipeline_files import SCHEMA, read_pipeline
+from bentoml_ext.formats import arrow_limits
+from bentoml_ext.formats.arrow_limits import FileMessages
 from bentoml_ext.pickled import read_custom_objects
 from tests import small
 from tests.commands import ROOT, environment
@@ -399,7 +399,7 @@ def test_an_arrow_file_with_changed_octets_is_refused_or_read() -> None:
 
 
 def test_a_gzip_bomb_as_check_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 10_000_000)
+    monkeypatch.setattr(arrow_limits, "MAX_UNPACKED_BYTES", 10_000_000)
 
     with pytest.raises(TooLarge, match="at most 10000000 bytes when unpacked"):
         opened(gzip.compress(bytes(30_000_000), 1), Path("check.csv.gz"))
@@ -410,7 +410,7 @@ def test_a_parquet_file_of_too_many_rows_as_check_is_refused_at_the_limit(
 ) -> None:
     data = io.BytesIO()
     pq.write_table(pa.table({"n": np.zeros(100_000)}), data)
-    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 799_999)
+    monkeypatch.setattr(arrow_limits, "MAX_UNPACKED_BYTES", 799_999)
 
     with pytest.raises(TooLarge, match="at most 799999 bytes when unpacked"):
         opened(data.getvalue(), Path("check.parquet"))

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentoml_ext.bulk.answers import Answers
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.errors import BundleError, ConfigError
+from bentoml_ext.formats.answers import Answers
 
 WORDS = st.text(min_size=1, max_size=8)
 ANYTHING: st.SearchStrategy[Any] = st.one_of(

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentoml_ext.bulk import arrow_stream, messages
-from bentoml_ext.bulk.arrow_stream import arrow_batches, sound_slices
-from bentoml_ext.bulk.line_blocks import line_blocks
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.formats import arrow_limits, arrow_stream
+from bentoml_ext.formats.arrow_stream import arrow_batches, sound_slices
+from bentoml_ext.formats.line_blocks import line_blocks
 from models.synthetic import generate
 from models.training import Trained
 from tests.bulk_bodies import old_bomb
@@ -286,7 +286,7 @@ def test_what_arrow_0_17_compressed_is_counted_too(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TooLarge, match="at most 7000000 bytes when unpacked"):
         read(data, max_bytes=7_000_000)
     # An operator's own file: of each record batch, whatever all of them take.
-    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 7_000_000)
+    monkeypatch.setattr(arrow_limits, "MAX_UNPACKED_BYTES", 7_000_000)
     with pytest.raises(TooLarge, match="Write smaller record batches"):
         read(data)
 
@@ -295,7 +295,7 @@ def test_an_operators_file_may_unpack_to_more_than_one_batch_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batch = pa.RecordBatch.from_pydict({"n": np.zeros(1000)})
-    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 8000)
+    monkeypatch.setattr(arrow_limits, "MAX_UNPACKED_BYTES", 8000)
 
     assert len(read(stream(*[batch] * 5, compression="zstd"))) == 6
 

@@ -18,9 +18,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bentoml_ext.acceptance.given import Columns, Given, Objects
-from bentoml_ext.bulk import messages
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge, UnreadableInput
+from bentoml_ext.formats import arrow_limits
 
 __all__ = ["opened"]
 
@@ -106,7 +106,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _check_size(size: int) -> None:
-    if size > (most := messages.MAX_UNPACKED_BYTES):
+    if size > (most := arrow_limits.MAX_UNPACKED_BYTES):
         raise TooLarge(
             f"Expected at most {most} bytes when unpacked, got more - at the check. Give fewer "
             "rows: some thousands say as much."
@@ -121,10 +121,10 @@ def _parquet(data: bytes) -> Given:
 
 
 def _arrow(data: bytes) -> Given:
-    if data.startswith(messages.MAGIC):
-        messages.FileMessages(io.BytesIO(data)).check_all()
+    if data.startswith(arrow_limits.MAGIC):
+        arrow_limits.FileMessages(io.BytesIO(data)).check_all()
         return _columns(pa.ipc.open_file(pa.BufferReader(data)).read_all())
-    stream = messages.Messages(pa.BufferReader(data), messages.MAX_UNPACKED_BYTES)
+    stream = arrow_limits.Messages(pa.BufferReader(data), arrow_limits.MAX_UNPACKED_BYTES)
     return _columns(pa.ipc.open_stream(stream).read_all())
 
 

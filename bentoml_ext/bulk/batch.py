@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bentoml_ext.bulk.answers import Answers
-from bentoml_ext.bulk.blocks import Block, Blocks
 from bentoml_ext.errors import ConfigError, InvalidApplication
+from bentoml_ext.formats.answers import Answers
+from bentoml_ext.formats.blocks import Block, Blocks
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["APPLICATION", "REASON", "ROW", "BatchScorer", "Scored"]

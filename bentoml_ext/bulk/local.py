@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bentoml_ext.bulk.batch import ROW, BatchScorer, Scored
-from bentoml_ext.bulk.blocks import Block
-from bentoml_ext.bulk.keys import Key
-from bentoml_ext.bulk.sinks import Sink, open_sink
-from bentoml_ext.bulk.source import Source
-from bentoml_ext.bulk.sources import open_source
-from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
+from bentoml_ext.formats.blocks import Block
+from bentoml_ext.formats.folder_keys import Key
+from bentoml_ext.formats.sinks import Sink, open_sink
+from bentoml_ext.formats.source import Source
+from bentoml_ext.formats.sources import open_source
+from bentoml_ext.formats.spelling import ENCODING, PLAIN, Spelling
 from bentoml_ext.scorer import Scorer
 
 __all__ = ["Job", "Progress", "score"]

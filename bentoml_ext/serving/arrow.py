@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.answers import Answers
-from bentoml_ext.bulk.arrow_stream import arrow_batches
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 from bentoml_ext.encoders.encoder import Encoded
+from bentoml_ext.formats.answers import Answers
+from bentoml_ext.formats.arrow_stream import arrow_batches
+from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.media import ARROW, ROWS, Format
 from bentoml_ext.serving.verdicts import Block, Verdicts

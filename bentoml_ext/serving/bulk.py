@@ -22,8 +22,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.formats.readable import Readable
 from bentoml_ext.internals import observation
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked

@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.choices import like, spelled
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.formats.readable import Readable
 
 __all__ = ["json_body", "lines_of", "report_asked", "unpacked"]
 

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from starlette.exceptions import HTTPException
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.encoders.encoder import Encoded
+from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.verdicts import Verdicts
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.line_blocks import line_blocks
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.encoders.ndjson import LineEncoder
+from bentoml_ext.formats.line_blocks import line_blocks
+from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scorer import Scorer
 from bentoml_ext.serving.media import NDJSON, ROWS, Format
 from bentoml_ext.serving.verdicts import Block, Verdicts

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from bentoml_ext.bulk import lent
+from bentoml_ext.formats import lent
 
 
 class Hoarder:

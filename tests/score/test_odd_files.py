@@ -18,14 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
-from bentoml_ext.bulk import messages
 from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.plan import Request, plan
-from bentoml_ext.bulk.spelling import Spelling
 from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
+from bentoml_ext.formats import arrow_limits
+from bentoml_ext.formats.spelling import Spelling
 from bentoml_ext.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
 from tests.small import FEATURES, booster
@@ -534,7 +534,7 @@ def test_an_arrow_file_that_unpacks_to_more_than_it_may_is_not_unpacked(
     many = pa.concat_tables([TABLE] * 1000).combine_chunks()
     with pa.ipc.new_file(path, many.schema, options=options) as writer:
         writer.write_table(many)
-    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 10_000)
+    monkeypatch.setattr(arrow_limits, "MAX_UNPACKED_BYTES", 10_000)
 
     with pytest.raises(UnreadableInput, match="at most 10000 bytes when unpacked"):
         desk.score("packed.arrow", path.read_bytes())

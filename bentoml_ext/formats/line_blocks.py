@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import TooLarge
+from bentoml_ext.formats.readable import Readable
 
 __all__ = ["BLOCK_BYTES", "BLOCK_LINES", "MAX_LINE_BYTES", "line_blocks"]
 

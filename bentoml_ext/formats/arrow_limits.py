@@ -1,4 +1,4 @@
-"""Messages: an Arrow IPC stream or file, looked at message by message before Arrow unpacks it.
+"""Arrow limits: an Arrow IPC stream or file, looked at message by message before Arrow unpacks it.
 
 A compressed buffer begins with the size that it unpacks to, and Arrow takes so much memory before
 it looks further. A kilobyte may so ask for a terabyte.
@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import TooLarge
+from bentoml_ext.formats.readable import Readable
 
 __all__ = ["MAX_UNPACKED_BYTES", "FileMessages", "Messages", "unpacked_size"]
 

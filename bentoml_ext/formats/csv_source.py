@@ -10,16 +10,16 @@ from typing import IO, Any, Final
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from bentoml_ext.bulk import lent
-from bentoml_ext.bulk.arrow_stream import slices
-from bentoml_ext.bulk.blocks import Broken, CommaTables, CsvBlock, CsvTables
-from bentoml_ext.bulk.line_blocks import MAX_LINE_BYTES
-from bentoml_ext.bulk.quotes import Watched, with_line_feeds
-from bentoml_ext.bulk.source import Opened, bytes_of, nothing_of, rows_of
-from bentoml_ext.bulk.spelling import PLAIN, Spelling
-from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.formats import lent
+from bentoml_ext.formats.arrow_stream import slices
+from bentoml_ext.formats.blocks import Broken, CommaTables, CsvBlock, CsvTables
+from bentoml_ext.formats.line_blocks import MAX_LINE_BYTES
+from bentoml_ext.formats.quotes import Watched, with_line_feeds
+from bentoml_ext.formats.source import Opened, bytes_of, nothing_of, rows_of
+from bentoml_ext.formats.spelling import PLAIN, Spelling
+from bentoml_ext.formats.unpacked import unpacked
 
 __all__ = ["open_csv"]
 

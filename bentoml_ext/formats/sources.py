@@ -17,16 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.arrow_stream import all_columns, arrow_batches, sound_slices
-from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Lines, Tables
-from bentoml_ext.bulk.csv_source import open_csv
-from bentoml_ext.bulk.fitting import check_types
-from bentoml_ext.bulk.keys import Key, key_columns, with_keys
-from bentoml_ext.bulk.line_blocks import BLOCK_LINES, line_blocks
-from bentoml_ext.bulk.messages import FileMessages
-from bentoml_ext.bulk.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
-from bentoml_ext.bulk.spelling import ENCODING, PLAIN, Spelling
-from bentoml_ext.bulk.unpacked import unpacked
 from bentoml_ext.encoders.arrow_columns import check_names
 from bentoml_ext.encoders.arrow_types import is_binary
 from bentoml_ext.encoders.arrow_values import is_text
@@ -34,6 +24,16 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.ndjson import split_lines
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import ConfigError, InvalidApplication, UnreadableInput
+from bentoml_ext.formats.arrow_limits import FileMessages
+from bentoml_ext.formats.arrow_stream import all_columns, arrow_batches, sound_slices
+from bentoml_ext.formats.blocks import BLOCK_ROWS, Block, Lines, Tables
+from bentoml_ext.formats.csv_source import open_csv
+from bentoml_ext.formats.fitting import check_types
+from bentoml_ext.formats.folder_keys import Key, key_columns, with_keys
+from bentoml_ext.formats.line_blocks import BLOCK_LINES, line_blocks
+from bentoml_ext.formats.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
+from bentoml_ext.formats.spelling import ENCODING, PLAIN, Spelling
+from bentoml_ext.formats.unpacked import unpacked
 
 __all__ = ["FORMATS", "open_source"]
 

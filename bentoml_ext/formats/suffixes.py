@@ -1,12 +1,12 @@
-"""Forms: which format a file has, and which name the answers to it have."""
+"""Suffixes: which format a file has, and which name the answers to it have."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from bentoml_ext.bulk.unpacked import PACKED
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.formats.unpacked import PACKED
 
 __all__ = ["SUFFIXES", "form_of", "plainly"]
 

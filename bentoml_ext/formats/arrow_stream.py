@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bentoml_ext.bulk.readable import Readable
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.formats.readable import Readable
 
 # pyarrow may be absent where a service starts.
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def arrow_batches(
     """
     import pyarrow as pa
 
-    from bentoml_ext.bulk.messages import MAX_UNPACKED_BYTES, Messages
+    from bentoml_ext.formats.arrow_limits import MAX_UNPACKED_BYTES, Messages
 
     with _worded():
         # One thread: the others are for other requests.

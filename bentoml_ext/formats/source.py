@@ -10,11 +10,11 @@ from typing import IO, Any
 import pyarrow as pa
 
 from bentoml_ext.arrays import block_rows
-from bentoml_ext.bulk.blocks import BLOCK_ROWS, Block, Blocks
 from bentoml_ext.choices import like, some_of
 from bentoml_ext.encoders.arrow_types import plain_type
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.formats.blocks import BLOCK_ROWS, Block, Blocks
 
 __all__ = ["Opened", "Source", "bytes_of", "kept_columns", "nothing_of", "rows_of"]
 

@@ -1,4 +1,4 @@
-"""Keys: columns whose value stands in the name of a folder, such as Hive's `home=rent`."""
+"""Folder keys: columns whose value stands in the name of a folder, such as Hive's `home=rent`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from bentoml_ext.bulk.blocks import CsvBlock
 from bentoml_ext.encoders.arrow_values import undictionaried
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import ConfigError, InvalidApplication
+from bentoml_ext.formats.blocks import CsvBlock
 
 __all__ = ["Key", "key_columns", "keys_of", "same_keys", "with_keys"]
 

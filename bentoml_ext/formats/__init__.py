@@ -1,0 +1,1 @@
+"""Formats: bytes become blocks of applications, and answers become bytes."""
