@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bentoml_ext.opening import open_scorer
+from bentoml_ext.scoring.opening import open_scorer
 
 USUAL = "DictVectorizer + DMatrix"
 

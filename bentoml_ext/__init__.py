@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bentoml_ext.framework import load_bundle as load_bundle
     from bentoml_ext.framework import load_model as load_model
     from bentoml_ext.framework import save_model as save_model
-    from bentoml_ext.scorer import Scorer as Scorer
+    from bentoml_ext.scoring.scorer import Scorer as Scorer
     from bentoml_ext.serving.classifier import Classifier as Classifier
     from bentoml_ext.serving.service import service as service
 

@@ -11,7 +11,7 @@ from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.proof.record import Acceptance
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["accepted"]
 

@@ -165,7 +165,7 @@ def inspect_command(tag: str) -> None:
     before those of the store.
     """
     from bentoml_ext import framework, report
-    from bentoml_ext.targets import stored_model
+    from bentoml_ext.store.targets import stored_model
 
     stored = stored_model(tag)
     report.show(report.inspected(stored, framework.load_bundle(stored)))
@@ -274,7 +274,7 @@ def score_command(
     from bentoml_ext.bulk.plan import Request
     from bentoml_ext.bulk.run import run
     from bentoml_ext.formats.spelling import Spelling
-    from bentoml_ext.targets import stored_model
+    from bentoml_ext.store.targets import stored_model
 
     if backend not in (known := backend_names()):
         raise click.BadParameter(

@@ -40,7 +40,7 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     XGBoost's own bits under ONNX Runtime's defaults, on any number of threads.
     """
     from bentoml_ext import files, framework, report, rows_graph, whole_graph
-    from bentoml_ext.targets import stored_model
+    from bentoml_ext.store.targets import stored_model
 
     if with_encoder and one_thread:
         raise click.UsageError("--one-thread is for the graph of rows, --with-encoder is not.")

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from bentoml_ext.bundle import ENCODER, POLICY, Manifest, Origin
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.handed_over import booster_of, check_texts, check_types, with_marker
-from bentoml_ext.models import MODULE, get, load_bundle, store
-from bentoml_ext.opening import open_scorer
 from bentoml_ext.proof import environment
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.opening import open_scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.settings import Settings
-from bentoml_ext.tags import tag_of
+from bentoml_ext.store.bundle import ENCODER, POLICY, Manifest, Origin
+from bentoml_ext.store.models import MODULE, get, load_bundle, store
+from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
     import xgboost

@@ -18,7 +18,6 @@ import bentoml
 import numpy as np
 
 from bentoml_ext import framework
-from bentoml_ext.bundle import Assumption, Origin
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
@@ -26,7 +25,8 @@ from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.source import Source
 from bentoml_ext.sources import find
-from bentoml_ext.tags import tag_of
+from bentoml_ext.store.bundle import Assumption, Origin
+from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 from bentoml_ext import files
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.booster_file import BoosterFile, read_booster
-from bentoml_ext.bundle import BOOSTER
 from bentoml_ext.errors import ConfigError, UnreadableInput
-from bentoml_ext.models import load_bundle
 from bentoml_ext.proof.record import Part, Proof
-from bentoml_ext.provenance import made_with
 from bentoml_ext.rounds import best_rounds, counting
-from bentoml_ext.targets import stored_model
+from bentoml_ext.store.bundle import BOOSTER
+from bentoml_ext.store.models import load_bundle
+from bentoml_ext.store.provenance import made_with
+from bentoml_ext.store.targets import stored_model
 
 if TYPE_CHECKING:
     import onnx

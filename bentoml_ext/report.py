@@ -13,10 +13,10 @@ import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from bentoml_ext.bundle import GRAPH, Bundle, Manifest, Origin
 from bentoml_ext.proof.record import Acceptance, Part, Proof
-from bentoml_ext.provenance import Provenance
-from bentoml_ext.selftest import load_proof
+from bentoml_ext.scoring.self_test import load_proof
+from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest, Origin
+from bentoml_ext.store.provenance import Provenance
 
 if TYPE_CHECKING:
     from bentoml_ext.bulk.summary import Summary

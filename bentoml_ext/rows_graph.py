@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import bentoml
 
 from bentoml_ext.booster_file import read_booster
-from bentoml_ext.bundle import BOOSTER, Bundle
 from bentoml_ext.distributions import extra_here
 from bentoml_ext.errors import BackendMissing
-from bentoml_ext.selftest import load_proof
+from bentoml_ext.scoring.self_test import load_proof
+from bentoml_ext.store.bundle import BOOSTER, Bundle
 
 if TYPE_CHECKING:
     from bentoml_ext.export.file_proof import FileProof

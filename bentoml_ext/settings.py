@@ -15,7 +15,7 @@ from bentoml_ext.backends.registry import backend_names, form_names
 from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.misspelt import check_environment
-from bentoml_ext.tags import tag_of
+from bentoml_ext.store.tags import tag_of
 
 __all__ = ["DEFAULT_BACKEND", "NAMES", "Settings", "crossover_for", "hand_on"]
 

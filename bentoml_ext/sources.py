@@ -11,7 +11,7 @@ from typing import Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import files, tags
+from bentoml_ext import files
 from bentoml_ext.booster_file import BoosterFile
 from bentoml_ext.encoders.encoder import Filler
 from bentoml_ext.encoders.feature_names import check_features, read_features
@@ -21,6 +21,7 @@ from bentoml_ext.errors import ImportRefused
 from bentoml_ext.objectives.logistic import LOG_ODDS
 from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
 from bentoml_ext.source import Source
+from bentoml_ext.store import tags
 
 __all__ = ["find", "from_file", "from_store"]
 

@@ -17,20 +17,20 @@ from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import form_names
 from bentoml_ext.booster_file import read_booster
-from bentoml_ext.bundle import BOOSTER, GRAPH, Bundle
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.judged import RANDOM_ROWS, How, verify_file
-from bentoml_ext.models import load_bundle
-from bentoml_ext.opening import open_backend
 from bentoml_ext.proof.bits import Tally
 from bentoml_ext.proof.record import PROOF, Part, Proof
 from bentoml_ext.proof.reference_decisions import compare_decider
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.provenance import made_with
-from bentoml_ext.selftest import load_rows, one_by_one
-from bentoml_ext.targets import stored_model
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.scoring.self_test import load_rows, one_by_one
+from bentoml_ext.store.bundle import BOOSTER, GRAPH, Bundle
+from bentoml_ext.store.models import load_bundle
+from bentoml_ext.store.provenance import made_with
+from bentoml_ext.store.targets import stored_model
 
 if TYPE_CHECKING:
     from bentoml_ext.export.proof import Progress

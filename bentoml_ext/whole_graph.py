@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import bentoml
 
 from bentoml_ext.booster_file import read_booster
-from bentoml_ext.bundle import BOOSTER, Bundle
-from bentoml_ext.selftest import load_proof
+from bentoml_ext.scoring.self_test import load_proof
+from bentoml_ext.store.bundle import BOOSTER, Bundle
 
 if TYPE_CHECKING:
     from bentoml_ext.export.application_proof import ApplicationProof

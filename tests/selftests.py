@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from bentoml_ext.bundle import MANIFEST, FileEntry, Manifest
 from bentoml_ext.proof.record import PROOF, Part, Proof
+from bentoml_ext.store.bundle import MANIFEST, FileEntry, Manifest
 
 __all__ = ["forged", "proof_of", "swapped"]
 

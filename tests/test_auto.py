@@ -16,21 +16,21 @@ import pyarrow as pa
 import pytest
 
 import bentoml_ext
-from bentoml_ext import scorer as scoring
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.auto import AutoBackend
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.registry import BACKENDS, Entry, form_names, require
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
-from bentoml_ext.bundle import GRAPH, Bundle
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
-from bentoml_ext.opening import open_backend, open_scorer
-from bentoml_ext.selftest import load_proof, self_test
+from bentoml_ext.scoring import scorer as scoring
+from bentoml_ext.scoring.opening import open_backend, open_scorer
+from bentoml_ext.scoring.self_test import load_proof, self_test
 from bentoml_ext.serving.handlers import SingleHandler
 from bentoml_ext.serving.media import ARROW
 from bentoml_ext.serving.route import Named
+from bentoml_ext.store.bundle import GRAPH, Bundle
 from bentoml_ext.verification import verify_bundle
 from models.fields import EXAMPLE
 from tests import small

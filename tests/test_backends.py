@@ -22,9 +22,9 @@ from bentoml_ext.backends.registry import (
     libraries,
     require,
 )
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, UnknownBackend
-from bentoml_ext.opening import open_backend, open_scorer
+from bentoml_ext.scoring.opening import open_backend, open_scorer
+from bentoml_ext.store.bundle import Bundle
 from tests import small
 
 NAMES = form_names()

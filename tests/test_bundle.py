@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 import bentoml_ext
-from bentoml_ext.bundle import (
+from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.errors import BundleError
+from bentoml_ext.proof.record import PROOF, Proof
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.store.bundle import (
     BOOSTER,
     ENCODER,
     GRAPH,
@@ -24,12 +30,6 @@ from bentoml_ext.bundle import (
     FileEntry,
     Manifest,
 )
-from bentoml_ext.decisions.policy import Band, Policy
-from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.errors import BundleError
-from bentoml_ext.opening import open_backend
-from bentoml_ext.proof.record import PROOF, Proof
-from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from tests import small
 from tests.selftests import forged, proof_of, swapped
 

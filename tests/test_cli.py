@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 
 import bentoml_ext
 from bentoml_ext.backends.onnx_session import session
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.cli import ext
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.opening import open_backend
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.store.bundle import Bundle
 from tests import small
 from tests.commands import bentoml_command, ext_command, python_code
 from tests.servers import serve

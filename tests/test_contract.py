@@ -118,7 +118,7 @@ def test_the_schema_follows_the_policy_and_bentomls_client_keeps_the_decision(
 
 def test_a_service_is_imported_without_a_look_at_the_store_or_the_bundle(tmp_path: Path) -> None:
     code = (
-        "import sys, services.credit; print('bentoml_ext.bundle' in sys.modules);"
+        "import sys, services.credit; print('bentoml_ext.store.bundle' in sys.modules);"
         "import bentoml_ext; bentoml_ext.get_service('not_there:latest')"
     )
 

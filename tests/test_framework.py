@@ -13,11 +13,11 @@ import xgboost
 from bentoml.exceptions import BentoMLException, NotFound
 
 import bentoml_ext
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
-from bentoml_ext.opening import open_backend
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.store.bundle import Bundle
 from tests import small
 from tests.commands import bentoml_command
 from tests.servers import START_S, serve

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bentoml_ext import files, judged, tags
+from bentoml_ext import files, judged
 from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.backends import onnx_session
 from bentoml_ext.booster_file import BoosterFile
@@ -41,6 +41,7 @@ from bentoml_ext.export.pipeline_files import SCHEMA, read_pipeline
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.arrow_limits import FileMessages
 from bentoml_ext.pickled import read_custom_objects
+from bentoml_ext.store import tags
 from tests import small
 from tests.commands import ROOT, environment
 from tests.homes import store_of

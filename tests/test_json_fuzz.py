@@ -25,7 +25,7 @@ from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.ndjson import split_lines
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.bulk import BulkRoute, is_bulk
 from bentoml_ext.serving.classifier import Classifier
 from models.synthetic import generate

@@ -40,8 +40,8 @@ print([name for name in {HEAVY} if name in sys.modules])
 SCORE = """
 from pathlib import Path
 
-from bentoml_ext.bundle import Bundle
-from bentoml_ext.opening import open_scorer
+from bentoml_ext.store.bundle import Bundle
+from bentoml_ext.scoring.opening import open_scorer
 scorer = open_scorer(Bundle(Path(sys.argv[1])), "onnx")
 print(scorer.classify({"age": 1, "home": "rent", "income": 2}).status)
 """
@@ -140,7 +140,7 @@ def test_a_function_is_short(path: Path) -> None:
 
 
 def test_importing_the_plugin_loads_nothing_heavy(home: Path) -> None:
-    code = "import bentoml_ext, bentoml_ext.cli, bentoml_ext.framework, bentoml_ext.scorer"
+    code = "import bentoml_ext, bentoml_ext.cli, bentoml_ext.framework, bentoml_ext.scoring.scorer"
 
     printed = python_code(LOADED.format(code=code), home)
 

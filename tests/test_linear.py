@@ -11,7 +11,7 @@ import xgboost as xgb
 import bentoml_ext
 from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.handlers import BatchHandler, SingleHandler
 from bentoml_ext.serving.verdicts import judge
 

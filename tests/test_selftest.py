@@ -17,13 +17,13 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.errors import BundleError, SelfTestFailed
-from bentoml_ext.opening import open_backend
 from bentoml_ext.proof.record import PROOF
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.selftest import load_rows, self_test
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.scoring.self_test import load_rows, self_test
+from bentoml_ext.store.bundle import BOOSTER, GRAPH, POLICY, Bundle
 from tests import small
 from tests.commands import bentoml_command
 from tests.sabotage import FAULTS, Patch
@@ -139,7 +139,7 @@ def test_a_worker_that_answers_wrongly_does_not_become_ready(
 @pytest.mark.parametrize("name", ["probabilities", "probability"])
 def test_both_sigmoids_are_tested(name: str, folder: Path, monkeypatch: Patch) -> None:
     bundle = Bundle(folder)
-    monkeypatch.setattr(f"bentoml_ext.selftest.{name}", lambda margin: margin * 0)
+    monkeypatch.setattr(f"bentoml_ext.scoring.self_test.{name}", lambda margin: margin * 0)
 
     with pytest.raises(SelfTestFailed, match="the sigmoid"):
         self_test(bundle, open_backend(bundle, "onnx"))

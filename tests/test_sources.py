@@ -25,7 +25,7 @@ from bentoml_ext.errors import (
     ImportRefused,
     InvalidApplication,
 )
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from tests import small
 from tests.kept import applications, kept, outcomes, probabilities, trained
 

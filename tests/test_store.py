@@ -14,7 +14,7 @@ import bentoml
 import pytest
 from bentoml._internal.models import ModelStore
 
-from bentoml_ext.bundle import Bundle
+from bentoml_ext.store.bundle import Bundle
 from tests.commands import ROOT, environment
 
 # What save_model does once a model is proven; the proof would take most of the time.
@@ -22,7 +22,7 @@ SAVE = """
 import os, sys
 from pathlib import Path
 from bentoml_ext import internals
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
+from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.proof.record import PROOF
 from bentoml_ext.decisions.policy import Policy

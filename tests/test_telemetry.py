@@ -41,8 +41,8 @@ OWN_CLOUD = ("http://169.254.169.254/", "http://metadata.google.internal/")
 SESSION = """
 import sys
 from pathlib import Path
-from bentoml_ext.bundle import Bundle
-from bentoml_ext.opening import open_scorer
+from bentoml_ext.store.bundle import Bundle
+from bentoml_ext.scoring.opening import open_scorer
 print(open_scorer(Bundle(Path(sys.argv[1])), "onnx").backend)
 """
 

@@ -16,7 +16,7 @@ from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.formats.sources import open_source
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.media import FORMATS, format_of
 from tests.bulk_bodies import arrow_of, ndjson_of
 from tests.score.portfolios import WRITERS

@@ -16,7 +16,7 @@ import pyarrow as pa
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["GONE", "Due", "Mix", "Sent"]
 

@@ -23,7 +23,7 @@ from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, NotAccepted
 from bentoml_ext.proof.record import Acceptance
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["Accepted", "accept", "confirm"]
 

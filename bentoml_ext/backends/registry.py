@@ -33,7 +33,7 @@ GROUP = "bentoml_ext.backends"
 """Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
 
 AUTO = "auto"
-"""Name of the composite of the backends; `bentoml_ext.opening` makes one for a bundle."""
+"""Name of the composite of the backends; `bentoml_ext.scoring.opening` makes one for a bundle."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from bentoml_ext.errors import ConfigError, InvalidApplication
 from bentoml_ext.formats.answers import Answers
 from bentoml_ext.formats.blocks import Block, Blocks
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["APPLICATION", "REASON", "ROW", "BatchScorer", "Scored"]
 

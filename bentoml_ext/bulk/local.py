@@ -24,7 +24,7 @@ from bentoml_ext.formats.sinks import Sink, open_sink
 from bentoml_ext.formats.source import Source
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.formats.spelling import ENCODING, PLAIN, Spelling
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["Job", "Progress", "score"]
 

@@ -15,9 +15,9 @@ from bentoml.exceptions import BentoMLException
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.bulk.local import Job, score
 from bentoml_ext.bulk.summary import Summary
-from bentoml_ext.bundle import MANIFEST, Bundle
-from bentoml_ext.opening import open_tested
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.opening import open_tested
+from bentoml_ext.scoring.scorer import Scorer
+from bentoml_ext.store.bundle import MANIFEST, Bundle
 
 __all__ = ["Outcome", "PartScorer", "Work", "packed"]
 

@@ -28,10 +28,10 @@ from bentoml_ext.bulk.plan import PIPE, Request, plan
 from bentoml_ext.bulk.run import ended_by_signal
 from bentoml_ext.bulk.scratch import Scratch
 from bentoml_ext.bulk.summary import Summary
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.errors import ClusterFailed, ConfigError
-from bentoml_ext.opening import open_tested
+from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
+from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["run"]
 

@@ -14,9 +14,9 @@ import bentoml
 from bentoml_ext.bulk.local import Job, Progress, score
 from bentoml_ext.bulk.plan import Request, plan
 from bentoml_ext.bulk.summary import Summary
-from bentoml_ext.bundle import Bundle
-from bentoml_ext.opening import open_tested
+from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
+from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["ended_by_signal", "run"]
 

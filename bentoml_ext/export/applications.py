@@ -17,7 +17,7 @@ from bentoml_ext.export.rows import Sampler
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import Tally
 from bentoml_ext.proof.reference_decisions import Decisions, compare_decider
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["compare_answers", "made_up", "through_reader"]
 

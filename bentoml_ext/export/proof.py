@@ -39,7 +39,7 @@ from bentoml_ext.proof.bits import Tally
 from bentoml_ext.proof.record import PROOF, SERVICE, Acceptance, Difference, Part, Proof
 from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
 

@@ -13,7 +13,7 @@ from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.formats.answers import Answers
 from bentoml_ext.formats.arrow_stream import arrow_batches
 from bentoml_ext.formats.readable import Readable
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.media import ARROW, ROWS, Format
 from bentoml_ext.serving.verdicts import Block, Verdicts
 

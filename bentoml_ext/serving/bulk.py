@@ -25,7 +25,7 @@ from starlette.types import Scope
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.internals import observation
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.media import FORMATS, NDJSON, OTHER_NAMES, Format, format_of

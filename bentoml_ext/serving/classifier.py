@@ -121,10 +121,10 @@ class Classifier:
         super().__setattr__(name, value)
 
     def _make_ready(self) -> None:
-        from bentoml_ext.bundle import Bundle
-        from bentoml_ext.opening import open_scorer
-        from bentoml_ext.provenance import Provenance
-        from bentoml_ext.selftest import load_proof, self_test
+        from bentoml_ext.scoring.opening import open_scorer
+        from bentoml_ext.scoring.self_test import load_proof, self_test
+        from bentoml_ext.store.bundle import Bundle
+        from bentoml_ext.store.provenance import Provenance
 
         check_assigned(self, *vars(self))
         # One resolution: `latest` may move while the service starts.

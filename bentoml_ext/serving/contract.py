@@ -15,7 +15,7 @@ from bentoml_ext.serving.schema import Schema, answer_schema, application_schema
 
 # `bentoml serve` imports a service to learn its shape; numpy is for those who ask for a schema.
 if TYPE_CHECKING:
-    from bentoml_ext.bundle import Bundle
+    from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["Contract", "check_rules"]
 
@@ -77,7 +77,7 @@ class Contract:
 
     def _read(self) -> Bundle:
         if self._bundle is None:
-            from bentoml_ext.bundle import Bundle
+            from bentoml_ext.store.bundle import Bundle
 
             self._bundle = Bundle(Path(self._model.resolve().path))
         return self._bundle

@@ -10,7 +10,7 @@ from itertools import accumulate
 import numpy as np
 
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.route import AT_ONCE_BYTES, Body, Named
 
 __all__ = ["BatchHandler", "SingleHandler"]

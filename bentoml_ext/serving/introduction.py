@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bentoml_ext.bundle import Bundle
     from bentoml_ext.decisions.policy import Policy
     from bentoml_ext.encoders.field import Application
     from bentoml_ext.proof.record import Acceptance
+    from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["bands", "introduction"]
 
@@ -22,7 +22,7 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
         bundle: of the model that answers.
         example: an application that it takes.
     """
-    from bentoml_ext.selftest import load_proof
+    from bentoml_ext.scoring.self_test import load_proof
 
     manifest = bundle.manifest
     proof, sha256 = load_proof(bundle)

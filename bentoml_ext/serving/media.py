@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.formats.readable import Readable
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.verdicts import Verdicts
 
 __all__ = ["ARROW", "FORMATS", "NDJSON", "OTHER_NAMES", "ROWS", "Format", "format_of"]

@@ -11,7 +11,7 @@ from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.formats.line_blocks import line_blocks
 from bentoml_ext.formats.readable import Readable
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.media import NDJSON, ROWS, Format
 from bentoml_ext.serving.verdicts import Block, Verdicts
 

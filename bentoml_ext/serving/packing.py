@@ -22,7 +22,7 @@ from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.requirements import has_arrow, requirements
 from bentoml_ext.serving.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.tags import tag_of, versions
+from bentoml_ext.store.tags import tag_of, versions
 
 __all__ = [
     "PackedImage",
@@ -190,8 +190,8 @@ def image_for(
 
 def packed_labels(service: type[Any]) -> dict[str, str]:
     """For `bentoml get`: the model that a bento of a service carries, its proof and the backend."""
-    from bentoml_ext.bundle import Bundle
-    from bentoml_ext.selftest import load_proof
+    from bentoml_ext.scoring.self_test import load_proof
+    from bentoml_ext.store.bundle import Bundle
 
     stored = service.model.resolve()
     _, sha256 = load_proof(Bundle(Path(stored.path)))

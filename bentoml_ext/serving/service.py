@@ -41,7 +41,7 @@ from bentoml_ext.serving.supervisor import (
 )
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.tags import tag_of
+from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
     from bentoml_ext.serving.limits import Limit

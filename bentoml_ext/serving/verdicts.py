@@ -16,7 +16,7 @@ import msgspec
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["Block", "Verdicts", "judge"]
 

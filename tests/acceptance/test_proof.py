@@ -14,13 +14,13 @@ import bentoml_ext
 from bentoml_ext import report
 from bentoml_ext.acceptance import Check, accept, confirm
 from bentoml_ext.backends.registry import form_names
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted
-from bentoml_ext.opening import open_scorer
 from bentoml_ext.proof.record import Acceptance, Proof
-from bentoml_ext.selftest import load_proof
+from bentoml_ext.scoring.opening import open_scorer
+from bentoml_ext.scoring.self_test import load_proof
+from bentoml_ext.store.bundle import Bundle
 from models.training import Trained
 from tests.acceptance.sources import Source
 

@@ -13,7 +13,7 @@ import bentoml
 import pytest
 
 import bentoml_ext
-from bentoml_ext.bundle import Bundle
+from bentoml_ext.store.bundle import Bundle
 from bentoml_ext.verification import verify_bundle
 from tests import small
 from tests.commands import python_code
@@ -32,10 +32,10 @@ STORE = """
 import json, sys
 from click.testing import CliRunner
 import bentoml_ext
-from bentoml_ext.bundle import Bundle
+from bentoml_ext.store.bundle import Bundle
 from bentoml_ext.cli import ext
-from bentoml_ext.opening import open_backend
-from bentoml_ext.selftest import self_test
+from bentoml_ext.scoring.opening import open_backend
+from bentoml_ext.scoring.self_test import self_test
 from pathlib import Path
 from tests import small
 

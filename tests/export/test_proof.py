@@ -17,7 +17,6 @@ from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
 from bentoml_ext.backends.registry import BACKENDS, Entry
-from bentoml_ext.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
@@ -26,6 +25,7 @@ from bentoml_ext.export.proof import Proven, prove
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from models.training import Trained
 from tests import small
 

@@ -26,7 +26,7 @@ from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.spelling import Spelling
-from bentoml_ext.scorer import Scorer
+from bentoml_ext.scoring.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
 from tests.small import FEATURES, booster
 

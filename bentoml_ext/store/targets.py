@@ -15,10 +15,10 @@ import bentoml
 import msgspec
 from bentoml.exceptions import NotFound
 
-from bentoml_ext import descriptions
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.store import model_store_path, use_model_store
-from bentoml_ext.models import MODULE, get
+from bentoml_ext.store import descriptions
+from bentoml_ext.store.models import MODULE, get
 
 __all__ = ["STORE", "stored_model"]
 

@@ -10,9 +10,9 @@ import re
 
 import msgspec
 
-from bentoml_ext.bundle import Manifest
 from bentoml_ext.distributions import installed
 from bentoml_ext.proof.record import Proof
+from bentoml_ext.store.bundle import Manifest
 
 __all__ = ["Provenance", "made_with"]
 

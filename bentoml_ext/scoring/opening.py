@@ -8,12 +8,12 @@ from contextlib import suppress
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.registry import AUTO, form_names, get_backend
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.objectives.logistic import LOG_ODDS
-from bentoml_ext.scorer import Scorer
-from bentoml_ext.selftest import SelfTest, load_rows, self_test
+from bentoml_ext.scoring.scorer import Scorer
+from bentoml_ext.scoring.self_test import SelfTest, load_rows, self_test
+from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["open_backend", "open_scorer", "open_tested"]
 

@@ -1,4 +1,4 @@
-"""Models: the bundles that lie in BentoML's model store."""
+"""Models: the bundles in BentoML's model store."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_ext.bundle import Bundle, Manifest
 from bentoml_ext.internals.store import create_model
 from bentoml_ext.proof import environment
-from bentoml_ext.tags import find
+from bentoml_ext.store.bundle import Bundle, Manifest
+from bentoml_ext.store.tags import find
 
 __all__ = ["MODULE", "get", "load_bundle", "store"]
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Probabilities, Rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.bundle import Bundle
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.objectives.logistic import probabilities, probability
@@ -21,6 +20,7 @@ from bentoml_ext.proof.bits import Tally, word_of
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.reference_decisions import compare_decider, margins_at_crossings
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.store.bundle import Bundle
 
 CROSSING_STEPS: Final = 8
 """Margins to either side of each crossing."""

@@ -1,0 +1,1 @@
+"""Store: the bundles in BentoML's model store."""
