@@ -12,8 +12,8 @@ import onnxruntime as ort
 import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export.ensemble import Ensemble, Trees
-from bentoml_ext.export.source import Model
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.estimator import Model
 
 __all__ = ["boundary_rows", "equal_share", "native_margins", "native_predictions", "run", "session"]
 

@@ -11,7 +11,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 
 from benchmarks.comparison import Floats, equal_share, native_predictions
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export.source import Model
+from bentoml_ext.boosters.xgb.estimator import Model
 
 __all__ = ["stock_verdict"]
 

@@ -22,7 +22,7 @@ from benchmarks.making import (
     stopped_booster,
     train,
 )
-from bentoml_ext.export.source import Model
+from bentoml_ext.boosters.xgb.estimator import Model
 
 __all__ = ["VARIANTS", "Variant"]
 

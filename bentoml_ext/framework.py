@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from bentoml_ext.boosters.xgb.handed_over import booster_of, check_texts, check_types, with_marker
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.reading import Rounds
-from bentoml_ext.handed_over import booster_of, check_texts, check_types, with_marker
 from bentoml_ext.proof import environment
 from bentoml_ext.scoring.opening import open_scorer
 from bentoml_ext.scoring.scorer import Scorer
@@ -85,8 +85,8 @@ def save_model(
         ConfigError: the name is none that BentoML allows; no such rounds, or no such check.
         BentoMLException: the version exists.
     """
-    from bentoml_ext import export
     from bentoml_ext.export.forms import written
+    from bentoml_ext.export.proof import prove
 
     check_types(encoder, policy, rounds, check)
     tag, policy = tag_of(name), policy or Policy()
@@ -95,7 +95,7 @@ def save_model(
     check_features(booster, encoder.features, "the encoder")
     check_texts(booster, encoder)
     files = written(booster) | {ENCODER: encoder.to_json(), POLICY: policy.to_json()}
-    proven = export.prove(
+    proven = prove(
         booster,
         files,
         encoder=encoder,

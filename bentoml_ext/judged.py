@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from bentoml_ext import files
 from bentoml_ext.backends.native_sum import as_its_estimator
-from bentoml_ext.booster_file import BoosterFile, read_booster
+from bentoml_ext.boosters.xgb.files import BoosterFile, read_booster
+from bentoml_ext.boosters.xgb.rounds import best_rounds, counting
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.proof.record import Part, Proof
-from bentoml_ext.rounds import best_rounds, counting
 from bentoml_ext.store.bundle import BOOSTER
 from bentoml_ext.store.models import load_bundle
 from bentoml_ext.store.provenance import made_with
@@ -80,8 +80,8 @@ def by_booster(
     graph: Path, file: Path, rounds: str | None, missing: float | None, **how: Unpack[How]
 ) -> Judgement:
     """As `verify_file`."""
-    from bentoml_ext.export.document import version_text
-    from bentoml_ext.export.loading import decode
+    from bentoml_ext.boosters.xgb.document import version_text
+    from bentoml_ext.boosters.xgb.loading import decode
 
     start = time.perf_counter()
     read = BoosterFile.read(files.read(file), str(file))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import bentoml
 
-from bentoml_ext.booster_file import read_booster
+from bentoml_ext.boosters.xgb.files import read_booster
 from bentoml_ext.distributions import extra_here
 from bentoml_ext.errors import BackendMissing
 from bentoml_ext.scoring.self_test import load_proof

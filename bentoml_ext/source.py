@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bentoml_ext.backends.native_sum import as_its_estimator
-from bentoml_ext.booster_file import BoosterFile
+from bentoml_ext.boosters.xgb.files import BoosterFile
+from bentoml_ext.boosters.xgb.rounds import counting
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.steps import Number, OneHot, Step, is_wordlike, steps_of_names
 from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
 from bentoml_ext.errors import ImportRefused
-from bentoml_ext.rounds import counting
 
 if TYPE_CHECKING:
     import xgboost

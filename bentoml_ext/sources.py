@@ -12,7 +12,7 @@ import bentoml
 from bentoml.exceptions import NotFound
 
 from bentoml_ext import files
-from bentoml_ext.booster_file import BoosterFile
+from bentoml_ext.boosters.xgb.files import BoosterFile
 from bentoml_ext.encoders.encoder import Filler
 from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading

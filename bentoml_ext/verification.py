@@ -16,7 +16,7 @@ from bentoml_ext import judged
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import form_names
-from bentoml_ext.booster_file import read_booster
+from bentoml_ext.boosters.xgb.files import read_booster
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
@@ -139,10 +139,10 @@ def verify_bundle(
     names = [name for name in bundle.manifest.files if name not in (PROOF, PROOF_ROWS)]
     files = {name: bundle.file(name) for name in names}
     if not (limit := _limit(stored)):
-        from bentoml_ext import export
+        from bentoml_ext.export.proof import prove
 
         booster = read_booster(bundle.path / BOOSTER)
-        proof = export.prove(
+        proof = prove(
             booster,
             files,
             encoder=bundle.encoder,

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bentoml_ext import files, judged
 from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.backends import onnx_session
-from bentoml_ext.booster_file import BoosterFile
+from bentoml_ext.boosters.xgb.files import BoosterFile
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.errors import (

@@ -17,7 +17,8 @@ from benchmarks.comparison import (
 )
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import read, to_onnx
+from bentoml_ext.export import to_onnx
+from bentoml_ext.export.graph import read
 
 __all__ = ["EXACT", "verdicts"]
 

@@ -12,15 +12,15 @@ import onnx
 import xgboost as xgb
 
 from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.export.application_graph import INVALID
 from bentoml_ext.export.applications import made_up
-from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.objectives.logistic import probabilities

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.boosters.xgb.oracle import Truth
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.steps import Number
-from bentoml_ext.export.oracle import Truth
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import Tally

@@ -5,8 +5,8 @@ from __future__ import annotations
 import onnx
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export import reference
-from bentoml_ext.export.ensemble import Ensemble, Trees
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
 from bentoml_ext.export.graph_trees import read_graph_trees
 from bentoml_ext.proof.bits import words_of
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export import reference
-from bentoml_ext.export.ensemble import Ensemble, Trees
-from bentoml_ext.export.oracle import Oracle
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.proof.stored_rows import ProofRows
 

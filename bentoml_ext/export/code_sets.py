@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from bentoml_ext.export.ensemble import Floats, Ints, Trees
+from bentoml_ext.boosters.ensemble import Floats, Ints, Trees
 from bentoml_ext.export.operators import Operators
 
 __all__ = ["TABLE", "CodeSets", "add_columns", "comparisons", "spread"]

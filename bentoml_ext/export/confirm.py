@@ -10,9 +10,9 @@ import onnxruntime as ort
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
+from bentoml_ext.boosters.ensemble import Ensemble, Ints, Trees
+from bentoml_ext.boosters.xgb.estimator import Model, Source
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.ensemble import Ensemble, Ints, Trees
-from bentoml_ext.export.source import Model, Source
 
 __all__ = ["confirm", "telling_rows"]
 

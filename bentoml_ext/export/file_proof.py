@@ -12,9 +12,9 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle, on_one_thread
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.proof.bits import Tally

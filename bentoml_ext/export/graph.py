@@ -10,16 +10,16 @@ import xgboost as xgb
 from onnx import TensorProto, helper
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.estimator import Model, Source
+from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import reference
 from bentoml_ext.export.confirm import confirm
-from bentoml_ext.export.ensemble import Ensemble, Trees
 from bentoml_ext.export.margins import add_margins
 from bentoml_ext.export.numpy_softmax import numpy_softmax
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.predictions import add_class_probabilities, add_predictions
-from bentoml_ext.export.reading import read_ensemble
-from bentoml_ext.export.source import Model, Source
 
 __all__ = ["add_answers", "add_model", "properties", "read", "to_onnx"]
 
@@ -168,7 +168,7 @@ def properties(source: Source, ensemble: Ensemble, *, thread_proof: bool) -> dic
         "bentoml_ext.booster": ensemble.kind,
         "bentoml_ext.xgboost": ensemble.version,
         "bentoml_ext.trees": str(trees),
-        "bentoml_ext.rounds": "all" if source.rounds is None else str(source.rounds),
+        "bentoml_ext.boosters.xgb.rounds": "all" if source.rounds is None else str(source.rounds),
         "bentoml_ext.encoders.feature_names": json.dumps(ensemble.features, ensure_ascii=False),
         "bentoml_ext.thread_proof": str(thread_proof).lower(),
         "bentoml_ext.native": "inplace_predict" if source.inplace else "predict",

@@ -16,7 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export.ensemble import Bools, Floats, Ints
+from bentoml_ext.boosters.ensemble import Bools, Floats, Ints
 
 __all__ = ["GraphTrees", "read_graph_trees", "read_sets", "tree_nodes"]
 

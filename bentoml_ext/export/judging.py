@@ -12,16 +12,16 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
+from bentoml_ext.boosters.xgb.sigmoid import compare_own, own_tally
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.export.blame import first_tree
-from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
-from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.proof import Progress
 from bentoml_ext.export.rows import Sampler
-from bentoml_ext.export.sigmoid import compare_own, own_tally
 from bentoml_ext.proof.bits import Tally
 from bentoml_ext.proof.record import Part
 from bentoml_ext.proof.reference_decisions import Decisions

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.blocks import in_blocks
 from bentoml_ext.export.code_sets import CodeSets, add_columns, spread
-from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.tree_nodes import add_trees
 

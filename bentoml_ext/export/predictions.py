@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
+from bentoml_ext.boosters.xgb.transform import SINGLE, SORTED
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.expf import expf, sigmoid, softmax
 from bentoml_ext.export.log1pf import softplus
 from bentoml_ext.export.operators import Operators
-from bentoml_ext.export.transform import SINGLE, SORTED
 
 __all__ = ["OBJECTIVES", "add_class_probabilities", "add_predictions"]
 

@@ -12,6 +12,15 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
+from bentoml_ext.boosters.xgb.sigmoid import (
+    compare_checksums,
+    compare_own,
+    is_shared,
+    native,
+    own_tally,
+)
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
@@ -20,18 +29,9 @@ from bentoml_ext.export.applications import compare_answers, made_up, through_re
 from bentoml_ext.export.arrow_rows import compare_arrow
 from bentoml_ext.export.blame import first_tree
 from bentoml_ext.export.choice import proof_rows
-from bentoml_ext.export.ensemble import Ensemble
 from bentoml_ext.export.graph import read
 from bentoml_ext.export.line_rows import compare_lines
-from bentoml_ext.export.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.export.rows import Sampler, block_rows
-from bentoml_ext.export.sigmoid import (
-    compare_checksums,
-    compare_own,
-    is_shared,
-    native,
-    own_tally,
-)
 from bentoml_ext.export.structure import compare_structure
 from bentoml_ext.export.subjects import Subject, opened
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export.ensemble import Ensemble, Floats, Ints, Trees
+from bentoml_ext.boosters.ensemble import Ensemble, Floats, Ints, Trees
 
 __all__ = ["BATCHES", "EXTREMES", "MAX_SPLITS", "Sampler"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.export.graph_trees import GraphTrees, read_graph_trees, read_sets
 from bentoml_ext.proof.bits import word_of, words_of
 from bentoml_ext.proof.record import STRUCTURE, Difference, Part

@@ -14,8 +14,8 @@ import onnx
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import opened_in
-from bentoml_ext.export.ensemble import Floats
-from bentoml_ext.export.oracle import Oracle
+from bentoml_ext.boosters.ensemble import Floats
+from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.store.bundle import GRAPH
 
 __all__ = ["Subject", "opened"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Margins
-from bentoml_ext.export.ensemble import Bools, Floats, Ints, Trees
+from bentoml_ext.boosters.ensemble import Bools, Floats, Ints, Trees
 from bentoml_ext.export.operators import Operators
 
 __all__ = ["add_trees"]

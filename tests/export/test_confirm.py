@@ -8,8 +8,10 @@ import xgboost as xgb
 
 from benchmarks.making import CODES, fit, objective, train
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import Operators, read, to_onnx
+from bentoml_ext.export import to_onnx
 from bentoml_ext.export.confirm import confirm, telling_rows
+from bentoml_ext.export.graph import read
+from bentoml_ext.export.operators import Operators
 from bentoml_ext.export.predictions import OBJECTIVES
 
 

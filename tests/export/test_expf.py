@@ -13,11 +13,11 @@ from scipy.special import softmax  # type: ignore[import-untyped]
 
 from benchmarks.comparison import equal_share
 from bentoml_ext.arrays import Margins
-from bentoml_ext.export import ubjson
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.transform import transform_of
 from bentoml_ext.export.numpy_softmax import numpy_softmax
 from bentoml_ext.export.operators import OPSET, Operators
 from bentoml_ext.export.predictions import OBJECTIVES, add_predictions
-from bentoml_ext.export.transform import transform_of
 from bentoml_ext.objectives.logistic import probabilities
 
 

@@ -12,10 +12,10 @@ import xgboost as xgb
 
 from benchmarks.comparison import boundary_rows, equal_share
 from benchmarks.making import CODES, VERSION, objective, train
+from bentoml_ext.boosters.xgb.document import version_of
+from bentoml_ext.boosters.xgb.loading import load_booster
+from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import read_ensemble
-from bentoml_ext.export.document import version_of
-from bentoml_ext.export.loading import load_booster
 from tests.export.documents import Document, document_of, model_of, to_bytes, tree_of
 
 

@@ -21,8 +21,10 @@ from benchmarks.comparison import (
 )
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export import Ensemble, Source, read, to_onnx
-from bentoml_ext.export.source import Model
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.estimator import Model, Source
+from bentoml_ext.export import to_onnx
+from bentoml_ext.export.graph import read
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 every_variant = pytest.mark.parametrize("name", BY_NAME)

@@ -17,10 +17,12 @@ from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
 from bentoml_ext.backends.registry import BACKENDS, Entry
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Trees
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
-from bentoml_ext.export import reference
+from bentoml_ext.export.graph import read
 from bentoml_ext.export.proof import Proven, prove
 from bentoml_ext.export.rows import Sampler
 from bentoml_ext.proof.record import PROOF, Proof
@@ -78,9 +80,9 @@ def test_the_course_model_is_proven_in_every_part(course: Proof) -> None:
 
 
 def test_boundary_rows_come_to_every_split_and_every_leaf(trained: Trained) -> None:
-    _, ensemble = export.read(trained.booster)
+    _, ensemble = read(trained.booster)
     trees, sampler = ensemble.model, Sampler(ensemble)
-    assert isinstance(trees, export.Trees)
+    assert isinstance(trees, Trees)
 
     rows = np.concatenate(list(sampler.boundary()))
 
@@ -97,8 +99,8 @@ def test_boundary_rows_come_to_every_split_and_every_leaf(trained: Trained) -> N
 def test_the_stored_rows_come_to_every_leaf_of_the_course_model(
     trained: Trained, credit_model: bentoml.Model
 ) -> None:
-    _, ensemble = export.read(trained.booster)
-    assert isinstance(ensemble.model, export.Trees)
+    _, ensemble = read(trained.booster)
+    assert isinstance(ensemble.model, Trees)
 
     stored = ProofRows.from_npy(bentoml_ext.load_bundle(credit_model).file(PROOF_ROWS))
 

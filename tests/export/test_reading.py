@@ -11,8 +11,11 @@ import xgboost as xgb
 
 from benchmarks.comparison import boundary_rows, equal_share
 from benchmarks.making import CODES, objective, train
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Ensemble, Linear, Trees
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import Ensemble, Linear, Trees, read_ensemble, reference, ubjson
 
 
 def stored(booster: xgb.Booster) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import xgboost as xgb
 from scipy import sparse  # type: ignore[import-untyped]
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export import Ensemble, Trees, read_ensemble
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.export.rows import BATCHES, Sampler, block_rows
 
 MB = 1 << 20

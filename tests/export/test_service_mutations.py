@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from bentoml_ext import export
+from bentoml_ext.boosters.xgb.sigmoid import is_shared
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export.proof import Proven, prove
-from bentoml_ext.export.sigmoid import is_shared
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.store.bundle import BOOSTER, GRAPH
 from tests import small

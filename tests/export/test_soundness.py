@@ -11,10 +11,11 @@ import pytest
 import xgboost as xgb
 
 from benchmarks.making import CODES, train
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.loading import load_booster
+from bentoml_ext.boosters.xgb.reader import read_model
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import to_onnx, ubjson
-from bentoml_ext.export.loading import load_booster
-from bentoml_ext.export.reading import read_model
+from bentoml_ext.export import to_onnx
 from tests.export.documents import Document, document_of, model_of, to_bytes, tree_of
 
 

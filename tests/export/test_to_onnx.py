@@ -13,10 +13,11 @@ from onnx import TensorProto, helper
 
 from benchmarks.comparison import equal_share, native_margins, run, session
 from benchmarks.making import fit, train
-from bentoml_ext import export
+from bentoml_ext.boosters.xgb.estimator import Model
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import Operators, add_answers, add_model, read, to_onnx
-from bentoml_ext.export.source import Model
+from bentoml_ext.export import to_onnx
+from bentoml_ext.export.graph import add_answers, add_model, read
+from bentoml_ext.export.operators import OPSET, Operators
 
 
 def rewritten(booster: xgb.Booster, change: Any) -> xgb.Booster:
@@ -93,7 +94,7 @@ def test_model_can_be_embedded_in_the_graph_of_a_whole_application() -> None:
         ],
         ops.constants,
     )
-    opsets = [helper.make_opsetid("", export.OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
     whole = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     rows = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
     outputs = run(session(whole, threads=2), (rows / 2).astype(np.float32), batch=200)

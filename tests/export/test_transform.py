@@ -15,10 +15,12 @@ from onnx import TensorProto, helper
 
 from benchmarks.comparison import equal_share, session
 from benchmarks.making import OBJECTIVES, VERSION, objective
-from bentoml_ext.export import OPSET, Operators, read, ubjson
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.transform import SORTED, predictions_of
+from bentoml_ext.export.graph import read
 from bentoml_ext.export.log1pf import log1pf
+from bentoml_ext.export.operators import OPSET, Operators
 from bentoml_ext.export.predictions import add_predictions
-from bentoml_ext.export.transform import SORTED, predictions_of
 
 Floats = npt.NDArray[np.float32]
 

@@ -6,8 +6,8 @@ from typing import Final, NoReturn
 
 import numpy as np
 
+from bentoml_ext.boosters.ensemble import Bools, Ints, Trees
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.ensemble import Bools, Ints, Trees
 
 __all__ = ["check_parents", "check_values", "check_ways"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bentoml_ext.backends.native_sum import as_its_estimator
+from bentoml_ext.boosters.xgb.rounds import best_rounds, counting
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
-from bentoml_ext.rounds import best_rounds, counting
 
 if TYPE_CHECKING:
     import xgboost
@@ -60,8 +60,8 @@ def check_texts(booster: xgboost.Booster, encoder: Encoder) -> None:
     Raises:
         FeatureMismatch: names the field, the column and the threshold.
     """
-    from bentoml_ext.export.ensemble import Trees
-    from bentoml_ext.export.reading import read_ensemble
+    from bentoml_ext.boosters.ensemble import Trees
+    from bentoml_ext.boosters.xgb.reader import read_ensemble
 
     texts = [step for step in encoder.steps if isinstance(step, OneHot)]
     gaps = {step.gap: step.field for step in texts if step.gap is not None}

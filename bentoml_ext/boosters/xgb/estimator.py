@@ -1,4 +1,4 @@
-"""Source: the booster behind a model, and what the model's own predict does around it."""
+"""Estimator: the booster behind a model, and what the model's own predict does around it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.native_sum import adds_in_place
+from bentoml_ext.boosters.ensemble import Floats
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.ensemble import Floats
 
 __all__ = ["Model", "Source"]
 

@@ -1,4 +1,4 @@
-"""Rounds: which boosting rounds of a booster count, where its training stopped early."""
+"""Rounds: the boosting rounds of a booster that count, where its training stopped early."""
 
 from __future__ import annotations
 

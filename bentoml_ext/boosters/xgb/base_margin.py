@@ -14,7 +14,7 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Margins
-from bentoml_ext.export.document import model_of
+from bentoml_ext.boosters.xgb.document import model_of
 
 __all__ = ["base_margins", "emptied", "margins_without_data"]
 

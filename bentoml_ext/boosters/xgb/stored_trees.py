@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from bentoml_ext.boosters.ensemble import Bools, Floats, Ints, Trees
+from bentoml_ext.boosters.xgb.soundness import check_parents, check_values, check_ways
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.ensemble import Bools, Floats, Ints, Trees
-from bentoml_ext.export.soundness import check_parents, check_values, check_ways
 
 __all__ = ["read_trees", "weighted"]
 

@@ -12,8 +12,8 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.native_sum import adds_in_place
-from bentoml_ext.export.ensemble import Bools, Ensemble, Floats
-from bentoml_ext.export.sigmoid import is_shared
+from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats
+from bentoml_ext.boosters.xgb.sigmoid import is_shared
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
 
 __all__ = ["Oracle", "Truth", "on_one_thread"]

@@ -1,4 +1,4 @@
-"""Universal Binary JSON, as XGBoost writes its models.
+"""UBJSON: Universal Binary JSON, as XGBoost writes its models.
 
 XGBoost's other format, JSON text, says the same; but here a float32 stands as its four bytes, so
 none is ever rounded on the way, and an array of two million numbers is read in one step.

@@ -1,11 +1,11 @@
-"""Margins of an Ensemble in numpy: slow, plain and exact. The check on what was read."""
+"""Reference: margins of an Ensemble in numpy, slow, plain and exact."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.export.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 
 __all__ = ["leaves", "margins"]
 

@@ -1,4 +1,4 @@
-"""Booster file: what XGBoost itself saves of a model, known by its content and not by its name."""
+"""Files: what XGBoost itself saves of a model, known by its content and not by its name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bentoml_ext import files
+from bentoml_ext.boosters.xgb.rounds import best_rounds
 from bentoml_ext.encoders.steps import Codes
 from bentoml_ext.errors import ExportRefused, ImportRefused
-from bentoml_ext.rounds import best_rounds
 
 if TYPE_CHECKING:
     import xgboost
@@ -139,9 +139,9 @@ class BoosterFile:
 
     @classmethod
     def _read(cls, data: bytes, document: dict[str, Any], place: str) -> BoosterFile:
-        from bentoml_ext.export.base import base_margins
-        from bentoml_ext.export.document import model_of, version_of, version_text
-        from bentoml_ext.export.loading import load_booster
+        from bentoml_ext.boosters.xgb.base_margin import base_margins
+        from bentoml_ext.boosters.xgb.document import model_of, version_of, version_text
+        from bentoml_ext.boosters.xgb.loading import load_booster
 
         booster = load_booster(data)
         # XGBoost looks at base_score when it first predicts.
@@ -173,8 +173,8 @@ class BoosterFile:
         """Columns in which some split sends 0 and a missing value different ways."""
         import numpy as np
 
-        from bentoml_ext.export.ensemble import Trees
-        from bentoml_ext.export.reading import read_ensemble
+        from bentoml_ext.boosters.ensemble import Trees
+        from bentoml_ext.boosters.xgb.reader import read_ensemble
 
         trees = read_ensemble(self.booster).model
         if not isinstance(trees, Trees):
@@ -195,8 +195,8 @@ def read_booster(path: Path) -> xgboost.Booster:
 
 def _document(data: bytes, place: str) -> dict[str, Any]:
     """The decoded file, if it is one of a whole booster."""
-    from bentoml_ext.export.document import model_of
-    from bentoml_ext.export.loading import decode
+    from bentoml_ext.boosters.xgb.document import model_of
+    from bentoml_ext.boosters.xgb.loading import decode
 
     for start, what, remedy in OTHERS:
         if data.startswith(start):
@@ -290,8 +290,8 @@ def _codes_in_trees(booster: xgboost.Booster, columns: list[int]) -> dict[int, i
     """The largest code of each column that a split asks for; -1 where none does."""
     import numpy as np
 
-    from bentoml_ext.export.ensemble import Trees
-    from bentoml_ext.export.reading import read_ensemble
+    from bentoml_ext.boosters.ensemble import Trees
+    from bentoml_ext.boosters.xgb.reader import read_ensemble
 
     trees = read_ensemble(booster).model
     if not isinstance(trees, Trees):

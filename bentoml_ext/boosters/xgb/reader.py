@@ -1,4 +1,4 @@
-"""Reads a booster into an Ensemble, from the bytes that XGBoost itself would store."""
+"""Reader: a booster becomes an Ensemble, from the bytes that XGBoost itself would store."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 import xgboost as xgb
 
+from bentoml_ext.boosters.ensemble import Ensemble, Linear, Trees
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.base_margin import base_margins, margins_without_data
+from bentoml_ext.boosters.xgb.document import check_keys, model_of, version_text
+from bentoml_ext.boosters.xgb.stored_trees import read_trees, weighted
+from bentoml_ext.boosters.xgb.transform import transform_of
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import ubjson
-from bentoml_ext.export.base import base_margins, margins_without_data
-from bentoml_ext.export.document import check_keys, model_of, version_text
-from bentoml_ext.export.ensemble import Ensemble, Linear, Trees
-from bentoml_ext.export.stored_trees import read_trees, weighted
-from bentoml_ext.export.transform import transform_of
 
 __all__ = ["read_ensemble", "read_model"]
 

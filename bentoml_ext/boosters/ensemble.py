@@ -1,4 +1,4 @@
-"""Ensemble: what a booster adds up to get a margin, read from its own serialised form.
+"""Ensemble: the trees that a booster adds up to a margin, read from its own serialised form.
 
 This is the one description that the graph is built from and that a proof compares the graph with.
 Nothing is guessed: split indices and not names, float32 as stored, the target of each tree as the

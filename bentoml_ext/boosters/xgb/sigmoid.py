@@ -1,4 +1,4 @@
-"""Sigmoid: whether this machine's XGBoost computes probabilities as
+"""Sigmoid: checks that XGBoost computes probabilities here as `objectives.logistic` does.
 `bentoml_ext.objectives.logistic` does.
 
 XGBoost calls the C library's expf, and C libraries differ. The probability that is served is that

@@ -13,7 +13,7 @@ import numpy as np
 import xgboost as xgb
 
 from bentoml_ext.arrays import Floats
-from bentoml_ext.export.base import emptied
+from bentoml_ext.boosters.xgb.base_margin import emptied
 
 __all__ = ["SINGLE", "SORTED", "predictions_of", "transform_of"]
 

@@ -15,12 +15,12 @@ from typing import Any, Final
 import numpy as np
 import xgboost as xgb
 
+from bentoml_ext.boosters.ensemble import Linear, Trees
+from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.document import model_of, version_of, version_text
+from bentoml_ext.boosters.xgb.reader import read_model
+from bentoml_ext.boosters.xgb.transform import SORTED, transform_of
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export import ubjson
-from bentoml_ext.export.document import model_of, version_of, version_text
-from bentoml_ext.export.ensemble import Linear, Trees
-from bentoml_ext.export.reading import read_model
-from bentoml_ext.export.transform import SORTED, transform_of
 
 __all__ = ["check_loaded", "decode", "load_booster"]
 

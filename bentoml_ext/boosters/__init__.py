@@ -1,0 +1,1 @@
+"""Boosters: a trained model becomes an Ensemble."""

@@ -1,0 +1,1 @@
+"""XGBoost: its files, its estimators and its own predictions."""
