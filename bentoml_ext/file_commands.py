@@ -39,7 +39,8 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     application, so that any language with ONNX Runtime scores without further code. Either has
     XGBoost's own bits under ONNX Runtime's defaults, on any number of threads.
     """
-    from bentoml_ext import files, framework, report, rows_graph, whole_graph
+    from bentoml_ext import files, framework, report
+    from bentoml_ext.proving import exported_application, exported_margins
     from bentoml_ext.store.targets import stored_model
 
     if with_encoder and one_thread:
@@ -55,10 +56,10 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
         data = bundle.file("graph.onnx")
         told = report.exported_for_one_thread(stored, bundle, output)
     elif with_encoder:
-        whole = whole_graph.make(bundle, stored.tag)
+        whole = exported_application.make(bundle, stored.tag)
         data, told = whole.data, report.exported_whole(stored, whole, output)
     else:
-        made = rows_graph.make(bundle, stored.tag)
+        made = exported_margins.make(bundle, stored.tag)
         data, told = made.data, report.exported(stored, bundle, made, output)
     to_stdout = str(output) == "-"
     if to_stdout:
@@ -127,13 +128,14 @@ def verify_command(
     Or TARGET is any ONNX file, also one of another converter: it is judged by the booster or the
     pipeline that it was made of, or by a stored model.
     """
-    from bentoml_ext import files, progress, report, verification
+    from bentoml_ext import files, progress, report
+    from bentoml_ext.proving import verify
 
     _check(measure)
     with progress.progress("Verifying") as on_progress:
-        proof, features = verification.verify(
+        proof, features = verify.verify(
             target,
-            verification.Measure(**measure),
+            verify.Measure(**measure),
             random_rows=rows,
             seed=seed,
             on_progress=on_progress,

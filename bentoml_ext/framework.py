@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xgboost
 
     from bentoml_ext.acceptance import Check
-    from bentoml_ext.export.proof import Progress
+    from bentoml_ext.proving.every_form import Progress
 
 __all__ = [
     "MODULE",
@@ -86,7 +86,7 @@ def save_model(
         BentoMLException: the version exists.
     """
     from bentoml_ext.export.forms import written
-    from bentoml_ext.export.proof import prove
+    from bentoml_ext.proving.every_form import prove
 
     check_types(encoder, policy, rounds, check)
     tag, policy = tag_of(name), policy or Policy()

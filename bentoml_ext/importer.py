@@ -29,7 +29,7 @@ from bentoml_ext.store.bundle import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
-    from bentoml_ext.export.proof import Progress
+    from bentoml_ext.proving.every_form import Progress
 
 __all__ = ["Request", "import_model"]
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
 if TYPE_CHECKING:
-    from bentoml_ext.export.proof import Progress
+    from bentoml_ext.proving.every_form import Progress
 
 __all__ = ["progress", "scoring"]
 

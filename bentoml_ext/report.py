@@ -20,8 +20,8 @@ from bentoml_ext.store.provenance import Provenance
 
 if TYPE_CHECKING:
     from bentoml_ext.bulk.summary import Summary
-    from bentoml_ext.rows_graph import RowsGraph
-    from bentoml_ext.whole_graph import WholeGraph
+    from bentoml_ext.proving.exported_application import WholeGraph
+    from bentoml_ext.proving.exported_margins import RowsGraph
 
 __all__ = [
     "accepted",

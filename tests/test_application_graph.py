@@ -18,9 +18,9 @@ from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
-from bentoml_ext.export.application_graph import to_application_onnx
-from bentoml_ext.export.application_proof import feed, prove_application_graph
+from bentoml_ext.export.graph.application import to_application_onnx
 from bentoml_ext.proof.record import PROOF
+from bentoml_ext.proving.application_graph import feed, prove_application_graph
 from bentoml_ext.store.bundle import BOOSTER, Bundle
 from models.fields import FIELDS
 from tests import small

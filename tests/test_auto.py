@@ -24,6 +24,7 @@ from bentoml_ext.backends.registry import BACKENDS, Entry, form_names, require
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
+from bentoml_ext.proving.verify import verify_bundle
 from bentoml_ext.scoring import scorer as scoring
 from bentoml_ext.scoring.opening import open_backend, open_scorer
 from bentoml_ext.scoring.self_test import load_proof, self_test
@@ -31,7 +32,6 @@ from bentoml_ext.serving.handlers import SingleHandler
 from bentoml_ext.serving.media import ARROW
 from bentoml_ext.serving.route import Named
 from bentoml_ext.store.bundle import GRAPH, Bundle
-from bentoml_ext.verification import verify_bundle
 from models.fields import EXAMPLE
 from tests import small
 from tests.selftests import forged

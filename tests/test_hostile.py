@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bentoml_ext import files, judged
+from bentoml_ext import files
 from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.backends import onnx_session
 from bentoml_ext.boosters.xgb.files import BoosterFile
@@ -35,12 +35,13 @@ from bentoml_ext.errors import (
     TooLarge,
     UnreadableInput,
 )
-from bentoml_ext.export.foreign import outside_of
-from bentoml_ext.export.judging import judge
-from bentoml_ext.export.pipeline_files import SCHEMA, read_pipeline
+from bentoml_ext.export.pipelines.files import SCHEMA, read_pipeline
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.arrow_limits import FileMessages
 from bentoml_ext.pickled import read_custom_objects
+from bentoml_ext.proving import onnx_targets
+from bentoml_ext.proving.foreign import outside_of
+from bentoml_ext.proving.onnx_file import judge
 from bentoml_ext.store import tags
 from tests import small
 from tests.commands import ROOT, environment
@@ -270,7 +271,7 @@ def test_an_onnx_file_that_names_another_file_is_refused(
     path.write_bytes(model.SerializeToString())
 
     with pytest.raises(ConfigError, match=r"all its data, got data in .* - at .*credit\.onnx"):
-        judged.check_is_onnx(path)
+        onnx_targets.check_is_onnx(path)
 
 
 def test_a_whole_onnx_file_names_no_other() -> None:
@@ -300,7 +301,7 @@ def test_functions_that_write_out_to_too_much_are_refused(tmp_path: Path, calls:
     path.write_bytes(model.SerializeToString())
 
     with pytest.raises(ConfigError, match=r"at most 1,000,000 nodes, got"):
-        judged.check_is_onnx(path)
+        onnx_targets.check_is_onnx(path)
 
 
 def test_a_loop_without_an_end_is_ended(booster: Any, monkeypatch: pytest.MonkeyPatch) -> None:

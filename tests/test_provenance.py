@@ -13,9 +13,9 @@ from bentoml_ext import export
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.importer import Request, import_model
 from bentoml_ext.proof.record import Proof
+from bentoml_ext.proving.verify import verify_file
 from bentoml_ext.store.bundle import Manifest, Origin
 from bentoml_ext.store.provenance import Provenance
-from bentoml_ext.verification import verify_file
 from tests import small
 from tests.commands import bentoml_command, python_code
 from tests.servers import serve

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.cli import ext
+from bentoml_ext.proving.verify import verify_bundle, verify_file
 from bentoml_ext.store.bundle import GRAPH, Bundle
-from bentoml_ext.verification import verify_bundle, verify_file
 from tests import small
 from tests.commands import bentoml_command, ext_command, python_code
 from tests.export.mutations import MUTATIONS, mutated

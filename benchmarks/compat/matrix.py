@@ -18,7 +18,7 @@ from benchmarks.comparison import (
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph import read
+from bentoml_ext.export.graph.model import read
 
 __all__ = ["EXACT", "verdicts"]
 

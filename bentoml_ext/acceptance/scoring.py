@@ -15,7 +15,7 @@ from bentoml_ext.arrays import Ints, Margins, Rows
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.encoders.encoder import Encoded, Encoder
 from bentoml_ext.errors import ImportRefused, InvalidApplication
-from bentoml_ext.export.graph import read
+from bentoml_ext.export.graph.model import read
 
 __all__ = ["Candidate", "Oracles", "Progress", "Readable", "Scored"]
 

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.export.graph import to_onnx
+from bentoml_ext.export.graph.model import to_onnx
 from bentoml_ext.proof.record import PROOF
 from bentoml_ext.proof.stored_rows import PROOF_ROWS
 from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, MANIFEST, POLICY

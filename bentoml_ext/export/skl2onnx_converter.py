@@ -15,9 +15,9 @@ from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph import add_answers, add_model, read
-from bentoml_ext.export.labels import add_labels, answers_with_class, columns_of
-from bentoml_ext.export.operators import ML_OPSET, Operators
+from bentoml_ext.export.graph.builder import ML_OPSET, Operators
+from bentoml_ext.export.graph.labels import add_labels, answers_with_class, columns_of
+from bentoml_ext.export.graph.model import add_answers, add_model, read
 from bentoml_ext.export.skl2onnx_steps import (
     check_steps_after,
     check_steps_ahead,

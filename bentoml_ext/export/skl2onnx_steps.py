@@ -20,9 +20,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.operators import Operators
-from bentoml_ext.export.steps_of_numbers import imputed, scaled
-from bentoml_ext.export.tables import Block, Table
+from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.pipelines.numbers import imputed, scaled
+from bentoml_ext.export.pipelines.tables import Block, Table
 
 __all__ = ["check_steps_after", "check_steps_ahead", "hand_over", "operators_for", "register_steps"]
 

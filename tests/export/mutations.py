@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from bentoml_ext.export.graph_trees import tree_nodes
+from bentoml_ext.proving.graph_reader import tree_nodes
 
 __all__ = ["MUTATIONS", "mutated"]
 

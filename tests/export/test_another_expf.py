@@ -13,8 +13,8 @@ import bentoml
 import pytest
 
 import bentoml_ext
+from bentoml_ext.proving.verify import verify_bundle
 from bentoml_ext.store.bundle import Bundle
-from bentoml_ext.verification import verify_bundle
 from tests import small
 from tests.commands import python_code
 

@@ -15,9 +15,9 @@ from benchmarks.comparison import boundary_rows, equal_share, native_margins, ru
 from benchmarks.making import CODES, train
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.code_sets import TABLE, comparisons, spread
-from bentoml_ext.export.graph import read
-from bentoml_ext.export.structure import compare_structure
+from bentoml_ext.export.graph.code_sets import TABLE, comparisons, spread
+from bentoml_ext.export.graph.model import read
+from bentoml_ext.proving.structure import compare_structure
 
 MANY: dict[str, Any] = {
     "rows": "many codes",

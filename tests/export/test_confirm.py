@@ -10,9 +10,9 @@ from benchmarks.making import CODES, fit, objective, train
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.confirm import confirm, telling_rows
-from bentoml_ext.export.graph import read
-from bentoml_ext.export.operators import Operators
-from bentoml_ext.export.predictions import OBJECTIVES
+from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.model import read
+from bentoml_ext.export.graph.predictions import OBJECTIVES
 
 
 @pytest.mark.parametrize("thread_proof", [True, False])

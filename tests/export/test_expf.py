@@ -15,9 +15,9 @@ from benchmarks.comparison import equal_share
 from bentoml_ext.arrays import Margins
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.transform import transform_of
-from bentoml_ext.export.numpy_softmax import numpy_softmax
-from bentoml_ext.export.operators import OPSET, Operators
-from bentoml_ext.export.predictions import OBJECTIVES, add_predictions
+from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.predictions import OBJECTIVES, add_predictions
+from bentoml_ext.export.graph.scipy_softmax import numpy_softmax
 from bentoml_ext.objectives.logistic import probabilities
 
 

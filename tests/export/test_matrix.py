@@ -24,7 +24,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.estimator import Model, Source
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph import read
+from bentoml_ext.export.graph.model import read
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 every_variant = pytest.mark.parametrize("name", BY_NAME)

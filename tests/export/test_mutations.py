@@ -13,8 +13,8 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.export.proof import prove
 from bentoml_ext.proof.record import STRUCTURE, Proof
+from bentoml_ext.proving.every_form import prove
 from bentoml_ext.store.bundle import BOOSTER, GRAPH
 from tests import small
 from tests.export.mutations import MUTATIONS, Attributes, mutated

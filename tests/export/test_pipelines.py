@@ -25,8 +25,8 @@ from sklearn.preprocessing import (
 
 from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import ExportRefused, ProofFailed
-from bentoml_ext.export import pipeline_graph, pipeline_to_onnx
-from bentoml_ext.export.pipeline_rows import PipelineRows
+from bentoml_ext.export import pipeline_to_onnx
+from bentoml_ext.export.pipelines.rows import PipelineRows
 from tests import small
 
 N = 1_500
@@ -58,7 +58,7 @@ def exact(pipeline: Pipeline, rows: Any = FRAME) -> ort.InferenceSession:
     graph = pipeline_to_onnx(pipeline, rows)
     running = session(graph, 2)
     fresh = PipelineRows.of(rows).shuffled(3_000, 99, missing=False)
-    for name, expected in pipeline_graph.pipeline_answers(pipeline, fresh.rows).items():
+    for name, expected in graph.pipeline_answers(pipeline, fresh.rows).items():
         (got,) = running.run([name], fresh.feed())
         if expected.dtype == np.float32:
             small.assert_same_bits(expected=expected.ravel(), got=got.ravel())

@@ -22,11 +22,11 @@ from bentoml_ext.boosters.ensemble import Trees
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
-from bentoml_ext.export.graph import read
-from bentoml_ext.export.proof import Proven, prove
-from bentoml_ext.export.rows import Sampler
+from bentoml_ext.export.graph.model import read
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proving.every_form import Proven, prove
+from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from models.training import Trained
 from tests import small

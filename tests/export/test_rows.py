@@ -12,7 +12,7 @@ from scipy import sparse  # type: ignore[import-untyped]
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
 from bentoml_ext.boosters.xgb.reader import read_ensemble
-from bentoml_ext.export.rows import BATCHES, Sampler, block_rows
+from bentoml_ext.proving.row_sampler import BATCHES, Sampler, block_rows
 
 MB = 1 << 20
 

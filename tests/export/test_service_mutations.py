@@ -10,8 +10,8 @@ from bentoml_ext import export
 from bentoml_ext.boosters.xgb.sigmoid import is_shared
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.export.proof import Proven, prove
 from bentoml_ext.proof.record import Proof
+from bentoml_ext.proving.every_form import Proven, prove
 from bentoml_ext.store.bundle import BOOSTER, GRAPH
 from tests import small
 from tests.sabotage import COLUMNS, FAULTS, LINES, Patch

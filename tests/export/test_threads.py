@@ -13,7 +13,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.blocks import BLOCK
+from bentoml_ext.export.graph.row_blocks import BLOCK
 from tests import small
 from tests.commands import python_code
 

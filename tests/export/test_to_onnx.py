@@ -16,8 +16,8 @@ from benchmarks.making import fit, train
 from bentoml_ext.boosters.xgb.estimator import Model
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph import add_answers, add_model, read
-from bentoml_ext.export.operators import OPSET, Operators
+from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.model import add_answers, add_model, read
 
 
 def rewritten(booster: xgb.Booster, change: Any) -> xgb.Booster:

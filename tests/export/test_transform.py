@@ -17,10 +17,10 @@ from benchmarks.comparison import equal_share, session
 from benchmarks.making import OBJECTIVES, VERSION, objective
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.transform import SORTED, predictions_of
-from bentoml_ext.export.graph import read
-from bentoml_ext.export.log1pf import log1pf
-from bentoml_ext.export.operators import OPSET, Operators
-from bentoml_ext.export.predictions import add_predictions
+from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.log1pf import log1pf
+from bentoml_ext.export.graph.model import read
+from bentoml_ext.export.graph.predictions import add_predictions
 
 Floats = npt.NDArray[np.float32]
 

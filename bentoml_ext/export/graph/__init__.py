@@ -1,0 +1,1 @@
+"""Graph: an Ensemble becomes ONNX nodes."""

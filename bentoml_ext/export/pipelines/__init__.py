@@ -1,0 +1,1 @@
+"""Pipelines: scikit-learn's steps ahead of a booster become ONNX nodes."""

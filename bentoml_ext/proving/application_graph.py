@@ -1,0 +1,255 @@
+"""Application graph: a whole-application graph against the encoder and the booster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import xgboost as xgb
+
+from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.oracle import Oracle
+from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.encoders.encoder import Application, Encoder
+from bentoml_ext.encoders.steps import Number
+from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
+from bentoml_ext.export.graph.application import INVALID
+from bentoml_ext.export.graph.model import read
+from bentoml_ext.objectives.logistic import probabilities
+from bentoml_ext.proof.bits import word_of
+from bentoml_ext.proof.record import Difference, Part
+from bentoml_ext.proof.reference_decisions import Decisions
+from bentoml_ext.proving.applications import made_up
+from bentoml_ext.proving.row_sampler import Sampler
+from bentoml_ext.proving.structure import compare_structure
+
+__all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_application_graph"]
+
+THREADS: Final = (1, 2)
+BATCHES: Final = (1, 7, 64)
+MADE_UP: Final = 1_000
+
+
+@dataclass(frozen=True)
+class ApplicationProof:
+    """What was compared, all of it equal.
+
+    Args:
+        applications: valid ones and others.
+        refused: those among them that the service refuses.
+        nodes: of trees.
+        threads: intra-op threads that it was run with.
+    """
+
+    applications: int
+    refused: int
+    nodes: int
+    threads: tuple[int, ...] = THREADS
+
+
+def prove_application_graph(
+    model: onnx.ModelProto,
+    booster: xgb.Booster,
+    encoder: Encoder,
+    policy: Policy,
+    *,
+    applications: Sequence[Application] = (),
+    seed: int = 0,
+) -> ApplicationProof:
+    """Compare margin, probability and decision with the encoder's, the booster's and the policy's.
+
+    On applications with a number on each threshold and to either side of it, on made-up ones, and
+    on ones that the service refuses; with one thread and with two, in several sizes of batches.
+
+    Raises:
+        ProofFailed: a tree, a bit or a decision differs; names the first.
+    """
+    asked = _Asked.of(booster, encoder, policy, applications, seed)
+    for part in _judged(model, asked):
+        if not part.holds:
+            raise ProofFailed(f"{part.difference} Nothing was written.")
+    refused = int((asked.expected["decision"] == INVALID).sum())
+    nodes = compare_structure(asked.ensemble, model).checked
+    return ApplicationProof(len(asked.applications), refused, nodes)
+
+
+def judge_application_graph(
+    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Policy, *, seed: int = 0
+) -> list[Part]:
+    """What `prove_application_graph` compares, of any file that takes fields.
+
+    Raises:
+        BackendError: the file does not take these fields, or has no such outputs.
+    """
+    asked = _Asked.of(booster, encoder, policy, (), seed)
+    try:
+        return list(_judged(model, asked))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BackendError(
+            f"Expected a file that takes the model's fields, got {reason} - at ONNX Runtime."
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Applications, and what the service says of them by the name of the output."""
+
+    applications: list[Application]
+    expected: dict[str, npt.NDArray[Any]]
+    encoder: Encoder
+    ensemble: Ensemble
+
+    @classmethod
+    def of(
+        cls,
+        booster: xgb.Booster,
+        encoder: Encoder,
+        policy: Policy,
+        given: Sequence[Application],
+        seed: int,
+    ) -> _Asked:
+        _, ensemble = read(booster)
+        sampler = Sampler(ensemble, seed)
+        tried = [*given, *made_up(encoder, sampler, MADE_UP)]
+        tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
+        tried += _refused(encoder, tried[-1])
+        expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)
+        return cls(tried, expected, encoder, ensemble)
+
+
+def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
+    """The structure, then every output on each number of threads."""
+    yield compare_structure(asked.ensemble, model, "the file")
+    tried = asked.applications
+    for threads in THREADS:
+        running = session(model, threads)
+        counts = {name: _Count(name, threads) for name in asked.expected}
+        for size in (*BATCHES, len(tried)):
+            # Few of the small batches: what they change shows in the first rows.
+            for start in range(0, min(len(tried), 40 * size), size):
+                some = slice(start, start + size)
+                got = run(running, list(counts), feed(asked.encoder, tried[some]))
+                for (name, count), found in zip(counts.items(), got, strict=True):
+                    count.compare(asked.expected[name][some], found[:, 0], start)
+        yield from (count.part(len(tried)) for count in counts.values())
+
+
+def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
+    """The graph's inputs: strings and float32, (n, 1); null as "" and NaN."""
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    for field in encoder.fields:
+        values = [application[field.name] for application in applications]
+        if field.categories:
+            texts = [["" if value is None else value] for value in values]
+            inputs[field.name] = np.array(texts, object)
+        else:
+            numbers = [[np.nan if value is None else value] for value in values]
+            # What is too large for a float32 becomes infinite, and is refused as such.
+            with np.errstate(over="ignore"):
+                inputs[field.name] = np.array(numbers, np.float64).astype(np.float32)
+    return inputs
+
+
+def _on_thresholds(
+    encoder: Encoder, sampler: Sampler, others: Sequence[Application]
+) -> list[Application]:
+    """Applications with one number on a threshold, a float32 beside it, and a float64 beside it."""
+    made: list[Application] = []
+    for field in encoder.fields:
+        if not isinstance(step := encoder.step(field.name), Number):
+            continue
+        known = sampler.known[step.column]
+        beside = [np.nextafter(known, np.float32(end)) for end in (-np.inf, np.inf)]
+        exact = np.concatenate([known, *beside]).astype(np.float64)
+        halves = (exact[: len(known)] + exact[len(known) : 2 * len(known)]) / 2
+        for value in np.concatenate([exact, halves, np.nextafter(halves, np.inf)]).tolist():
+            made.append({**others[len(made) % len(others)], field.name: value})
+    return made
+
+
+def _refused(encoder: Encoder, valid: Application) -> list[Application]:
+    """Applications with one value each that most rules refuse."""
+    made: list[Application] = []
+    for field in encoder.fields:
+        odd: list[Any] = ["no such category", None] if field.categories else [None, np.inf]
+        if not field.categories:
+            odd += [1e39, -1e39, -1.0, *field.sentinels]
+        made += [{**valid, field.name: value} for value in odd]
+    return made
+
+
+def _expected(
+    oracle: Oracle, encoder: Encoder, policy: Policy, applications: Sequence[Application]
+) -> dict[str, npt.NDArray[Any]]:
+    """The three outputs, (n,), as the service would give them."""
+    taken = np.array([_is_taken(encoder, one) for one in applications], np.bool_)
+    rows = encoder.rows([one for one, is_ok in zip(applications, taken, strict=True) if is_ok])
+    truth = oracle.truth(rows)
+    margin = np.full(len(taken), np.nan, np.float32)
+    probability = margin.copy()
+    decision = np.full(len(taken), INVALID, object)
+    margin[taken] = truth.margins[:, 0]
+    chances = truth.chances if truth.chances is not None else probabilities(truth.margins[:, 0])
+    probability[taken] = chances
+    answers = np.array(policy.answers[::-1], object)
+    decision[taken] = answers[Decisions(policy).by_probability(chances)]
+    return {"margin": margin, "probability": probability, "decision": decision}
+
+
+def _is_taken(encoder: Encoder, application: Application) -> bool:
+    try:
+        encoder.check(application)
+    except InvalidApplication:
+        return False
+    return True
+
+
+@dataclass
+class _Count:
+    """What one output says on so many threads, compared."""
+
+    name: str
+    threads: int
+    compared: int = 0
+    equal: int = 0
+    difference: Difference | None = None
+
+    def compare(self, expected: npt.NDArray[Any], got: npt.NDArray[Any], start: int) -> None:
+        """Compare a batch that begins at application `start`."""
+        if expected.dtype == np.float32:
+            # Any NaN is a refusal.
+            same = expected.view(np.uint32) == np.ascontiguousarray(got, np.float32).view(np.uint32)
+            same |= np.isnan(expected) & np.isnan(got)
+        else:
+            same = expected == got
+        self.compared += same.size
+        self.equal += int(same.sum())
+        if not same.all() and self.difference is None:
+            at = int(np.flatnonzero(~same)[0])
+            words = word_of(expected[at]), word_of(got[at])
+            self.difference = Difference(
+                "applications", self._subject, self.name, *words, row=start + at
+            )
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    def part(self, applications: int) -> Part:
+        """The result."""
+        return Part(
+            name="applications",
+            subject=self._subject,
+            checked=applications,
+            compared=self.compared,
+            equal=self.equal,
+            decision_flips=self.compared - self.equal if self.name == "decision" else None,
+            note="made-up applications, on every threshold and refused ones, in several batches",
+            difference=self.difference,
+        )

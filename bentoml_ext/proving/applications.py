@@ -1,0 +1,108 @@
+"""Applications: the real feature path, from what a client sends to what it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.boosters.xgb.oracle import Truth
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.encoders.encoder import Application, Encoder, Field
+from bentoml_ext.encoders.steps import Number
+from bentoml_ext.objectives.logistic import probabilities
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.reference_decisions import Decisions, compare_decider
+from bentoml_ext.proving.row_sampler import Sampler
+from bentoml_ext.scoring.scorer import Scorer
+
+__all__ = ["compare_answers", "made_up", "through_reader"]
+
+
+def made_up(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
+    """Applications that the encoder's rules admit, their numbers over the training ranges.
+
+    Args:
+        encoder: with the rules of its fields.
+        sampler: of the booster's thresholds.
+        n: how many.
+    """
+    random = sampler.random
+    columns = {field.name: _values(field, encoder, sampler, n) for field in encoder.fields}
+    for field in encoder.fields:
+        if field.nullable:
+            given = random.random(n) > 0.1
+            values = columns[field.name]
+            columns[field.name] = [v if g else None for v, g in zip(values, given, strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[Any]:
+    random = sampler.random
+    step = encoder.step(field.name)
+    if not isinstance(step, Number):
+        known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
+        return [known[at] for at in random.integers(len(known), size=n)]
+    values = sampler.column(step.column, n).astype(np.float64)
+    # More digits than float32 has: the encoder's rounding is a step of the path.
+    values *= 1 + random.uniform(-1e-8, 1e-8, n) * (random.random(n) < 0.5)
+    if encoder.missing is not None:
+        values[random.random(n) < 0.1] = encoder.missing
+    low, high = field.minimum, field.maximum
+    values = values.clip(-np.inf if low is None else low, np.inf if high is None else high)
+    values[np.isin(values, field.sentinels)] = max(field.minimum or 0.0, 0.0)
+    made: list[Any] = values.tolist()
+    if field.boolean:
+        flags = random.random(n).tolist()
+        made = [flag < 0.05 if flag < 0.1 else one for flag, one in zip(flags, made, strict=True)]
+    return made
+
+
+def through_reader(
+    tally: Tally, scorer: Scorer, applications: Sequence[Application], rows: Rows, truth: Truth
+) -> None:
+    """Compare the way of a request: JSON, Reader, one row in place, margin, answer.
+
+    What the Reader does not take goes the Encoder's way in a request, too, and is left out here.
+
+    Args:
+        tally: where the result goes.
+        scorer: with the backend that is judged.
+        applications: valid ones.
+        rows: what the encoder makes of them.
+        truth: the booster's answers to these rows.
+    """
+    values = [scorer.reader.one(msgspec.json.encode(one)) for one in applications]
+    taken = np.array([one is not None for one in values], np.bool_)
+    plain = [one for one in values if one is not None]
+    rows, margins = rows[taken], np.array([scorer.margin(one) for one in plain], np.float32)
+    if not plain:
+        return
+    single = np.empty_like(rows)
+    octets = single.data.cast("B")
+    for index, one in enumerate(plain):
+        scorer.reader.write(one, octets.cast("f"), octets, index)
+    tally.compare("row", rows, single, rows)
+    tally.compare("row in a batch", rows, scorer.reader.rows(plain), rows)
+    part = truth.of(taken)
+    tally.compare("margin", part.margins, margins[:, None], rows)
+    if part.chances is not None:
+        compare_decider(tally, scorer.decider, margins, part.chances, rows, singly=True)
+    tally.seen(len(rows))
+
+
+def compare_answers(
+    tally: Tally, decider: Decider, margins: Margins, rows: Rows, truth: Truth
+) -> None:
+    """Compare probabilities and decisions that the service makes of margins, (n,)."""
+    if truth.chances is None:
+        return
+    decisions = Decisions(decider.policy)
+    tally.compare("probability", truth.chances, probabilities(margins), rows)
+    expected = decisions.by_probability(truth.chances)
+    tally.decide(expected, decider.bands(margins), decisions.statuses, rows)

@@ -1,0 +1,88 @@
+"""Candidates: forms of the model that a proof judges, each as a function from rows to margins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.backends.base import Backend
+from bentoml_ext.backends.registry import opened_in
+from bentoml_ext.boosters.ensemble import Floats
+from bentoml_ext.boosters.xgb.oracle import Oracle
+from bentoml_ext.store.bundle import GRAPH
+
+__all__ = ["Subject", "opened"]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One form of the model.
+
+    Args:
+        name: in the proof.
+        margins: float32 rows (n, n_features), n > 0, to float32 (n, n_targets).
+        takes_infinities: whether rows may hold them.
+        backend: the same as a backend, where it is one.
+        graph: the ONNX model that it runs, where it runs one.
+    """
+
+    name: str
+    margins: Callable[[Rows], Floats]
+    takes_infinities: bool = True
+    backend: Backend | None = None
+    graph: onnx.ModelProto | None = None
+
+
+@contextmanager
+def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterator[list[Subject]]:
+    """Every form that these files of a bundle hold, ready to score.
+
+    Each registered backend whose library is installed and whose file is there, and the booster's
+    other way of predicting. A backend gives one margin a row; with more only the graph is judged.
+
+    Args:
+        files: of a bundle, by name.
+        oracle: the booster.
+        n_targets: margins of a row.
+    """
+    subjects = []
+    graph = onnx.load_from_string(files[GRAPH])
+    if oracle.has_one_sum:
+        subjects.append(Subject("DMatrix", oracle.by_matrix, takes_infinities=False))
+    with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
+        folder = Path(name)
+        for file, data in files.items():
+            (folder / file).write_bytes(data)
+        if n_targets == 1:
+            subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
+        else:
+            # ONNX Runtime is needed from here on.
+            from bentoml_ext.backends.onnx_runtime import all_margins
+
+            subjects.append(Subject("onnx", all_margins(files[GRAPH]), graph=graph))
+        yield subjects
+
+
+def _of_backends(
+    folder: Path, graph: onnx.ModelProto, *, takes_infinities: bool
+) -> Iterator[Subject]:
+    for name, backend in opened_in(folder):
+        runs_graph = backend.filename == GRAPH
+        yield Subject(
+            name,
+            _in_a_column(backend),
+            takes_infinities or runs_graph,
+            backend,
+            graph if runs_graph else None,
+        )
+
+
+def _in_a_column(backend: Backend) -> Callable[[Rows], Floats]:
+    return lambda rows: np.asarray(backend.margins(rows))[:, None]

@@ -1,0 +1,82 @@
+"""Coverage: the few hundred rows that are stored with a model, among them one for every leaf."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.oracle import Oracle
+from bentoml_ext.proof.stored_rows import ProofRows
+from bentoml_ext.proving.row_sampler import Sampler
+
+__all__ = ["STORED_ROWS", "proof_rows"]
+
+STORED_ROWS: Final = 320
+"""As many as a worker scores within a blink when it starts."""
+
+_EXTREMES: Final = 64
+_APPLICATIONS: Final = 64
+# Leaves of as many rows and trees are looked up as take a second.
+_LOOKUPS: Final = 1_500_000
+_CELLS: Final = 10_000_000
+
+
+def proof_rows(
+    oracle: Oracle, sampler: Sampler, ensemble: Ensemble, applications: Rows
+) -> ProofRows:
+    """Rows for the self-test of a server, with the booster's answers.
+
+    Extremes, made-up applications, and rows on splits that together come to every leaf of every
+    tree, as far as `STORED_ROWS` reach.
+
+    Args:
+        oracle: the booster.
+        sampler: of its thresholds.
+        ensemble: what it adds up.
+        applications: rows of made-up ones; real ones do not belong into a bundle.
+    """
+    extremes = np.concatenate(list(sampler.extremes()))
+    if not oracle.takes_infinities:
+        extremes = extremes[~np.isinf(extremes).any(axis=1)]
+    certain = np.concatenate([_some(extremes, _EXTREMES), _some(applications, _APPLICATIONS)])
+    rows = np.concatenate([certain, _covering(sampler, ensemble, certain)])
+    rows = np.ascontiguousarray(rows, np.float32)
+    truth = oracle.truth(rows)
+    return ProofRows(rows, truth.margins, truth.chances)
+
+
+def _some(rows: Rows, count: int) -> Rows:
+    """Evenly spread, the last one among them."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)]
+
+
+def _covering(sampler: Sampler, ensemble: Ensemble, certain: Rows) -> Rows:
+    """Rows on splits: first those that come to a leaf that none before came to, then others."""
+    room = STORED_ROWS - len(certain)
+    trees = ensemble.model
+    if not isinstance(trees, Trees) or not len(sampler.splits):
+        return sampler.sensible(room)
+    wanted = max(min(_LOOKUPS // len(trees), _CELLS // sampler.n_features), room)
+    share = wanted / (4 * len(sampler.splits))
+    parts = []
+    for block in sampler.boundary():
+        some = sampler.random.permutation(len(block))[: math.ceil(share * len(block))]
+        parts.append(block[some])
+    candidates = np.concatenate(parts)
+    candidates = candidates[sampler.random.permutation(len(candidates))]
+    seen = np.zeros(len(trees.left), np.bool_)
+    seen[reference.leaves(trees, certain)] = True
+    kept: list[int] = []
+    others: list[int] = []
+    for index, leaves in enumerate(reference.leaves(trees, candidates)):
+        if len(kept) < room and not seen[leaves].all():
+            seen[leaves] = True
+            kept.append(index)
+        else:
+            others.append(index)
+    return candidates[(kept + others)[:room]]

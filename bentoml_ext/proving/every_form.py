@@ -1,0 +1,299 @@
+"""Every form: each form of a model gives the booster's own bits, or the proof names where not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import xgboost as xgb
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
+from bentoml_ext.boosters.xgb.sigmoid import (
+    compare_checksums,
+    compare_own,
+    is_shared,
+    native,
+    own_tally,
+)
+from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.encoders.encoder import Application, Encoder
+from bentoml_ext.errors import ProofFailed
+from bentoml_ext.export.graph.model import read
+from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
+from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.record import PROOF, SERVICE, Acceptance, Difference, Part, Proof
+from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proving.applications import compare_answers, made_up, through_reader
+from bentoml_ext.proving.arrow_rows import compare_arrow
+from bentoml_ext.proving.candidates import Subject, opened
+from bentoml_ext.proving.coverage import proof_rows
+from bentoml_ext.proving.first_divergence import first_tree
+from bentoml_ext.proving.line_rows import compare_lines
+from bentoml_ext.proving.row_sampler import Sampler, block_rows
+from bentoml_ext.proving.structure import compare_structure
+from bentoml_ext.scoring.scorer import Scorer
+
+__all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
+
+RANDOM_ROWS: Final = 100_000
+MADE_UP: Final = 1_000
+"""Applications that a proof makes up besides those that it is given."""
+CROSSING_STEPS: Final = 64
+"""Margins to either side of each crossing."""
+
+Progress = Callable[[int, int], None]
+"""Called with the rows that are done and all that there will be."""
+
+NOTES: Final = {
+    "boundary": "every split: on it, a float32 below, one above, missing",
+    "extremes": "each column and all: missing, infinities, zeros, denormals, largest",
+    "random": "over the training ranges, batches of many sizes",
+    "single": "the stored rows, one by one",
+    "applications": "Encoder, batch, probability, decision",
+    "requests": "JSON, Reader, one row, probability, decision, body",
+    "answers": "Decider on all of these margins: bands, answers, lines, body of a batch",
+    "crossings": "Decider, one by one too, on margins around each crossing",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Proven:
+    """A proof and what goes with it into the bundle.
+
+    Args:
+        proof: what was found; it may not hold.
+        rows: some of the rows, with the booster's answers.
+    """
+
+    proof: Proof
+    rows: ProofRows
+
+    def accepted(self, acceptance: Acceptance) -> Proven:
+        """The same with what the trainer's own predictions said."""
+        return replace(self, proof=msgspec.structs.replace(self.proof, acceptance=acceptance))
+
+    def files(self, facts: dict[str, Any]) -> dict[str, bytes]:
+        """proof.json and proof.npy.
+
+        Args:
+            facts: what the bundle's manifest says of the model.
+
+        Raises:
+            ProofFailed: it does not hold. The message names the first row and tree that differ.
+        """
+        if not self.proof.holds:
+            raise ProofFailed(f"{self.proof.reason} Nothing was written.")
+        rows = self.rows.to_npy()
+        return {PROOF: self.proof.binding({PROOF_ROWS: rows}, facts).to_json(), PROOF_ROWS: rows}
+
+
+def prove(
+    booster: xgb.Booster,
+    files: Mapping[str, bytes],
+    *,
+    encoder: Encoder,
+    policy: Policy,
+    applications: Sequence[Application] = (),
+    random_rows: int = RANDOM_ROWS,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Proven:
+    """Compare every form of a model with its booster, tree by tree and bit by bit.
+
+    Args:
+        booster: the truth.
+        files: of the bundle, by name; each registered backend is judged whose file is among them.
+        encoder: application to row.
+        policy: bands, for decisions; of no use where the margin is no log-odds.
+        applications: real ones, besides those that are made up. None of them is stored.
+        random_rows: how many; of more than 100 columns there are fewer.
+        seed: of what is random.
+        on_progress: called now and then.
+
+    Returns:
+        What was found. `proof.holds` is the verdict.
+
+    Raises:
+        ExportRefused: the booster cannot be read.
+        InvalidApplication: an application that the encoder refuses.
+        BackendError: a backend's library refuses its file or the rows.
+    """
+    start = time.perf_counter()
+    _, ensemble = read(booster)
+    oracle = Oracle(booster, ensemble)
+    sampler = Sampler(ensemble, seed)
+    encoder.check_all(applications)
+    invented = made_up(encoder, sampler, MADE_UP)
+    with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
+        run = _Run(oracle, subjects, ensemble, policy, on_progress)
+        run.expect(sampler.count(random_rows) + MADE_UP + len(applications))
+        run.structure()
+        run.numbers("boundary", sampler.boundary())
+        run.numbers("extremes", sampler.extremes())
+        run.numbers("random", sampler.random_rows(random_rows))
+        stored = proof_rows(oracle, sampler, ensemble, encoder.rows(invented))
+        run.single(stored)
+        run.applications(encoder, [*applications, *invented])
+        run.service()
+    proof = Proof.of(
+        start,
+        files,
+        objective=ensemble.objective,
+        oracle=oracle.name,
+        parts=run.parts,
+        seed=seed,
+        stored_rows=len(stored.rows),
+    )
+    return Proven(proof, stored)
+
+
+class _Run:
+    """The parts of one proof as they are made."""
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        subjects: list[Subject],
+        ensemble: Ensemble,
+        policy: Policy,
+        on_progress: Progress | None,
+    ) -> None:
+        self.parts: list[Part] = []
+        self.oracle, self.subjects, self.ensemble = oracle, subjects, ensemble
+        self.decider = Decider(policy)
+        self._answers = Tally("answers", SERVICE, NOTES["answers"])
+        self._own, self._decisions = own_tally(), Decisions(policy)
+        self._report = on_progress or (lambda _done, _total: None)
+        self._done = self._total = 0
+
+    def expect(self, rows: int) -> None:
+        """Say how many rows there will be."""
+        self._total = rows
+        self._report(0, rows)
+
+    def structure(self) -> None:
+        """Part (a): every node of each graph."""
+        for subject in self.subjects:
+            if subject.graph is not None:
+                self.parts.append(compare_structure(self.ensemble, subject.graph, subject.name))
+
+    def numbers(self, name: str, batches: Iterable[Rows]) -> None:
+        """Parts (b) and (c): margins, probabilities and decisions of rows."""
+        tallies = [(subject, Tally(name, subject.name, NOTES[name])) for subject in self.subjects]
+        for batch in batches:
+            for rows in self._by_infinity(batch):
+                truth = self.oracle.truth(rows)
+                self._judge_answers(truth, rows)
+                for subject, tally in tallies:
+                    if subject.takes_infinities or not np.isinf(rows).any():
+                        margins = subject.margins(rows)
+                        tally.compare("margin", truth.margins, margins, rows)
+                        compare_answers(tally, self.decider, margins[:, 0], rows, truth)
+                        tally.seen(len(rows))
+            self._advance(len(batch))
+        self._close(tallies)
+
+    def _judge_answers(self, truth: Truth, rows: Rows) -> None:
+        """What the service makes of the margins; and XGBoost itself, where it has another expf."""
+        if truth.chances is None:
+            return
+        compare_decider(self._answers, self.decider, truth.margins[:, 0], truth.chances, rows)
+        self._answers.seen(len(rows))
+        if self.oracle.has_another_expf:
+            own = truth.predictions[:, 0]
+            compare_own(self._own, self._decisions, truth.chances, own, rows)
+
+    def service(self) -> None:
+        """Parts of the service alone: what it makes of margins, whichever model they are of."""
+        if self.ensemble.objective not in LOG_ODDS:
+            return
+        margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
+        chances = native(margins) if is_shared() else probabilities(margins)
+        crossings = Tally("crossings", SERVICE, NOTES["crossings"])
+        compare_decider(crossings, self.decider, margins, chances, singly=True)
+        crossings.seen(len(margins))
+        for tally in (self._answers, crossings, compare_checksums(), self._own):
+            if (part := tally.part()).checked:
+                self.parts.append(part)
+
+    def _by_infinity(self, rows: Rows) -> list[Rows]:
+        """Rows without and with infinities, which some ways of the booster refuse."""
+        infinite = np.isinf(rows).any(axis=1)
+        if not infinite.any():
+            return [rows] if len(rows) else []
+        parts = [rows[~infinite]]
+        if self.oracle.takes_infinities:
+            parts.append(rows[infinite])
+        return [part for part in parts if len(part)]
+
+    def single(self, stored: ProofRows) -> None:
+        """The rows that are stored, on each backend's way for one row."""
+        tallies = []
+        for subject in self.subjects:
+            if (backend := subject.backend) is None:
+                continue
+            tally = Tally("single", subject.name, NOTES["single"])
+            rows = stored.rows
+            row = np.empty((1, rows.shape[1]), np.float32)
+            call = backend.single(row)
+            margins = np.empty((len(rows), 1), np.float32)
+            for index, values in enumerate(rows):
+                row[0] = values
+                margins[index] = call()
+            tally.compare("margin", stored.margins, margins, rows)
+            tally.seen(len(rows))
+            tallies.append((subject, tally))
+        self._close(tallies)
+
+    def applications(self, encoder: Encoder, applications: Sequence[Application]) -> None:
+        """Part (d): from application to decision, on each way that there is."""
+        rows = encoder.rows(applications)
+        self.numbers("applications", _chunks(rows))
+        columns = compare_arrow(encoder, applications, rows).part()
+        self.parts += [columns] if columns.checked else []
+        if self.ensemble.objective not in LOG_ODDS:
+            return
+        lines = compare_lines(encoder, applications, rows).part()
+        self.parts += [lines] if lines.checked else []
+        truth = self.oracle.truth(rows)
+        tallies = []
+        for subject in self.subjects:
+            if subject.backend is not None:
+                tally = Tally("requests", subject.name, NOTES["requests"])
+                scorer = Scorer(encoder, subject.backend, self.decider.policy)
+                through_reader(tally, scorer, applications, rows, truth)
+                tallies.append((subject, tally))
+        self._close(tallies)
+
+    def _close(self, tallies: Iterable[tuple[Subject, Tally]]) -> None:
+        for subject, tally in tallies:
+            part = tally.part()
+            if part.checked:
+                blamed = self._blamed(part.difference, subject, tally.row)
+                self.parts.append(msgspec.structs.replace(part, difference=blamed))
+
+    def _blamed(
+        self, difference: Difference | None, subject: Subject, row: Rows | None
+    ) -> Difference | None:
+        """The difference with the first tree that takes part in it."""
+        if difference is None or row is None or subject.graph is None:
+            return difference
+        tree = first_tree(self.ensemble, subject.graph, row)
+        return msgspec.structs.replace(difference, tree=tree)
+
+    def _advance(self, rows: int) -> None:
+        self._done += rows
+        self._report(min(self._done, self._total), self._total)
+
+
+def _chunks(rows: Rows) -> Iterable[Rows]:
+    block = block_rows(rows.shape[1])
+    return (rows[start : start + block] for start in range(0, len(rows), block))
