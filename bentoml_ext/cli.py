@@ -143,16 +143,17 @@ def import_command(
     custom objects or with feature names of its own; or a booster's file, JSON or UBJSON, under
     whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
-    from bentoml_ext import framework, importer, progress, report
+    from bentoml_ext import framework, progress, report
     from bentoml_ext.encoders.reading import Reading
+    from bentoml_ext.importers import importing
 
     if prediction is not None and check is None:
         raise click.UsageError("--prediction is for --check.")
-    request = importer.Request(
+    request = importing.Request(
         source, features, Reading(**reading), fields, policy, check, prediction
     )
     with progress.progress("Proving") as on_progress:
-        stored = importer.import_model(request, name, on_progress)
+        stored = importing.import_model(request, name, on_progress)
     report.show(report.imported(stored, framework.load_bundle(stored), source))
 
 

@@ -104,7 +104,7 @@ def save_model(
         on_progress=on_progress,
     )
     if check is not None:
-        from bentoml_ext.acceptance_of_files import accepted
+        from bentoml_ext.acceptance.of_files import accepted
 
         proven = proven.accepted(accepted(check, prediction, files, encoder, policy))
     manifest = _manifest(booster, encoder, origin)

@@ -15,9 +15,9 @@ import xgboost
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
-from bentoml_ext import importer
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import InvalidApplication
+from bentoml_ext.importers import importing
 from models.dataset import Dataset
 from models.split import split
 from models.training import PARAMETERS, ROUNDS
@@ -80,8 +80,8 @@ def test_null_of_a_field_that_a_rule_lets_be_null_is_the_courses_zero(
         "course_nulls", course.model, custom_objects={"DictVectorizer": course.vectorizer}
     )
 
-    request = importer.Request(str(stored.tag), reading=Reading(null="zero"), fields=rules)
-    scorer = bentoml_ext.load_model(importer.import_model(request, "course_with_nulls"), "onnx")
+    request = importing.Request(str(stored.tag), reading=Reading(null="zero"), fields=rules)
+    scorer = bentoml_ext.load_model(importing.import_model(request, "course_with_nulls"), "onnx")
 
     assert with_nulls
     expected = course.model.predict(

@@ -38,7 +38,7 @@ from bentoml_ext.errors import (
 from bentoml_ext.export.pipelines.files import SCHEMA, read_pipeline
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.arrow_limits import FileMessages
-from bentoml_ext.pickled import read_custom_objects
+from bentoml_ext.importers.pickled_vectorizer import read_custom_objects
 from bentoml_ext.proving import onnx_targets
 from bentoml_ext.proving.foreign import outside_of
 from bentoml_ext.proving.onnx_file import judge

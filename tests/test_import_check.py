@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
-from bentoml_ext import importer
 from bentoml_ext.cli import ext
 from bentoml_ext.errors import NotAccepted
+from bentoml_ext.importers import importing
 from tests import small
 from tests.commands import ext_command
 from tests.kept import applications, kept, outcomes, probabilities, trained
@@ -161,7 +161,7 @@ def test_a_file_of_the_vectorizers_own_rows_is_no_file_of_applications(tmp_path:
     path = tmp_path / "rows.parquet"
     rows.assign(probability=said).to_parquet(path)
 
-    request = importer.Request(kept("check_rows", booster, vectorizer), check=path)
+    request = importing.Request(kept("check_rows", booster, vectorizer), check=path)
 
     with pytest.raises(NotAccepted, match="give the applications as clients send them"):
-        importer.import_model(request, "check_of_rows")
+        importing.import_model(request, "check_of_rows")

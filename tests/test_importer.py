@@ -18,7 +18,7 @@ import bentoml_ext
 from bentoml_ext.encoders.feature_names import read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import FeatureMismatch, ImportRefused
-from bentoml_ext.sources import find, from_store
+from bentoml_ext.importers.find import find, from_store
 from tests import small
 from tests.commands import bentoml_command, ext_command
 from tests.vectorizers import Runs, fitted

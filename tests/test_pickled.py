@@ -17,9 +17,9 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from bentoml_ext import pickled as module
 from bentoml_ext.errors import ImportRefused
-from bentoml_ext.pickled import Vectorizer, read_custom_objects
+from bentoml_ext.importers import pickled_vectorizer as module
+from bentoml_ext.importers.pickled_vectorizer import Vectorizer, read_custom_objects
 from tests import small
 from tests.vectorizers import SEEN, Runs, fitted
 
@@ -93,7 +93,10 @@ def _hostile(marker: Path) -> dict[str, tuple[Any, str]]:
         "a pipeline": (make_pipeline(fitted(), LogisticRegression()), "sklearn.pipeline.Pipeline"),
         "a subclass": (Own().fit(SEEN), "tests.test_pickled.Own"),
         "an array": (np.ones(3), "numpy"),
-        "our own class": (module._Vectorizer(), "bentoml_ext.pickled._Vectorizer"),
+        "our own class": (
+            module._Vectorizer(),
+            "bentoml_ext.importers.pickled_vectorizer._Vectorizer",
+        ),
         "a class": (Path, "pathlib.Path"),
     }
 

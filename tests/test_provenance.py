@@ -11,7 +11,7 @@ import xgboost
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.importer import Request, import_model
+from bentoml_ext.importers.importing import Request, import_model
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.proving.verify import verify_file
 from bentoml_ext.store.bundle import Manifest, Origin

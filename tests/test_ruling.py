@@ -14,7 +14,7 @@ from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, ConfigError, FeatureMismatch
-from bentoml_ext.sources import from_file
+from bentoml_ext.importers.find import from_file
 from tests.kept import applications, outcomes
 
 MADE = applications()

@@ -16,7 +16,6 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
 import bentoml_ext
-from bentoml_ext import importer
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import (
     ConfigError,
@@ -25,6 +24,7 @@ from bentoml_ext.errors import (
     ImportRefused,
     InvalidApplication,
 )
+from bentoml_ext.importers import importing
 from bentoml_ext.scoring.scorer import Scorer
 from tests import small
 from tests.kept import applications, kept, outcomes, probabilities, trained
@@ -36,8 +36,8 @@ LABEL = outcomes(MADE)
 def imported(source: str | Path, name: str, /, **said: Any) -> Scorer:
     """A scorer of what `bentoml ext import` makes of a source."""
     files = {part: said.pop(part) for part in ("features", "fields", "policy") if part in said}
-    request = importer.Request(str(source), reading=Reading(**said), **files)
-    return bentoml_ext.load_model(importer.import_model(request, name), "onnx")
+    request = importing.Request(str(source), reading=Reading(**said), **files)
+    return bentoml_ext.load_model(importing.import_model(request, name), "onnx")
 
 
 def assert_answers(scorer: Scorer, asked: Sequence[Any], expected: Any) -> None:
@@ -645,8 +645,8 @@ def test_a_check_finds_any_separator_behind_the_fields_that_it_has(
     model.save_model(tmp_path / "model.ubj")
     frame.assign(prediction=probabilities(model, columns)).to_parquet(tmp_path / "check.parquet")
 
-    request = importer.Request(str(tmp_path / "model.ubj"), check=tmp_path / "check.parquet")
-    stored = importer.import_model(request, "sources_behind")
+    request = importing.Request(str(tmp_path / "model.ubj"), check=tmp_path / "check.parquet")
+    stored = importing.import_model(request, "sources_behind")
 
     scorer = bentoml_ext.load_model(stored, "onnx")
     assert [field.name for field in scorer.encoder.fields] == ["age", "income", "home", "job"]

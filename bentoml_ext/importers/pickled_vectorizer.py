@@ -1,4 +1,4 @@
-"""Pickled: the DictVectorizer among pickled custom objects.
+"""Pickled vectorizer: the DictVectorizer among pickled custom objects.
 
 The one place that reads a pickle. It admits a DictVectorizer and nothing else: no class of
 scikit-learn is loaded, and no code of the file runs.

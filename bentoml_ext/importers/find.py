@@ -1,4 +1,4 @@
-"""Sources: models saved in other ways, found by a path or a tag."""
+"""Find: the model that a path or a tag names, in whichever way it was saved."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ImportRefused
+from bentoml_ext.importers.pickled_vectorizer import (
+    CUSTOM_OBJECTS,
+    CustomObjects,
+    read_custom_objects,
+)
+from bentoml_ext.importers.source import Source
 from bentoml_ext.objectives.logistic import LOG_ODDS
-from bentoml_ext.pickled import CUSTOM_OBJECTS, CustomObjects, read_custom_objects
-from bentoml_ext.source import Source
 from bentoml_ext.store import tags
 
 __all__ = ["find", "from_file", "from_store"]

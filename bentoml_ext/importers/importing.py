@@ -1,4 +1,4 @@
-"""Importer: a model saved in another way becomes a bundle, and nothing about it is guessed.
+"""Importing: a model saved in another way becomes a bundle, and nothing about it is guessed.
 
 What a source does not say is decided by the user's switches, or by a check against the user's own
 predictions; where neither speaks and it matters, the import asks. What has a default all the same
@@ -23,8 +23,8 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import ImportRefused
-from bentoml_ext.source import Source
-from bentoml_ext.sources import find
+from bentoml_ext.importers.find import find
+from bentoml_ext.importers.source import Source
 from bentoml_ext.store.bundle import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 

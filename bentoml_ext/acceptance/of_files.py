@@ -1,4 +1,4 @@
-"""Acceptance of files: what serves is compared with the trainer's own predictions."""
+"""Of files: the files of a bundle are compared with the trainer's own predictions."""
 
 from __future__ import annotations
 

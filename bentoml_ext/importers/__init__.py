@@ -1,0 +1,1 @@
+"""Importers: a model that was saved in another way becomes a bundle."""
