@@ -272,9 +272,9 @@ def score_command(
     """
     from bentoml_ext import files, progress, report
     from bentoml_ext.backends.registry import backend_names
-    from bentoml_ext.bulk.plan import Request
-    from bentoml_ext.bulk.run import run
     from bentoml_ext.formats.spelling import Spelling
+    from bentoml_ext.offline.local_engine import run
+    from bentoml_ext.offline.plan import Request
     from bentoml_ext.store.targets import stored_model
 
     if backend not in (known := backend_names()):
@@ -282,9 +282,9 @@ def score_command(
             f"Expected one of {', '.join(known)}, got '{backend}'.", param_hint="'--backend'"
         )
     if engine == "ray":
-        from bentoml_ext.bulk import ray_data
+        from bentoml_ext.offline import ray_engine
 
-        run = partial(ray_data.run, address=address)
+        run = partial(ray_engine.run, address=address)
     elif address is not None:
         raise click.UsageError("--address is for --engine ray.")
     summary_path = options.pop("summary_path")

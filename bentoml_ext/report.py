@@ -19,7 +19,7 @@ from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest, Origin
 from bentoml_ext.store.provenance import Provenance
 
 if TYPE_CHECKING:
-    from bentoml_ext.bulk.summary import Summary
+    from bentoml_ext.offline.summary import Summary
     from bentoml_ext.proving.exported_application import WholeGraph
     from bentoml_ext.proving.exported_margins import RowsGraph
 

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
-from bentoml_ext.bulk import pieces as pieces_module
-from bentoml_ext.bulk.local import Job
-from bentoml_ext.bulk.parts import PartScorer, Work, packed
-from bentoml_ext.bulk.pieces import pieces
-from bentoml_ext.bulk.scratch import Scratch
-from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import BundleError, UnreadableInput
+from bentoml_ext.offline import row_groups as pieces_module
+from bentoml_ext.offline.file_job import Job
+from bentoml_ext.offline.ray_worker import PartScorer, Work, packed
+from bentoml_ext.offline.row_groups import pieces
+from bentoml_ext.offline.staging import Scratch
+from bentoml_ext.offline.summary import Summary
 from models.synthetic import generate
 from tests.commands import bentoml_command, ext_command, python_code
 

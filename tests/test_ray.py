@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
-from bentoml_ext.bulk.plan import RECORD
+from bentoml_ext.offline.plan import RECORD
 from models.synthetic import generate
 from tests.clusters import QUIET, Cluster, cluster
 from tests.commands import LIMIT_S, ROOT, bentoml_command, environment

@@ -36,7 +36,7 @@ from bentoml_ext.settings import Settings
 
 __all__ = ["BulkRoute", "is_bulk"]
 
-_logger = logging.getLogger("bentoml_ext.bulk")
+_logger = logging.getLogger("bentoml_ext.offline")
 
 
 class Answering(Protocol):

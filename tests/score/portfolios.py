@@ -13,9 +13,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 import bentoml_ext
-from bentoml_ext.bulk.plan import Request
-from bentoml_ext.bulk.run import run
-from bentoml_ext.bulk.summary import Summary
+from bentoml_ext.offline.local_engine import run
+from bentoml_ext.offline.plan import Request
+from bentoml_ext.offline.summary import Summary
 from tests.small import assert_same_bits
 
 __all__ = [

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import bentoml_ext
-from bentoml_ext.bulk.plan import Request
 from bentoml_ext.errors import BentoMLExtError
+from bentoml_ext.offline.plan import Request
 from tests.score.portfolios import (
     ROWS,
     TAG,

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bentoml_ext.bulk.plan import Request
 from bentoml_ext.errors import BentoMLExtError, ConfigError, UnreadableInput
+from bentoml_ext.offline.plan import Request
 from tests.score.portfolios import ROWS, WRITERS, assert_answers, bad, read, scored, write_parquet
 
 pytestmark = pytest.mark.usefixtures("credit_model")

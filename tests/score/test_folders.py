@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bentoml_ext.bulk.plan import RECORD, Request
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.offline.plan import RECORD, Request
 from tests.score.portfolios import (
     ROWS,
     all_parts,

@@ -18,14 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
-from bentoml_ext.bulk.local import Job, score
-from bentoml_ext.bulk.plan import Request, plan
-from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.spelling import Spelling
+from bentoml_ext.offline.file_job import Job, score
+from bentoml_ext.offline.plan import Request, plan
+from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.scorer import Scorer
 from tests.score.portfolios import WRITERS, read, write_arrow
 from tests.small import FEATURES, booster

@@ -10,9 +10,9 @@ from pathlib import Path
 import bentoml
 import pytest
 
-from bentoml_ext.bulk.folders import parts
-from bentoml_ext.bulk.plan import RECORD, Request, plan
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.offline.folders import parts
+from bentoml_ext.offline.plan import RECORD, Request, plan
 from tests.commands import bentoml_command
 from tests.score.portfolios import TAG
 

@@ -1,4 +1,4 @@
-"""Parts: what a worker of a cluster does, one part of a portfolio after the other."""
+"""Ray worker: what a worker of a cluster does, one part of a portfolio after the other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from bentoml_ext.backends.crossover import Crossover
-from bentoml_ext.bulk.local import Job, score
-from bentoml_ext.bulk.summary import Summary
+from bentoml_ext.offline.file_job import Job, score
+from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.store.bundle import MANIFEST, Bundle

@@ -1,4 +1,4 @@
-"""Ray Data: the parts of a portfolio, scored by the workers of a Ray cluster.
+"""Ray engine: the parts of a portfolio, scored by the workers of a Ray cluster.
 
 The workers read and write the files themselves; only the parts' numbers and counts pass through
 Ray. A part of a worker that dies is scored again by another.
@@ -22,13 +22,13 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
-from bentoml_ext.bulk.local import Progress
-from bentoml_ext.bulk.parts import Outcome, PartScorer, Work, packed
-from bentoml_ext.bulk.plan import PIPE, Request, plan
-from bentoml_ext.bulk.run import ended_by_signal
-from bentoml_ext.bulk.scratch import Scratch
-from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import ClusterFailed, ConfigError
+from bentoml_ext.offline.file_job import Progress
+from bentoml_ext.offline.local_engine import ended_by_signal
+from bentoml_ext.offline.plan import PIPE, Request, plan
+from bentoml_ext.offline.ray_worker import Outcome, PartScorer, Work, packed
+from bentoml_ext.offline.staging import Scratch
+from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
 from bentoml_ext.store.bundle import Bundle

@@ -1,4 +1,4 @@
-"""Pieces: a large Parquet file as several jobs, so that several workers can score it."""
+"""Row groups: a large Parquet file as several jobs, so that several workers can score it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bentoml_ext.bulk.local import Job
 from bentoml_ext.errors import UnreadableInput
+from bentoml_ext.offline.file_job import Job
 
 __all__ = ["PIECE_ROWS", "pieces"]
 

@@ -1,4 +1,4 @@
-"""Local: a file of applications to a file of answers, on this machine, in constant memory."""
+"""File job: a file of applications to a file of answers, on this machine, in constant memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bentoml_ext.bulk.batch import ROW, BatchScorer, Scored
-from bentoml_ext.bulk.summary import Summary
 from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.formats.blocks import Block
 from bentoml_ext.formats.folder_keys import Key
@@ -24,6 +22,8 @@ from bentoml_ext.formats.sinks import Sink, open_sink
 from bentoml_ext.formats.source import Source
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.formats.spelling import ENCODING, PLAIN, Spelling
+from bentoml_ext.offline.block_scorer import ROW, BatchScorer, Scored
+from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["Job", "Progress", "score"]

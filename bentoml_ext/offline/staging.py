@@ -1,4 +1,4 @@
-"""Scratch: hidden names for what is half-written, beside the outputs that it becomes."""
+"""Staging: hidden names for what is half-written, beside the outputs that it becomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from bentoml_ext.bulk.local import Job
+from bentoml_ext.offline.file_job import Job
 
 __all__ = ["Scratch"]
 

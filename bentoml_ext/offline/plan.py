@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 from bentoml_ext import files
-from bentoml_ext.bulk.folders import check_depth, check_no_table, parts
-from bentoml_ext.bulk.local import Job
-from bentoml_ext.bulk.pieces import pieces
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.formats.folder_keys import keys_of, same_keys
 from bentoml_ext.formats.spelling import PLAIN, Spelling
 from bentoml_ext.formats.suffixes import SUFFIXES, form_of, plainly
+from bentoml_ext.offline.file_job import Job
+from bentoml_ext.offline.folders import check_depth, check_no_table, parts
+from bentoml_ext.offline.row_groups import pieces
 
 __all__ = ["PIPE", "RECORD", "STDOUT", "Plan", "Request", "plan"]
 

@@ -1,4 +1,4 @@
-"""Run: a stored model scores what a request means, on this machine."""
+"""Local engine: a stored model scores what a request means, on this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Never
 
 import bentoml
 
-from bentoml_ext.bulk.local import Job, Progress, score
-from bentoml_ext.bulk.plan import Request, plan
-from bentoml_ext.bulk.summary import Summary
+from bentoml_ext.offline.file_job import Job, Progress, score
+from bentoml_ext.offline.plan import Request, plan
+from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
 from bentoml_ext.store.bundle import Bundle

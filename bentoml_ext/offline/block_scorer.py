@@ -1,4 +1,4 @@
-"""Batch: the one function that scores a block of applications, in whatever process it runs."""
+"""Block scorer: the one function that scores a block of applications, in any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summary: what scoring came to."""
+"""Summary: the counts of a run of scoring."""
 
 from __future__ import annotations
 
