@@ -15,7 +15,7 @@ from bentoml.io import JSON
 import bentoml_ext
 from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.errors import InvalidApplication
-from bentoml_ext.serving.packing import served_model
+from bentoml_ext.serving.bento.image import served_model
 from models.fields import EXAMPLE
 
 MODEL = served_model("credit_risk_model:latest")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bentoml_ext.encoders.encoder import Application
-from bentoml_ext.serving.media import NDJSON, OTHER_NAMES
+from bentoml_ext.serving.streaming.codec import NDJSON, OTHER_NAMES
 
 __all__ = ["JSON_TYPES", "Asked", "drawn"]
 

@@ -13,9 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bentoml_ext.serving.connection import Connection
-from bentoml_ext.serving.route import Body, Route
-from bentoml_ext.serving.shortcut import Shortcut
+from bentoml_ext.serving.fastpath.endpoint import Body, Route
+from bentoml_ext.serving.fastpath.middleware import Shortcut
+from bentoml_ext.serving.fastpath.protocol import Connection
 
 __all__ = ["KEEP_ALIVE_S", "Client", "Pipe", "Wraps", "specification"]
 

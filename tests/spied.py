@@ -27,7 +27,7 @@ class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest"):
 
     @bentoml.api
     def plain_heads(self) -> int:
-        from bentoml_ext.serving.connection import Connection
+        from bentoml_ext.serving.fastpath.protocol import Connection
 
         return max(len(one._wire._plain) for one in gc.get_objects() if type(one) is Connection)
 """

@@ -28,9 +28,9 @@ from bentoml_ext.proving.verify import verify_bundle
 from bentoml_ext.scoring import scorer as scoring
 from bentoml_ext.scoring.opening import open_backend, open_scorer
 from bentoml_ext.scoring.self_test import load_proof, self_test
-from bentoml_ext.serving.handlers import SingleHandler
-from bentoml_ext.serving.media import ARROW
-from bentoml_ext.serving.route import Named
+from bentoml_ext.serving.fastpath.endpoint import Named
+from bentoml_ext.serving.fastpath.handlers import SingleHandler
+from bentoml_ext.serving.streaming.codec import ARROW
 from bentoml_ext.store.bundle import GRAPH, Bundle
 from models.fields import EXAMPLE
 from tests import small

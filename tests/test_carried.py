@@ -12,9 +12,9 @@ from bentoml.images import Image
 
 import bentoml_ext
 from bentoml_ext.distributions import Installed, installed
-from bentoml_ext.serving.carried import write_wheel
-from bentoml_ext.serving.packing import PackedImage
-from bentoml_ext.serving.requirements import requirements
+from bentoml_ext.serving.bento.image import PackedImage
+from bentoml_ext.serving.bento.requirements import requirements
+from bentoml_ext.serving.bento.wheel import write_wheel
 from tests.commands import ROOT
 
 
@@ -31,7 +31,7 @@ def test_the_wheel_is_what_is_installed_and_the_same_each_time(tmp_path: Path) -
         metadata = archive.read(f"bentoml_ext-{number}.dist-info/METADATA").decode()
         points = archive.read(f"bentoml_ext-{number}.dist-info/entry_points.txt").decode()
         licence = archive.read(f"bentoml_ext-{number}.dist-info/licenses/LICENSE")
-        code = archive.read("bentoml_ext/serving/carried.py")
+        code = archive.read("bentoml_ext/serving/bento/wheel.py")
     package = ROOT / "bentoml_ext"
     files = {str(path.relative_to(ROOT)) for path in package.rglob("*.py")}
     assert {name for name in names if name.startswith("bentoml_ext/")} == {
@@ -66,7 +66,7 @@ def test_each_library_is_pinned_by_its_true_name(
         gpu = Installed(name, "onnxruntime-gpu", "1.2")
         return gpu if name == "onnxruntime" else installed(name)
 
-    monkeypatch.setattr("bentoml_ext.serving.requirements.installed", with_gpu)
+    monkeypatch.setattr("bentoml_ext.serving.bento.requirements.installed", with_gpu)
 
     lines = list(requirements("", ["onnxruntime"], tmp_path))
 
@@ -78,7 +78,7 @@ def test_each_library_is_pinned_by_its_true_name(
 def test_a_library_that_is_not_here_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bentoml_ext.serving.requirements.installed", lambda _: None)
+    monkeypatch.setattr("bentoml_ext.serving.bento.requirements.installed", lambda _: None)
 
     assert "uvicorn<0.55,>=0.30" in list(requirements("", [], tmp_path))
 

@@ -17,9 +17,9 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bentoml_ext.serving.connection import Connection, place
-from bentoml_ext.serving.route import Route
-from bentoml_ext.serving.wire import HEADS
+from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.micro_batch import HEADS
+from bentoml_ext.serving.fastpath.protocol import Connection, place
 from tests.pipes import KEEP_ALIVE_S, Client, Pipe, Wraps, specification
 
 

@@ -18,7 +18,7 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.serving.contract import check_rules
-from bentoml_ext.serving.schema import application_schema, example_of
+from bentoml_ext.serving.document.schema import application_schema, example_of
 from models.fields import EXAMPLE, FIELDS, MISSING
 from models.training import Trained
 from tests import small

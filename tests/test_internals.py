@@ -29,7 +29,7 @@ from starlette.middleware import Middleware
 from bentoml_ext.internals import observation
 from bentoml_ext.internals.server import refit
 from bentoml_ext.internals.store import model_store_path, use_model_store
-from bentoml_ext.serving.packing import PackedImage, PackedModel
+from bentoml_ext.serving.bento.image import PackedImage, PackedModel
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:

@@ -26,8 +26,8 @@ from bentoml_ext.encoders.ndjson import split_lines
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.bulk import BulkRoute, is_bulk
 from bentoml_ext.serving.classifier import Classifier
+from bentoml_ext.serving.streaming.route import BulkRoute, is_bulk
 from models.synthetic import generate
 from models.training import Trained
 from tests.odd_json import JSON_TYPES, Asked, drawn

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bentoml_ext.serving.turns import AT_ONCE, LARGE_BYTES
+from bentoml_ext.serving.streaming.turns import AT_ONCE, LARGE_BYTES
 from models.fields import EXAMPLE
 from tests.bulk_bodies import ARROW, BOTH, NDJSON, arrow_of, bulk, ndjson_of, said, stream_of
 from tests.servers import Server, eventually

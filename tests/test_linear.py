@@ -12,8 +12,8 @@ import bentoml_ext
 from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.handlers import BatchHandler, SingleHandler
-from bentoml_ext.serving.verdicts import judge
+from bentoml_ext.serving.fastpath.handlers import BatchHandler, SingleHandler
+from bentoml_ext.serving.streaming.results import judge
 
 GOOD = {"a": 1.0, "b": 2.0}
 LOST = {"a": 3e38, "b": 3e38}

@@ -17,9 +17,9 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bentoml_ext.serving.connection import Connection
-from bentoml_ext.serving.route import Route
-from bentoml_ext.serving.shortcut import Shortcut
+from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.middleware import Shortcut
+from bentoml_ext.serving.fastpath.protocol import Connection
 from tests.pipes import Wraps, specification
 from tests.servers import eventually, free_port
 from tests.smuggling import CATALOGUE, CLOSE

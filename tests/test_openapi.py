@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 import bentoml_ext
-from bentoml_ext.serving.media import ARROW, NDJSON
-from bentoml_ext.serving.openapi import with_arrow
-from bentoml_ext.serving.requirements import has_arrow
+from bentoml_ext.serving.bento.requirements import has_arrow
+from bentoml_ext.serving.document.openapi import with_arrow
+from bentoml_ext.serving.streaming.codec import ARROW, NDJSON
 from models.fields import EXAMPLE
 from tests.installs import environment, uv
 from tests.servers import Server

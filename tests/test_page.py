@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from bentoml_ext.decisions.policy import Band, Policy
-from bentoml_ext.serving.introduction import bands
-from bentoml_ext.serving.page import TITLED, without_others
+from bentoml_ext.serving.document.introduction import bands
+from bentoml_ext.serving.document.page import TITLED, without_others
 from tests.servers import Server
 
 

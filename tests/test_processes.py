@@ -15,7 +15,7 @@ import bentoml
 import psutil
 import pytest
 
-from bentoml_ext.serving import lifeline
+from bentoml_ext.serving.processes import lifeline
 from models.fields import EXAMPLE
 from tests.servers import ROOT, START_S, Server, eventually, free_port, running, serve
 from tests.spied import series, serve_spied, worker_of, workers_of

@@ -18,7 +18,7 @@ import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bentoml_ext.serving.connection import Connection
+from bentoml_ext.serving.fastpath.protocol import Connection
 from tests.pipes import Client
 from tests.smuggling import CATALOGUE, CLOSE, LINE, PLAIN, asked
 

@@ -17,8 +17,8 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 import bentoml_ext
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.command_line import command_line_arguments
+from bentoml_ext.serving.bento.image import PackedModel
 from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.packing import PackedModel
 from bentoml_ext.store.bundle import GRAPH
 from models.fields import EXAMPLE
 from models.training import Trained

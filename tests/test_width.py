@@ -17,7 +17,7 @@ from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.media import FORMATS, format_of
+from bentoml_ext.serving.streaming.codec import FORMATS, format_of
 from tests.bulk_bodies import arrow_of, ndjson_of
 from tests.score.portfolios import WRITERS
 from tests.small import assert_same_bits

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.serving.content import json_body
+from bentoml_ext.serving.document.schema import Schema
 from bentoml_ext.serving.limits import MAX_BATCH_BYTES
-from bentoml_ext.serving.schema import Schema
 
 __all__ = ["PICKLE", "JsonBody", "described_by"]
 

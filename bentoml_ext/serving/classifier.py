@@ -19,18 +19,18 @@ from bentoml_ext.encoders.field import Application, Field
 from bentoml_ext.encoders.json_array import json_array
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.serving.bento.image import PackedModel
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
+from bentoml_ext.serving.document.schema import batch_of
 from bentoml_ext.serving.final import check_assigned, check_class, own_names
 from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
-from bentoml_ext.serving.packing import PackedModel
-from bentoml_ext.serving.schema import batch_of
-from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, ending_where_scarce
+from bentoml_ext.serving.processes.supervisor import FOR_GOOD, end_server, ending_where_scarce
 from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
 if TYPE_CHECKING:
-    from bentoml_ext.serving.route import Handler
+    from bentoml_ext.serving.fastpath.endpoint import Handler
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.classifier")
@@ -152,7 +152,7 @@ class Classifier:
 
     def handlers(self) -> dict[str, Handler]:
         """What answers plain requests in front of BentoML, by the name of the API."""
-        from bentoml_ext.serving.handlers import BatchHandler, SingleHandler
+        from bentoml_ext.serving.fastpath.handlers import BatchHandler, SingleHandler
 
         return {
             "classify": SingleHandler(self.scorer),

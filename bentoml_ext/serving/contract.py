@@ -10,8 +10,13 @@ import msgspec
 
 from bentoml_ext.encoders.field import Application, Field
 from bentoml_ext.errors import ConfigError, InvalidApplication
-from bentoml_ext.serving.packing import PackedModel
-from bentoml_ext.serving.schema import Schema, answer_schema, application_schema, example_of
+from bentoml_ext.serving.bento.image import PackedModel
+from bentoml_ext.serving.document.schema import (
+    Schema,
+    answer_schema,
+    application_schema,
+    example_of,
+)
 
 # `bentoml serve` imports a service to learn its shape; numpy is for those who ask for a schema.
 if TYPE_CHECKING:
@@ -63,7 +68,7 @@ class Contract:
 
     def introduction(self, says: str) -> str:
         """Of the service: its model, policy and proof, after its own words."""
-        from bentoml_ext.serving.introduction import introduction
+        from bentoml_ext.serving.document.introduction import introduction
 
         bundle = self._read()
         return introduction(says, bundle, self._shown() or example_of(bundle.encoder.fields))

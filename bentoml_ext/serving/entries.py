@@ -14,15 +14,15 @@ import bentoml
 
 from bentoml_ext.backends.registry import require
 from bentoml_ext.internals.store import use_model_store
-from bentoml_ext.serving.classifier import Classifier
-from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.packing import (
+from bentoml_ext.serving.bento.image import (
     PackedImage,
     PackedModel,
     image_for,
     packed_labels,
     packed_store,
 )
+from bentoml_ext.serving.classifier import Classifier
+from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.settings import Settings
 
 __all__ = ["check_served", "models_of", "on_entry", "on_load_bento"]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from bentoml_ext.arrays import Margins, Probabilities
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.scoring.opening import open_tested
-from bentoml_ext.serving.legacy import follow_builds
-from bentoml_ext.serving.supervisor import FOR_GOOD, end_server, supervise
+from bentoml_ext.serving.bento.legacy import follow_builds
+from bentoml_ext.serving.processes.supervisor import FOR_GOOD, end_server, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.bundle import Bundle
 

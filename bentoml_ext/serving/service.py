@@ -22,7 +22,9 @@ from bentoml_ext import telemetry
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import entries, observation
 from bentoml_ext.internals.server import Middlewares, Series, refit, request_timeout_s
+from bentoml_ext.serving.bento.image import PackedModel, image_for, packed_labels
 from bentoml_ext.serving.classifier import JSON, Classifier
+from bentoml_ext.serving.document.schema import call_schema
 from bentoml_ext.serving.entries import (
     check_served,
     models_of,
@@ -30,9 +32,7 @@ from bentoml_ext.serving.entries import (
     on_load_bento,
 )
 from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
-from bentoml_ext.serving.packing import PackedModel, image_for, packed_labels
-from bentoml_ext.serving.schema import call_schema
-from bentoml_ext.serving.supervisor import (
+from bentoml_ext.serving.processes.supervisor import (
     check_port,
     end_server,
     ending_where_scarce,
@@ -44,8 +44,8 @@ from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
+    from bentoml_ext.serving.fastpath.middleware import Shortcut
     from bentoml_ext.serving.limits import Limit
-    from bentoml_ext.serving.shortcut import Shortcut
 
 __all__ = ["ClassifierService", "service", "service_for"]
 
@@ -79,13 +79,13 @@ class ClassifierService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """BentoML's application with GET /model, and the shortcut in front of it."""
-        from bentoml_ext.serving.bulk import BulkRoute
-        from bentoml_ext.serving.connection import place
+        from bentoml_ext.serving.document.page import keep_to_itself
         from bentoml_ext.serving.endpoints import endpoint_of
+        from bentoml_ext.serving.fastpath.middleware import Shortcut
+        from bentoml_ext.serving.fastpath.protocol import place
         from bentoml_ext.serving.limits import BodyLimit
-        from bentoml_ext.serving.page import keep_to_itself
-        from bentoml_ext.serving.process import settle
-        from bentoml_ext.serving.shortcut import Shortcut
+        from bentoml_ext.serving.processes.startup import settle
+        from bentoml_ext.serving.streaming.route import BulkRoute
         from bentoml_ext.serving.timeout import PromptTimeout
 
         app = super().to_asgi(is_main)
@@ -98,7 +98,7 @@ class ClassifierService(bentoml.Service[Any]):
         middlewares = refit(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
         if observation.asked().rate is not None:
-            from bentoml_ext.serving.observing import Decided
+            from bentoml_ext.serving.fastpath.observing import Decided
 
             observation.wrap_sampler(Decided)
         scrape = self._path("metrics")
@@ -122,10 +122,10 @@ class ClassifierService(bentoml.Service[Any]):
     @ending_where_scarce()
     def _open(self, shortcut: Shortcut, middlewares: Middlewares) -> None:
         """Let the shortcut answer; until then it hands everything on."""
+        from bentoml_ext.serving.fastpath.endpoint import Route
+        from bentoml_ext.serving.fastpath.metrics import Tally
+        from bentoml_ext.serving.fastpath.observing import Observer
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES
-        from bentoml_ext.serving.observing import Observer
-        from bentoml_ext.serving.route import Route
-        from bentoml_ext.serving.tally import Tally
 
         classifier = bentoml.get_current_service()
         # Past `__setattr__`, which refuses a user's.
@@ -147,8 +147,8 @@ class ClassifierService(bentoml.Service[Any]):
 
     def _limit(self, scope: Scope) -> Limit | None:
         """Of the body of a request; None where its route sees to that."""
-        from bentoml_ext.serving.bulk import is_bulk
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
+        from bentoml_ext.serving.streaming.route import is_bulk
 
         if scope["path"] == self._path("classify"):
             return Limit(MAX_APPLICATION_BYTES, "Send one, or many to /classify_batch")
@@ -162,7 +162,7 @@ class ClassifierService(bentoml.Service[Any]):
     @property
     def openapi_spec(self) -> Any:
         """BentoML's, with the model, its policy and proof, and all that our routes answer."""
-        from bentoml_ext.serving.openapi import complete
+        from bentoml_ext.serving.document.openapi import complete
 
         spec = super().openapi_spec
         complete(spec, self.name)

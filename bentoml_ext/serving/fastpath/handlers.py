@@ -11,7 +11,7 @@ import numpy as np
 
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Body, Named
+from bentoml_ext.serving.fastpath.endpoint import AT_ONCE_BYTES, Body, Named
 
 __all__ = ["BatchHandler", "SingleHandler"]
 

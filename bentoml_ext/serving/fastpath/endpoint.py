@@ -1,4 +1,4 @@
-"""Route: a hot path, what answers its bodies, and what every answer has in common."""
+"""Endpoint: a route of the fast path, its handler, and the headers of its answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeAlias
 
+from bentoml_ext.serving.fastpath.metrics import Tally
 from bentoml_ext.serving.headers import Headers
-from bentoml_ext.serving.tally import Tally
 
 __all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Named", "Route"]
 

@@ -1,4 +1,4 @@
-"""Carried: this package as a wheel in a bento, because no index has it.
+"""Wheel: this package as a wheel in a bento, because no index has it.
 
 The wheel is made of what is installed, from a checkout as from a wheel. The local part of its
 version is the checksum of its files: no index may publish such a version, so that no other package

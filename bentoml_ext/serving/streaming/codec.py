@@ -1,4 +1,4 @@
-"""Media types that bulk requests may have, each with a format that reads it and answers in kind."""
+"""Codec: the media types of streams, each with a format that reads it and answers in kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.verdicts import Verdicts
+from bentoml_ext.serving.streaming.results import Verdicts
 
 __all__ = ["ARROW", "FORMATS", "NDJSON", "OTHER_NAMES", "ROWS", "Format", "format_of"]
 
@@ -60,7 +60,10 @@ class Format(ABC):
         """
 
 
-FORMATS = {ARROW: "bentoml_ext.serving.arrow:Arrow", NDJSON: "bentoml_ext.serving.ndjson:Ndjson"}
+FORMATS = {
+    ARROW: "bentoml_ext.serving.streaming.arrow_codec:Arrow",
+    NDJSON: "bentoml_ext.serving.streaming.ndjson_codec:Ndjson",
+}
 """Where each is written: a worker imports it, and pyarrow, when it is first asked for it."""
 
 

@@ -1,4 +1,4 @@
-"""Schemas of the bodies of a service, as OpenAPI and BentoML's clients read them."""
+"""Schema: the bodies of a service, as OpenAPI and BentoML's clients read them."""
 
 from __future__ import annotations
 

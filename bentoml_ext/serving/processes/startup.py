@@ -1,4 +1,4 @@
-"""What a serving process sets once, in one place: garbage collection, and a log nobody reads."""
+"""Startup: what a serving process sets once: garbage collection, and a log nobody reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connection: uvicorn's own protocol, with the wire in front.
+"""Protocol: uvicorn's own protocol, with the micro batch in front.
 
 uvicorn takes a protocol class of the user's, but `bentoml serve` hands none over: `place` makes
 this the one that uvicorn picks by itself. What this touches of that class is not all public;
@@ -13,10 +13,10 @@ from typing import Any
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from bentoml_ext.serving.fastpath.micro_batch import Wire
+from bentoml_ext.serving.fastpath.middleware import SAMPLED, Shortcut
+from bentoml_ext.serving.fastpath.upgrade import Parser, without_offer
 from bentoml_ext.serving.headers import Headers
-from bentoml_ext.serving.shortcut import SAMPLED, Shortcut
-from bentoml_ext.serving.upgrade import Parser, without_offer
-from bentoml_ext.serving.wire import Wire
 
 __all__ = ["Connection", "place"]
 

@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from bentoml_ext.internals import observation
-from bentoml_ext.serving.access import AccessLog, Answer, Caller
+from bentoml_ext.serving.fastpath.access_log import AccessLog, Answer, Caller
 from bentoml_ext.serving.headers import Headers
 
 __all__ = ["Decided", "Observer", "Seen"]

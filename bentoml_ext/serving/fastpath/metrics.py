@@ -1,4 +1,4 @@
-"""Tally: counts requests in plain numbers and brings them to Prometheus now and then.
+"""Metrics: counts requests in plain numbers and brings them to Prometheus now and then.
 
 BentoML keeps its series in files that all workers share; each touch of one costs a microsecond,
 and a request makes six. Summed up, they cost next to nothing.

@@ -1,4 +1,4 @@
-"""Observed wire: the wire of a service that is traced, has CORS, or writes an access log.
+"""Observed batch: a micro batch that is traced, has CORS, or writes an access log.
 
 The plain wire knows nothing of all that and so pays nothing for it.
 """
@@ -9,11 +9,19 @@ import asyncio
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
-from bentoml_ext.serving.head import plain_head
+from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.micro_batch import (
+    END,
+    HEAD_BYTES,
+    HEADS,
+    Caller,
+    Round,
+    Wire,
+    logger,
+)
+from bentoml_ext.serving.fastpath.observing import Observer, Seen
+from bentoml_ext.serving.fastpath.request_head import plain_head
 from bentoml_ext.serving.headers import Headers
-from bentoml_ext.serving.observing import Observer, Seen
-from bentoml_ext.serving.route import Route
-from bentoml_ext.serving.wire import END, HEAD_BYTES, HEADS, Caller, Round, Wire, logger
 
 __all__ = ["ObservedWire"]
 

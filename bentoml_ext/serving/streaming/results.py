@@ -1,4 +1,4 @@
-"""Verdicts: what is kept of many applications until all of them are judged.
+"""Results: the scores of a stream, kept until its last application is judged.
 
 The status of an answer must be true, so nothing is answered before the last application is known
 to be right. Kept are four bytes of a good one, its margin, and the packed refusal of a bad one.

@@ -1,4 +1,4 @@
-"""Shortcut: answers plain requests to hot routes in front of BentoML.
+"""Middleware: answers simple requests to the fast routes in front of BentoML.
 
 It knows HTTP and nothing of what is answered. Whatever it is not sure of it hands on untouched,
 the body replayed: BentoML's own path is the specification, and every error comes from there, but
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_ext.serving.head import is_json
+from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.micro_batch import Wire
+from bentoml_ext.serving.fastpath.request_head import is_json
 from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.limits import declared
-from bentoml_ext.serving.route import Route
 from bentoml_ext.serving.timeout import DEADLINE, too_late
-from bentoml_ext.serving.wire import Wire
 
 if TYPE_CHECKING:
-    from bentoml_ext.serving.observing import Observer, Seen
+    from bentoml_ext.serving.fastpath.observing import Observer, Seen
 
 __all__ = ["SAMPLED", "Shortcut"]
 
@@ -68,7 +68,7 @@ class Shortcut:
         self._concurrency = concurrency
         self._observer = observer
         if observer is not None:
-            from bentoml_ext.serving.observed import ObservedWire
+            from bentoml_ext.serving.fastpath.observed_batch import ObservedWire
 
             self.wire = ObservedWire(observer)
         self.wire.open(routes, concurrency)

@@ -1,4 +1,4 @@
-"""A bento that carries its model, this package, and only the requirements of its backend."""
+"""Image: a bento that carries its model, this package, and its backend's requirements alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bentoml_ext.backends.registry import libraries
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.store import model_store_path
-from bentoml_ext.serving.carried import PACKAGE
+from bentoml_ext.serving.bento.requirements import has_arrow, requirements
+from bentoml_ext.serving.bento.wheel import PACKAGE
 from bentoml_ext.serving.given import check_arguments
-from bentoml_ext.serving.requirements import has_arrow, requirements
-from bentoml_ext.serving.supervisor import pin, pinned, supervise
+from bentoml_ext.serving.processes.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import tag_of, versions
 
@@ -153,7 +153,7 @@ class PackedImage(Image):
         image.python_requirements = "\n".join([*lines, image.python_requirements])
         document = bento_fs / "apis" / "openapi.yaml"
         if document.is_file():
-            from bentoml_ext.serving.openapi import with_arrow
+            from bentoml_ext.serving.document.openapi import with_arrow
 
             # It was written by this environment, before the bento's own was known.
             has = has_arrow(image.python_requirements)

@@ -23,7 +23,7 @@ from bentoml.exceptions import NotFound
 
 from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
 from bentoml_ext.internals.server import listens_on
-from bentoml_ext.serving import lifeline
+from bentoml_ext.serving.processes import lifeline
 
 __all__ = [
     "FOR_GOOD",

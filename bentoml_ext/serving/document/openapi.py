@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 from attrs import evolve
 
-from bentoml_ext.serving.media import ARROW, FORMATS, NDJSON
-from bentoml_ext.serving.schema import Schema, add_bulk
+from bentoml_ext.serving.document.schema import Schema, add_bulk
+from bentoml_ext.serving.streaming.codec import ARROW, FORMATS, NDJSON
 
 __all__ = ["complete", "with_arrow"]
 

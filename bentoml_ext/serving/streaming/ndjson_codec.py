@@ -1,4 +1,4 @@
-"""NDJSON: an application a line, answered by a line each, in the bytes that /classify gives it."""
+"""NDJSON codec: an application a line, answered by a line each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.formats.line_blocks import line_blocks
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.media import NDJSON, ROWS, Format
-from bentoml_ext.serving.verdicts import Block, Verdicts
+from bentoml_ext.serving.streaming.codec import NDJSON, ROWS, Format
+from bentoml_ext.serving.streaming.results import Block, Verdicts
 
 __all__ = ["Ndjson"]
 

@@ -1,11 +1,11 @@
-"""Head: what the headers of a request ask for, by the parser that uvicorn uses."""
+"""Request head: what the headers of a request ask for, by the parser that uvicorn uses."""
 
 from __future__ import annotations
 
 import httptools
 
+from bentoml_ext.serving.fastpath.upgrade import without_offer
 from bentoml_ext.serving.headers import Headers
-from bentoml_ext.serving.upgrade import without_offer
 
 __all__ = ["is_json", "plain_head", "plain_length"]
 

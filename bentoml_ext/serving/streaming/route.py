@@ -1,4 +1,4 @@
-"""Bulk: many applications in one request as Arrow or NDJSON, read and answered as streams.
+"""Route: many applications in one request, as Arrow or NDJSON, read and answered as streams.
 
 A request is read to its end, and every application judged, before an answer begins: so its status
 is true, and a client may send everything before it reads. It passes through BentoML's own
@@ -28,10 +28,10 @@ from bentoml_ext.internals import observation
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
-from bentoml_ext.serving.media import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
-from bentoml_ext.serving.turns import READERS, Turns
-from bentoml_ext.serving.upload import Upload, check_bytes
-from bentoml_ext.serving.verdicts import Verdicts, judge
+from bentoml_ext.serving.streaming.body_reader import Upload, check_bytes
+from bentoml_ext.serving.streaming.codec import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
+from bentoml_ext.serving.streaming.results import Verdicts, judge
+from bentoml_ext.serving.streaming.turns import READERS, Turns
 from bentoml_ext.settings import Settings
 
 __all__ = ["BulkRoute", "is_bulk"]

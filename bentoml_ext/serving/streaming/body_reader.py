@@ -1,4 +1,4 @@
-"""Upload: the body of a request as a file, read by a thread beside the event loop."""
+"""Body reader: the body of a request as a file, read by a thread beside the event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from bentoml_ext.errors import TooLarge
-from bentoml_ext.serving.turns import LARGE_BYTES, STALL_BYTES, STALL_S, Turns
+from bentoml_ext.serving.streaming.turns import LARGE_BYTES, STALL_BYTES, STALL_S, Turns
 
 __all__ = ["Upload", "check_bytes"]
 

@@ -1,4 +1,4 @@
-"""Wire: answers plain requests as their bytes come off the socket, before there is a request.
+"""Micro batch: answers simple requests of one turn of the event loop together.
 
 A server makes a scope, a task and two callables of every request, which together cost more than
 the model. A request that came whole and has a plain head needs none of them: only its body. All
@@ -16,9 +16,9 @@ from time import perf_counter
 from typing import Protocol
 from urllib.parse import quote
 
-from bentoml_ext.serving.head import plain_length
+from bentoml_ext.serving.fastpath.endpoint import AT_ONCE_BYTES, Named, Route
+from bentoml_ext.serving.fastpath.request_head import plain_length
 from bentoml_ext.serving.headers import Headers
-from bentoml_ext.serving.route import AT_ONCE_BYTES, Named, Route
 
 __all__ = ["Caller", "Wire"]
 

@@ -1,4 +1,4 @@
-"""Access log: the line that BentoML writes of a request, for those that the shortcut answers."""
+"""Access log: the line that BentoML writes of a request, for requests of the fast path."""
 
 from __future__ import annotations
 

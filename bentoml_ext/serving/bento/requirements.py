@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from bentoml_ext.distributions import installed
-from bentoml_ext.serving.carried import NAME, write_wheel
+from bentoml_ext.serving.bento.wheel import NAME, write_wheel
 
 __all__ = ["has_arrow", "requirements"]
 

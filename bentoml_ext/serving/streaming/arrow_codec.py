@@ -1,4 +1,4 @@
-"""Arrow: record batches, answered by record batches of the same lengths in all."""
+"""Arrow codec: record batches, answered by record batches of the same lengths in all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bentoml_ext.formats.answers import Answers
 from bentoml_ext.formats.arrow_stream import arrow_batches
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.media import ARROW, ROWS, Format
-from bentoml_ext.serving.verdicts import Block, Verdicts
+from bentoml_ext.serving.streaming.codec import ARROW, ROWS, Format
+from bentoml_ext.serving.streaming.results import Block, Verdicts
 
 __all__ = ["ERROR", "Arrow"]
 

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from bentoml_ext.backends.registry import libraries
 from bentoml_ext.internals import entries
-from bentoml_ext.serving.requirements import requirements
+from bentoml_ext.serving.bento.requirements import requirements
 from bentoml_ext.settings import DEFAULT_BACKEND, Settings
 
 __all__ = ["follow_builds"]

@@ -1,0 +1,1 @@
+"""Bento: what a bento carries, and what it installs."""

@@ -1,0 +1,1 @@
+"""Document: what a service says of itself."""

@@ -1,0 +1,1 @@
+"""Fast path: simple requests are answered in front of BentoML."""

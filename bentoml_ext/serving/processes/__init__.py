@@ -1,0 +1,1 @@
+"""Processes: the supervisor of `bentoml serve` and its workers."""

@@ -1,0 +1,1 @@
+"""Streaming: requests and answers in Arrow and NDJSON."""
