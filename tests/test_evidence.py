@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bentoml_ext import report
+from bentoml_ext.cli import render
 from bentoml_ext.proof.record import STRUCTURE, Difference, Part, Proof
 
 WRONG = Difference("random", "onnx", "margin", "0x1p+0", "0x1p+1", row=3)
@@ -60,7 +60,7 @@ def test_a_proof_that_does_not_hold_says_why(parts: list[Part], verdict: str, re
     found = proof(*parts)
     told = io.StringIO()
 
-    Console(width=1000, file=told).print(report.proven(found))
+    Console(width=1000, file=told).print(render.proven(found))
 
     assert not found.holds
     assert found.reason == reason

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import bentoml_ext
-from bentoml_ext import report
 from bentoml_ext.acceptance import Check, accept, confirm
 from bentoml_ext.backends.registry import form_names
+from bentoml_ext.cli import render
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted
@@ -109,11 +109,11 @@ def test_a_proof_from_before_says_that_nothing_was_compared(credit_model: bentom
     again = Proof.from_json(json.dumps(before).encode())
 
     assert again.acceptance is None
-    assert report.accepted(again.acceptance).startswith("Not checked: nothing compared it")
+    assert render.accepted(again.acceptance).startswith("Not checked: nothing compared it")
 
 
 def test_the_reports_say_how_a_model_was_accepted() -> None:
-    assert report.accepted(ACCEPTANCE) == (
+    assert render.accepted(ACCEPTANCE) == (
         "Accepted on 891 of the trainer's predictions, every bit equal: column 'prediction' of "
         "check.parquet, sha256 abababababab... Read with --absent zero. 5 rows are few."
     )
@@ -122,6 +122,6 @@ def test_the_reports_say_how_a_model_was_accepted() -> None:
 def test_inspect_says_that_nothing_has_checked_a_model(
     credit_model: bentoml.Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report.show(report.inspected(credit_model, bentoml_ext.framework.load_bundle(credit_model)))
+    render.show(render.inspected(credit_model, bentoml_ext.framework.load_bundle(credit_model)))
 
     assert "Not checked: nothing compared it" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`bentoml ext export` and `bentoml ext verify`: ONNX files that leave, and files that are judged.
+"""Files: `bentoml ext export` and `bentoml ext verify`.
 
 As in `bentoml_ext.cli`, nothing but click is imported before a command runs.
 """
@@ -39,7 +39,8 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     application, so that any language with ONNX Runtime scores without further code. Either has
     XGBoost's own bits under ONNX Runtime's defaults, on any number of threads.
     """
-    from bentoml_ext import files, framework, report
+    from bentoml_ext import files, framework
+    from bentoml_ext.cli import render
     from bentoml_ext.proving import exported_application, exported_margins
     from bentoml_ext.store.targets import stored_model
 
@@ -54,13 +55,13 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
     if one_thread:
         data = bundle.file("graph.onnx")
-        told = report.exported_for_one_thread(stored, bundle, output)
+        told = render.exported_for_one_thread(stored, bundle, output)
     elif with_encoder:
         whole = exported_application.make(bundle, stored.tag)
-        data, told = whole.data, report.exported_whole(stored, whole, output)
+        data, told = whole.data, render.exported_whole(stored, whole, output)
     else:
         made = exported_margins.make(bundle, stored.tag)
-        data, told = made.data, report.exported(stored, bundle, made, output)
+        data, told = made.data, render.exported(stored, bundle, made, output)
     to_stdout = str(output) == "-"
     if to_stdout:
         sys.stdout.buffer.write(data)
@@ -128,7 +129,8 @@ def verify_command(
     Or TARGET is any ONNX file, also one of another converter: it is judged by the booster or the
     pipeline that it was made of, or by a stored model.
     """
-    from bentoml_ext import files, progress, report
+    from bentoml_ext import files
+    from bentoml_ext.cli import progress, render
     from bentoml_ext.proving import verify
 
     _check(measure)
@@ -142,7 +144,7 @@ def verify_command(
         )
     if output is not None:
         files.write(output, proof.to_json())
-    report.show(report.proven(proof, features))
+    render.show(render.proven(proof, features))
     context.exit(0 if proof.holds else 1)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from bentoml_ext.file_commands import EXISTING_FILE, export_command, verify_command
+from bentoml_ext.cli.files import EXISTING_FILE, export_command, verify_command
 
 __all__ = ["ext"]
 
@@ -143,7 +143,8 @@ def import_command(
     custom objects or with feature names of its own; or a booster's file, JSON or UBJSON, under
     whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
-    from bentoml_ext import framework, progress, report
+    from bentoml_ext import framework
+    from bentoml_ext.cli import progress, render
     from bentoml_ext.encoders.reading import Reading
     from bentoml_ext.importers import importing
 
@@ -154,7 +155,7 @@ def import_command(
     )
     with progress.progress("Proving") as on_progress:
         stored = importing.import_model(request, name, on_progress)
-    report.show(report.imported(stored, framework.load_bundle(stored), source))
+    render.show(render.imported(stored, framework.load_bundle(stored), source))
 
 
 @ext.command("inspect")
@@ -165,11 +166,12 @@ def inspect_command(tag: str) -> None:
     TAG may also be a bento, by its tag or folder; in a bento's folder or container, its models come
     before those of the store.
     """
-    from bentoml_ext import framework, report
+    from bentoml_ext import framework
+    from bentoml_ext.cli import render
     from bentoml_ext.store.targets import stored_model
 
     stored = stored_model(tag)
-    report.show(report.inspected(stored, framework.load_bundle(stored)))
+    render.show(render.inspected(stored, framework.load_bundle(stored)))
 
 
 @ext.command("score")
@@ -270,8 +272,9 @@ def score_command(
     Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
     file at hand was not written; 2 wrong usage.
     """
-    from bentoml_ext import files, progress, report
+    from bentoml_ext import files
     from bentoml_ext.backends.registry import backend_names
+    from bentoml_ext.cli import progress, render
     from bentoml_ext.formats.spelling import Spelling
     from bentoml_ext.offline.local_engine import run
     from bentoml_ext.offline.plan import Request
@@ -296,5 +299,5 @@ def score_command(
         files.write(summary_path, summary.to_json())
     # Where the answers may go to stdout, nothing else does.
     is_file = Path(summary.output).is_file() or Path(summary.output).is_dir()
-    click.echo(report.scored(summary), err=not is_file)
+    click.echo(render.scored(summary), err=not is_file)
     context.exit(3 if summary.rejected else 0)
