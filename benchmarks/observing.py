@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.online import SINGLE, Site
 from benchmarks.stage import Contestant
-from tests.servers import Server
+from tests.support.servers import Server
 
 PLAIN = "nothing"
 OF = "services.credit_risk_classifier"

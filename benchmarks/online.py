@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.load import Load, drive, script
 from benchmarks.stage import CONTESTANTS, Contestant, memory_mb, prepare, start
-from tests.servers import Server
+from tests.support.servers import Server
 
 FLOOR, OURS = "floor", "ours, onnx"
 SINGLE, MANY = "/classify", "/classify_batch"

@@ -25,8 +25,8 @@ from rich.table import Table
 from benchmarks.soaking.clients import Clients, Seen
 from benchmarks.soaking.mix import Mix
 from benchmarks.stage import Contestant, prepare, start
-from tests.servers import Server
-from tests.spied import workers_of
+from tests.support.servers import Server
+from tests.support.spied import workers_of
 
 OPTIONS = {"BENTOML_CONFIG_OPTIONS": "services.credit_risk_classifier.workers=2"}
 PAIR = Contestant("two workers", "services.credit", environ={"BACKEND": "onnx", **OPTIONS})

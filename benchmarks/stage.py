@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.servers import Server, free_port, running
+from tests.support.servers import Server, free_port, running
 
 __all__ = ["CONTESTANTS", "ROOT", "Contestant", "memory_mb", "prepare", "start"]
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.load import drive, script
 from benchmarks.stage import CONTESTANTS, prepare, start
-from tests.servers import Server
+from tests.support.servers import Server
 
 # A frame is `function (file:line)`; what it is part of is told by the file.
 PARTS = (

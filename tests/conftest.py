@@ -40,8 +40,8 @@ from models.fields import EXAMPLE
 from models.split import split
 from models.synthetic import generate
 from models.training import Trained, train
-from tests.servers import Server, serve
-from tests.starters import starts_a_process
+from tests.support.servers import Server, serve
+from tests.support.starters import starts_a_process
 
 CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
 COURSE_ROWS = 4454

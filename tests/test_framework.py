@@ -18,9 +18,9 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
 from bentoml_ext.scoring.opening import open_backend
 from bentoml_ext.store.bundle import Bundle
-from tests import small
-from tests.commands import bentoml_command
-from tests.servers import START_S, serve
+from tests.support import small
+from tests.support.commands import bentoml_command
+from tests.support.servers import START_S, serve
 
 SERVICE = """
 import bentoml_ext

@@ -9,7 +9,7 @@ import pytest
 
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.settings import NAMES, hand_on
-from tests.servers import START_S, serve
+from tests.support.servers import START_S, serve
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ from bentoml_ext import telemetry
 from models.fields import EXAMPLE, FIELDS
 from models.synthetic import generate
 from services.credit import CreditRiskClassifier
-from tests.clusters import QUIET
-from tests.commands import ROOT, bentoml_command, python_code
-from tests.servers import serve
+from tests.support.clusters import QUIET
+from tests.support.commands import ROOT, bentoml_command, python_code
+from tests.support.servers import serve
 
 CI = (
     *("CI", "TF_BUILD", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "TRAVIS", "JENKINS_URL"),

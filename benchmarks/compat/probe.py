@@ -24,8 +24,8 @@ import numpy as np
 from bentoml_ext import files
 from bentoml_ext.proof.environment import libraries
 from models.synthetic import generate
-from tests.commands import bentoml_command, python_code
-from tests.servers import serve
+from tests.support.commands import bentoml_command, python_code
+from tests.support.servers import serve
 
 __all__ = ["LIBRARIES", "Found"]
 

@@ -3,7 +3,7 @@
 A call of the Python method with a few rows takes 170 us, and 130 of them go to kinds of data that
 rows never are, to JSON that is always the same and to a matrix that is made anew. The function is
 public in XGBoost's C API; the way to its library and to a booster's handle is not promised:
-tests/test_xgboost_dense.py fails when either moves.
+tests/backends/test_xgboost_capi.py fails when either moves.
 """
 
 from __future__ import annotations

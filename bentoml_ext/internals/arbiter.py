@@ -1,8 +1,8 @@
 """Arbiter: what starts the workers of `bentoml serve`, and starts new ones for those that end.
 
 BentoML takes it from circus, and looks after its workers every ten seconds. As in `internals`,
-these are names that BentoML and circus do not promise; tests/test_processes.py fails when one of
-them moves.
+BentoML and circus do not promise these names; tests/serving/processes/test_supervisor.py fails
+when one of them moves.
 """
 
 from __future__ import annotations

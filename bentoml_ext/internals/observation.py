@@ -1,6 +1,6 @@
 """Observation: what BentoML's settings ask of tracing, CORS and logs, and what it logs.
 
-As in `internals`, names that BentoML does not promise; tests/test_internals.py fails when one of
+BentoML does not promise these names; tests/internals/test_internals.py fails when one of
 them moves.
 """
 

@@ -13,7 +13,7 @@ from bentoml_ext.backends.registry import GROUP as BACKENDS
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.forms import GROUP as FORMS
 from bentoml_ext.export.forms import written
-from tests import small
+from tests.support import small
 
 MODULE = """
 import numpy as np

@@ -27,7 +27,7 @@ from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export import pipeline_to_onnx
 from bentoml_ext.export.pipelines.rows import PipelineRows
-from tests import small
+from tests.support import small
 
 N = 1_500
 RANDOM = np.random.default_rng(5)

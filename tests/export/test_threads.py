@@ -14,8 +14,8 @@ import xgboost as xgb
 from bentoml_ext.arrays import Rows
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.graph.row_blocks import BLOCK
-from tests import small
-from tests.commands import python_code
+from tests.support import small
+from tests.support.commands import python_code
 
 BATCHES = (0, 1, 2, 50, 51, 99, 101, 1_000, 10_000)
 LEVELS = (

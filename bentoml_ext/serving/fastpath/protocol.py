@@ -2,8 +2,8 @@
 
 uvicorn takes a protocol class of the user's, but `bentoml serve` hands none over: `place` makes
 this the one that uvicorn picks by itself. What this touches of that class is not all public;
-tests/test_connection.py fails when a name moves. Requests that the wire does not take are
-uvicorn's, untouched.
+tests/serving/fastpath/test_protocol.py fails when a name moves. Requests that the wire does not
+take are uvicorn's, untouched.
 """
 
 from __future__ import annotations

@@ -1,0 +1,122 @@
+"""Users and file systems: what only reads works for anyone, and what cannot write says where."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bentoml
+import pytest
+
+from models.fields import EXAMPLE
+from tests.support.servers import ROOT
+
+TAG = "credit_risk_model:latest"
+# A user without a passwd entry, who may read what root may, but write nothing of root's: the
+# interpreter of the tests may lie in root's home.
+NOBODY = [
+    *("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"),
+    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
+]
+
+
+def ext(home: Path, *words: str, prefix: list[str] | None = None) -> tuple[int, str]:
+    """Exit code of `bentoml ext`, and all that it prints."""
+    command = [*(prefix or []), sys.executable, "-m", "bentoml", "ext", *words]
+    environ = {**os.environ, "BENTOML_HOME": str(home), "HOME": "/nonexistent"}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """A portfolio of one."""
+    path = tmp_path / "one.csv"
+    path.write_text(",".join(EXAMPLE) + "\n" + ",".join(str(v) for v in EXAMPLE.values()) + "\n")
+    return path
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> list[str]:
+    """What makes a command another user's, who owns `tmp_path / "own"`."""
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root on Linux can become another user")
+    if subprocess.run([*NOBODY, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives no other user")
+    (tmp_path / "own").mkdir()
+    os.chown(tmp_path / "own", 54321, 54321)
+    return NOBODY
+
+
+def test_another_user_reads_a_store_and_scores(
+    home: Path, credit_model: bentoml.Model, application: Path, mine: list[str]
+) -> None:
+    answers = application.parent / "own" / "answers.csv"
+
+    inspected = ext(home, "inspect", TAG, prefix=mine)
+    scored = ext(home, "score", TAG, str(application), "-o", str(answers), prefix=mine)
+
+    assert (inspected[0], scored[0]) == (0, 0)
+    assert "APPROVED" in answers.read_text() or "MAYBE" in answers.read_text()
+
+
+def test_what_another_user_cannot_write_is_one_line_with_the_path(
+    home: Path, credit_model: bentoml.Model, application: Path, mine: list[str]
+) -> None:
+    output = application.parent / "answers.csv"
+    application.parent.chmod(0o755)
+
+    code, told = ext(home, "score", TAG, str(application), "-o", str(output), prefix=mine)
+
+    assert (code, told) == (1, f"Error: Permission denied: {output}\n")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(("closed", "name"), [(">&-", "output"), ("<&-", "input")])
+def test_a_closed_stream_is_one_line(
+    home: Path, credit_model: bentoml.Model, application: Path, closed: str, name: str
+) -> None:
+    prefix = ["sh", "-c", f'"$@" {closed}', "sh"]
+    source = str(application) if name == "output" else "-"
+    words = ("score", TAG, source, "--from", "csv", "-o", "-")
+
+    code, told = ext(home, *words, prefix=prefix)
+
+    assert code == 1
+    assert f"Expected an open standard {name}, got a closed one" in told
+    assert told.count("\n") == 1
+
+
+def test_a_store_on_a_full_disk_is_one_line_and_nothing_is_left(
+    home: Path, credit_model: bentoml.Model, tmp_path: Path
+) -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small disk")
+    booster = Path(credit_model.path) / "booster.ubj"
+    script = (
+        'mount -t tmpfs -o size=64k none "$0" || exit 77; mkdir "$0/home"; '
+        'export BENTOML_HOME="$0/home"; "$@"; code=$?; find "$0"/home/*/ -type f; '
+        "exit $code"
+    )
+    small = tmp_path / "small"
+    small.mkdir()
+    save = (
+        "import sys; from bentoml_ext.internals.store import create_model\n"
+        "try:\n"
+        "    with create_model('full', framework_versions={}, module='bentoml_ext', "
+        "api_version='v1', signatures={}) as model:\n"
+        "        open(model.path_of('booster.ubj'), 'wb').write(open(sys.argv[1], 'rb').read())\n"
+        "except OSError as error: print(error.strerror, error.filename)\n"
+    )
+    command = ["unshare", "--mount", "sh", "-c", script, str(small), sys.executable, "-c", save]
+    done = subprocess.run([*command, str(booster)], capture_output=True, text=True, check=False)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("this machine mounts nothing")
+
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"No space left on device {small}/home/tmp/bentoml_ext-")
+    assert line.endswith("booster.ubj")
