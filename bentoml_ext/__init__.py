@@ -27,12 +27,12 @@ telemetry.switch_off()
 
 # On first use, because the `bentoml` command imports this package on every call.
 _HOME = {
-    "Band": "policy",
+    "Band": "decisions.policy",
     "Classifier": "serving.classifier",
-    "Encoder": "encoder",
-    "Field": "encoder",
-    "Policy": "policy",
-    "Scorer": "scorer",
+    "Encoder": "encoders.encoder",
+    "Field": "encoders.field",
+    "Policy": "decisions.policy",
+    "Scorer": "scoring.scorer",
     "get": "framework",
     "get_runnable": "framework",
     "get_service": "framework",

@@ -1,0 +1,23 @@
+"""Inspect: `bentoml ext inspect`."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["inspect_command"]
+
+
+@click.command("inspect")
+@click.argument("tag")
+def inspect_command(tag: str) -> None:
+    """Show what is in the bundle TAG: files, checksums, versions, objective, trees, fields.
+
+    TAG may also be a bento, by its tag or folder; in a bento's folder or container, its models come
+    before those of the store.
+    """
+    from bentoml_ext import framework
+    from bentoml_ext.cli import render
+    from bentoml_ext.store.targets import stored_model
+
+    stored = stored_model(tag)
+    render.show(render.inspected(stored, framework.load_bundle(stored)))
