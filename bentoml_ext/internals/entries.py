@@ -6,6 +6,7 @@ Names that BentoML does not promise, as those of `internals`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ def follow_entries(on_entry: Callable[[Any], None], on_load: Callable[[Any, Any]
         return
     inject, load = bentoml.Service.inject_config, bentoml.Service.on_load_bento
 
+    @wraps(inject)
     def inject_config(service: Any) -> None:
         on_entry(service)
         inject(service)
 
+    @wraps(load)
     def on_load_bento(service: Any, bento: Any) -> None:
         load(service, bento)
         on_load(service, bento)
@@ -49,6 +52,7 @@ def follow_legacy_builds(extend: Callable[[Any, Path, Path], Any]) -> None:
     if hasattr(write, "bentoml_ext"):
         return
 
+    @wraps(write)
     def write_to_bento(options: Any, bento: Any, folder: str, **told: Any) -> None:
         write(extend(options, Path(bento), Path(folder)), bento, folder, **told)
 

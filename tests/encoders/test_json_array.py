@@ -179,4 +179,5 @@ def test_other_threads_go_on_while_a_plain_batch_is_read(
 
     assert found is not None
     assert len(found) == 10_000
-    assert after - before > 10
+    # One call of msgspec would hold Python's lock from the first application to the last.
+    assert after > before

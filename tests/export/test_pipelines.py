@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
 from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export import pipeline_to_onnx
+from bentoml_ext.export.pipelines.graph import pipeline_answers
 from bentoml_ext.export.pipelines.rows import PipelineRows
 from tests.support import small
 
@@ -58,7 +59,7 @@ def exact(pipeline: Pipeline, rows: Any = FRAME) -> ort.InferenceSession:
     graph = pipeline_to_onnx(pipeline, rows)
     running = session(graph, 2)
     fresh = PipelineRows.of(rows).shuffled(3_000, 99, missing=False)
-    for name, expected in graph.pipeline_answers(pipeline, fresh.rows).items():
+    for name, expected in pipeline_answers(pipeline, fresh.rows).items():
         (got,) = running.run([name], fresh.feed())
         if expected.dtype == np.float32:
             small.assert_same_bits(expected=expected.ravel(), got=got.ravel())

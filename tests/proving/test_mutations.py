@@ -13,6 +13,7 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
+from bentoml_ext.export import forms
 from bentoml_ext.proof.record import STRUCTURE, Proof
 from bentoml_ext.proving.every_form import prove
 from bentoml_ext.store.bundle import BOOSTER, GRAPH
@@ -87,7 +88,7 @@ def test_a_model_whose_proof_fails_is_not_stored(
     name: str, wrong: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A fault of the exporter, which is not to be had otherwise.
-    monkeypatch.setattr(export, "to_onnx", lambda *_, **__: wrong(name))
+    monkeypatch.setattr(forms, "to_onnx", lambda *_, **__: wrong(name))
 
     with pytest.raises(
         ProofFailed,

@@ -38,7 +38,7 @@ def test_the_wheel_is_what_is_installed_and_the_same_each_time(tmp_path: Path) -
         *files,
         "bentoml_ext/py.typed",
     }
-    assert code == (package / "serving" / "carried.py").read_bytes()
+    assert code == (package / "serving" / "bento" / "wheel.py").read_bytes()
     assert licence == (ROOT / "LICENSE").read_bytes()
     assert "bentoml_ext.cli:ext" in points
     assert f"Version: {number}\n" in metadata
