@@ -44,13 +44,13 @@ class Line:
     variant: Variant
     margin: float
     prediction: float
-    thread_proof: float
+    deterministic_threads: float
     stock: str
     stock_share: float | None
 
     @property
     def exact(self) -> bool:
-        return self.margin == self.prediction == self.thread_proof == 1.0
+        return self.margin == self.prediction == self.deterministic_threads == 1.0
 
 
 def measure(variant: Variant) -> Line:
@@ -61,7 +61,7 @@ def measure(variant: Variant) -> Line:
     rows = boundary_rows(ensemble, max(BATCHES.values()), finite=finite)
     margins = native_margins(model, rows, inplace=source.inplace)
     predictions = native_predictions(model, rows, inplace=source.inplace)
-    got = session(to_onnx(model, thread_proof=False))
+    got = session(to_onnx(model, deterministic_threads=False))
     proof = session(to_onnx(model), threads=2)
     shares = []
     for batch, count in BATCHES.items():
@@ -105,7 +105,7 @@ def table(lines: list[Line]) -> str:
             stock = line.stock
             if line.stock_share is not None:
                 stock += f", {_percent(line.stock_share)}"
-            shares = (line.margin, line.prediction, line.thread_proof)
+            shares = (line.margin, line.prediction, line.deterministic_threads)
             cells = [
                 line.variant.name,
                 *map(_percent, shares),
@@ -143,7 +143,8 @@ Stock onnxmltools on the same models: {counts}.
   lowest over batches of 1, 7, 64 and 1 000 rows. The rows hold every split threshold, the float32
   on either side of it, codes and what is next to a code, NaN, infinities, -0.0, denormals and
   random numbers.
-- *on 2 threads*: the lower of the two for `to_onnx(model)`; the others are of `thread_proof=False`.
+- *on 2 threads*: the lower of the two for `to_onnx(model)`; the others are of
+`deterministic_threads=False`.
 - *stock onnxmltools*: `onnxmltools.convert_xgboost` on 1 000 ordinary random rows, with the share
   of predictions whose bits agree (of the output that comes closest). *rounding*: all within 1e-4 of
   XGBoost's; *wrong*: some are not, and nothing warned; *refuses*: it says what it does not support;

@@ -34,7 +34,7 @@ PARTS = (
     (r"answer \(bentoml_ext/serving/connection", "ours: to the socket, one system call"),
     (r"bentoml_ext/reader", "ours: JSON to row"),
     (r"bentoml_ext/(decision|probability)", "ours: margin to body"),
-    (r"bentoml_ext/", "ours: the wire"),
+    (r"bentoml_ext/", "ours: the micro batcher"),
     (r"sklearn/|scipy/", "DictVectorizer"),
     (r"pydantic", "pydantic"),
     (r"opentelemetry|contextvars|trace/|asgi/", "OpenTelemetry"),

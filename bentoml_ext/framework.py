@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xgboost
 
     from bentoml_ext.acceptance import Check
-    from bentoml_ext.proving.every_form import Progress
+    from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = [
     "MODULE",
@@ -52,7 +52,7 @@ def save_model(
     origin: Origin | None = None,
     labels: dict[str, str] | None = None,
     metadata: dict[str, Any] | None = None,
-    on_progress: Progress | None = None,
+    on_progress: ProofProgress | None = None,
 ) -> bentoml.Model:
     """Export a booster, prove the graph and store both as a new version in BentoML's model store.
 

@@ -129,7 +129,7 @@ def xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def long_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
-    """The credit service on ONNX Runtime, without the shortcut."""
+    """The credit service on ONNX Runtime, without the fast path."""
     with serve(home, BACKEND="onnx", FASTPATH="off") as server:
         yield server
 

@@ -54,7 +54,7 @@ def _compared(model: xgb.Booster | xgb.XGBModel) -> str:
     predictions = native_predictions(model, rows, inplace=source.inplace)
     shares = []
     for threads in (1, 2):
-        graph = session(to_onnx(model, thread_proof=threads > 1), threads=threads)
+        graph = session(to_onnx(model, deterministic_threads=threads > 1), threads=threads)
         for batch, count in BATCHES.items():
             outputs = run(graph, rows[:count], batch=batch)
             shares.append(equal_share(margins[:count], outputs["margin"]))

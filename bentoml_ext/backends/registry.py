@@ -20,7 +20,7 @@ __all__ = [
     "BACKENDS",
     "GROUP",
     "Backend",
-    "Entry",
+    "BackendSpec",
     "backend_names",
     "form_names",
     "get_backend",
@@ -37,7 +37,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Entry:
+class BackendSpec:
     """Where a backend's class is.
 
     Args:
@@ -52,12 +52,16 @@ class Entry:
 
 
 BACKENDS = {
-    "onnx": Entry("bentoml_ext.backends.onnx_runtime:OnnxRuntimeBackend", "onnxruntime", "onnx"),
-    "xgboost": Entry("bentoml_ext.backends.xgboost_native:XGBoostBackend", "xgboost", "xgboost"),
+    "onnx": BackendSpec(
+        "bentoml_ext.backends.onnx_runtime:OnnxRuntimeBackend", "onnxruntime", "onnx"
+    ),
+    "xgboost": BackendSpec(
+        "bentoml_ext.backends.xgboost_native:XGBoostBackend", "xgboost", "xgboost"
+    ),
 }
 
 
-def _table() -> dict[str, Entry]:
+def _table() -> dict[str, BackendSpec]:
     """Ours and those that other packages registered.
 
     Raises:
@@ -70,7 +74,7 @@ def _table() -> dict[str, Entry]:
                 f"Expected a free backend name, got '{point.name}' again - at entry point "
                 f"'{point.value}'. Uninstall one of the two."
             )
-        table[point.name] = Entry(point.value)
+        table[point.name] = BackendSpec(point.value)
     return table
 
 
@@ -152,7 +156,7 @@ def opened_in(folder: Path) -> Iterator[tuple[str, Backend]]:
             yield name, backend(path)
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str) -> BackendSpec:
     table = _table()
     if name not in table:
         raise UnknownBackend(
@@ -162,11 +166,11 @@ def _entry(name: str) -> Entry:
     return table[name]
 
 
-def _entries(name: str) -> list[Entry]:
+def _entries(name: str) -> list[BackendSpec]:
     return [_entry(form) for form in form_names()] if name == AUTO else [_entry(name)]
 
 
-def _is_there(entry: Entry) -> bool:
+def _is_there(entry: BackendSpec) -> bool:
     return not entry.library or importlib.util.find_spec(entry.library) is not None
 
 

@@ -95,7 +95,7 @@ def import_command(
 
     if prediction is not None and check is None:
         raise click.UsageError("--prediction is for --check.")
-    request = importing.Request(
+    request = importing.ImportRequest(
         source, features, Reading(**reading), fields, policy, check, prediction
     )
     with progress.progress("Proving") as on_progress:

@@ -12,13 +12,13 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
 if TYPE_CHECKING:
-    from bentoml_ext.proving.every_form import Progress
+    from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = ["progress", "scoring"]
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Progress]:
+def progress(what: str) -> Iterator[ProofProgress]:
     """A bar on stderr while a proof runs, if that is a terminal; yields what moves it."""
     console = Console(stderr=True)
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:

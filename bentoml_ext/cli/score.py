@@ -119,7 +119,7 @@ def score_command(
     from bentoml_ext.backends.registry import backend_names
     from bentoml_ext.cli import progress, render
     from bentoml_ext.formats.spelling import Spelling
-    from bentoml_ext.offline.plan import Request
+    from bentoml_ext.offline.plan import ScoreRequest
     from bentoml_ext.store.targets import stored_model
 
     if backend not in (known := backend_names()):
@@ -129,7 +129,7 @@ def score_command(
     run = _engine(engine, address)
     summary_path = options.pop("summary_path")
     spelling = Spelling(options.pop("encoding"), options.pop("decimal"))
-    request = Request(reject=on_error == "reject", spelling=spelling, **options)
+    request = ScoreRequest(reject=on_error == "reject", spelling=spelling, **options)
     with progress.scoring() as on_progress:
         summary = run(request, stored_model(tag), backend, workers, on_progress)
     if summary_path is not None:

@@ -18,12 +18,12 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.choices import spelled
 from bentoml_ext.encoders.field import Application, Field, Unknown
 from bentoml_ext.encoders.field_rules import check_columns, check_names, field_of, with_rules
-from bentoml_ext.encoders.filling import FILL, Filler, start_of, write
+from bentoml_ext.encoders.filling import FILL, MissingValue, start_of, write
 from bentoml_ext.encoders.steps import OneHot, Step, steps_of_names
 from bentoml_ext.encoders.strict_json import Doubled
 from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
 
-__all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "Filler", "Unknown"]
+__all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "MissingValue", "Unknown"]
 
 
 class Encoded(NamedTuple):
@@ -43,8 +43,8 @@ class _File(msgspec.Struct, frozen=True, omit_defaults=True):
 
     features: list[str]
     fields: list[Field]
-    absent: Filler
-    null: Filler
+    absent: MissingValue
+    null: MissingValue
     steps: list[Step] | None = None
     missing: float | None = None
     separator: str = "="
@@ -76,15 +76,15 @@ class Encoder:
         fields: Sequence[Field] | None = None,
         *,
         separator: str = "=",
-        absent: Filler = "zero",
-        null: Filler = "zero",
+        absent: MissingValue = "zero",
+        null: MissingValue = "zero",
         missing: float | None = None,
         steps: Sequence[Step] | None = None,
     ) -> None:
         _check_types(features, fields, absent, null, missing, separator)
         self.features = tuple(features)
-        self.absent: Filler = absent
-        self.null: Filler = null
+        self.absent: MissingValue = absent
+        self.null: MissingValue = null
         # No application holds an infinity, so that one marks nothing.
         self.missing = float(missing) if missing is not None and math.isfinite(missing) else None
         check_names(self.features, separator)

@@ -14,17 +14,17 @@ import numpy.typing as npt
 
 from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 
-__all__ = ["FILL", "Filler", "Floats", "start_of", "write"]
+__all__ = ["FILL", "Floats", "MissingValue", "start_of", "write"]
 
-Filler: TypeAlias = Literal["zero", "missing"]
+MissingValue: TypeAlias = Literal["zero", "missing"]
 
-FILL: Final[Mapping[Filler, float]] = {"zero": 0.0, "missing": math.nan}
+FILL: Final[Mapping[MissingValue, float]] = {"zero": 0.0, "missing": math.nan}
 """What a filler writes into a row."""
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
-def start_of(absent: Filler) -> float:
+def start_of(absent: MissingValue) -> float:
     """What a number is added to, in float64.
 
     A dense array's 0 turns -0.0 into 0.0; a sparse one has none, and -0.0 changes no number.
@@ -32,7 +32,7 @@ def start_of(absent: Filler) -> float:
     return 0.0 if absent == "zero" else -0.0
 
 
-def write(step: Step, row: Floats, value: Any, *, absent: Filler, null: Filler) -> None:
+def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: MissingValue) -> None:
     """Write one value, which its field takes, where its step says.
 
     Args:

@@ -25,7 +25,7 @@ from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.encoders.strict_json import Doubled, has_doubled
 
-__all__ = ["Reader", "Values"]
+__all__ = ["JsonDecoder", "Values"]
 
 PIECE_BYTES = 512 * 1024
 """Decoding as much takes 3 ms."""
@@ -54,7 +54,7 @@ class _Category(float, Enum):
         return repr(self._value_)
 
 
-class Reader:
+class JsonDecoder:
     """Reads applications for one encoder.
 
     Args:

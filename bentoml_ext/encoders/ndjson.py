@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import Application, Encoded, Encoder
-from bentoml_ext.encoders.json_decoder import Reader, Values
+from bentoml_ext.encoders.json_decoder import JsonDecoder, Values
 from bentoml_ext.encoders.strict_json import Doubled, json_value
 from bentoml_ext.errors import InvalidApplication
 
@@ -42,7 +42,7 @@ class LineEncoder:
         self, encoder: Encoder, keep: Sequence[str] = (), *, most: int | None = None
     ) -> None:
         self._encoder = encoder
-        self._reader = Reader(encoder, keep)
+        self._reader = JsonDecoder(encoder, keep)
         self._keep = tuple(keep)
         self._most = most
         self._wanted = encoder.names.union(keep)

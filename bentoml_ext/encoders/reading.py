@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from bentoml_ext.encoders.encoder import Filler, Unknown
+from bentoml_ext.encoders.encoder import MissingValue, Unknown
 
 __all__ = ["SWITCHES", "Reading", "Rounds"]
 
@@ -28,8 +28,8 @@ class Reading:
         separator: what stands between field and category in a feature name.
     """
 
-    absent: Filler | None = None
-    null: Filler | None = None
+    absent: MissingValue | None = None
+    null: MissingValue | None = None
     unknown: Unknown | None = None
     rounds: Rounds | None = None
     missing: float | None = None

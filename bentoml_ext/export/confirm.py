@@ -11,7 +11,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.boosters.ensemble import Ensemble, Ints, Trees
-from bentoml_ext.boosters.xgb.estimator import Model, Source
+from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.errors import ExportRefused
 
 __all__ = ["confirm", "telling_rows"]
@@ -24,7 +24,9 @@ _MARKED: Final = 4_000
 """Splits that a row may stand on: later ones win where columns are few."""
 
 
-def confirm(graph: onnx.ModelProto, model: Model, source: Source, ensemble: Ensemble) -> None:
+def confirm(
+    graph: onnx.ModelProto, model: Model, source: EstimatorView, ensemble: Ensemble
+) -> None:
     """Compare margin and prediction of a few hundred rows, bit by bit.
 
     Args:

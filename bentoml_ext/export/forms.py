@@ -57,7 +57,7 @@ class FastGraph:
 
     def write(self, booster: xgboost.Booster) -> bytes:
         # ONNX Runtime computes every output of a graph, asked for or not.
-        graph = to_onnx(booster, thread_proof=False, with_prediction=False)
+        graph = to_onnx(booster, deterministic_threads=False, with_prediction=False)
         return bytes(graph.SerializeToString())
 
 

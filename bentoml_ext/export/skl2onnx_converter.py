@@ -15,7 +15,7 @@ from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import ML_OPSET, Operators
+from bentoml_ext.export.graph.builder import ML_OPSET, GraphBuilder
 from bentoml_ext.export.graph.labels import add_labels, answers_with_class, columns_of
 from bentoml_ext.export.graph.model import add_answers, add_model, read
 from bentoml_ext.export.skl2onnx_steps import (
@@ -96,7 +96,7 @@ def _convert_other(scope: Any, operator: Any, container: Any) -> None:
     hand_over(ops, container, _domains(container))
 
 
-def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str, str]:
+def _answers(scope: Any, operator: Any, container: Any) -> tuple[GraphBuilder, str, str]:
     """The nodes up to the model's predictions, and the names of margins and predictions."""
     opset = container.target_opset_any_domain("")
     if opset < _LOWEST_OPSET or container.target_opset_any_domain("ai.onnx.ml") < ML_OPSET:
@@ -112,7 +112,7 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[Operators, str,
         rows = ops.cast(rows, TensorProto.FLOAT)
     source, ensemble = read(operator.raw_operator)
     # Who runs a file of skl2onnx takes a default session, with a thread for every core.
-    margins = add_model(ops, source, ensemble, rows, thread_proof=True)
+    margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     answers, _ = add_answers(ops, source, ensemble, margins)
     return ops, margins, answers
 

@@ -20,7 +20,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.numbers import imputed, scaled
 from bentoml_ext.export.pipelines.tables import Block, Table
 
@@ -100,13 +100,13 @@ def check_steps_after(scope: Any, operator: Any) -> None:
         )
 
 
-def operators_for(scope: Any, container: Any, stem: str) -> Operators:
+def operators_for(scope: Any, container: Any, stem: str) -> GraphBuilder:
     """Nodes with names that are free in skl2onnx's graph."""
     prefix = scope.get_unique_variable_name(stem) + "_"
-    return Operators(prefix=prefix, opset=container.target_opset_any_domain(""))
+    return GraphBuilder(prefix=prefix, opset=container.target_opset_any_domain(""))
 
 
-def hand_over(ops: Operators, container: Any, domains: dict[str, int]) -> None:
+def hand_over(ops: GraphBuilder, container: Any, domains: dict[str, int]) -> None:
     """Nodes and constants into skl2onnx's graph, as they are: its `add_node` would copy them."""
     container.nodes.extend(ops.nodes)
     container.initializers.extend(ops.constants)
@@ -164,7 +164,7 @@ def _shapes(operator: Any) -> None:
     operator.outputs[0].type = made([operator.inputs[0].get_first_dimension(), width])
 
 
-def _converter(how: Callable[[Operators, Block, Any, str], Block]) -> Callable[..., None]:
+def _converter(how: Callable[[GraphBuilder, Block, Any, str], Block]) -> Callable[..., None]:
     def convert(scope: Any, operator: Any, container: Any) -> None:
         if _fills_texts(operator):
             get_converter(_STOCK_IMPUTER)(scope, operator, container)

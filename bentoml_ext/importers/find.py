@@ -13,7 +13,7 @@ from bentoml.exceptions import NotFound
 
 from bentoml_ext import files
 from bentoml_ext.boosters.xgb.files import BoosterFile
-from bentoml_ext.encoders.encoder import Filler
+from bentoml_ext.encoders.encoder import MissingValue
 from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.user_rules import Rule
@@ -116,7 +116,7 @@ def _of_vectorizer(
 ) -> Source:
     vectorizer = objects.vectorizer
     # Dense rows have zeros. Sparse ones may have been made dense before training: no file tells.
-    absent: Filler | None = None if vectorizer.sparse else "zero"
+    absent: MissingValue | None = None if vectorizer.sparse else "zero"
     said = replace(_said(file), absent=absent, separator=vectorizer.separator)
     source = Source(
         name,

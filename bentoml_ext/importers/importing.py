@@ -29,13 +29,13 @@ from bentoml_ext.store.bundle import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
-    from bentoml_ext.proving.every_form import Progress
+    from bentoml_ext.proving.every_form import ProofProgress
 
-__all__ = ["Request", "import_model"]
+__all__ = ["ImportRequest", "import_model"]
 
 
 @dataclass(frozen=True)
-class Request:
+class ImportRequest:
     """What a user says of the model to import.
 
     Args:
@@ -58,7 +58,7 @@ class Request:
 
 
 def import_model(
-    request: Request, name: bentoml.Tag | str, on_progress: Progress | None = None
+    request: ImportRequest, name: bentoml.Tag | str, on_progress: ProofProgress | None = None
 ) -> bentoml.Model:
     """Make a bundle of what a request names, prove it and store it.
 
@@ -140,7 +140,7 @@ def _said(policy: Policy, why: str) -> Assumption:
 
 
 def _assumptions(
-    source: Source, request: Request, reading: Reading, encoder: Encoder
+    source: Source, request: ImportRequest, reading: Reading, encoder: Encoder
 ) -> list[Assumption]:
     """How the source was read, part by part, and whose word each is."""
     file = source.file
@@ -176,7 +176,7 @@ def _assumptions(
     return found
 
 
-def _columns(source: Source, request: Request) -> Assumption:
+def _columns(source: Source, request: ImportRequest) -> Assumption:
     names = "the booster's own names" if source.file.features else "as given, in this order"
     if source.vectorizer:
         names = "the DictVectorizer's names"
@@ -199,7 +199,7 @@ def _null(reading: Reading, encoder: Encoder, why: Callable[[str, str], str]) ->
     return reading.null or "refused", why("null", "assumed (--null missing|zero)")
 
 
-def _whose_order(source: Source, request: Request) -> str:
+def _whose_order(source: Source, request: ImportRequest) -> str:
     if source.file.features:
         return "the booster has names"
     if request.check is not None:

@@ -60,7 +60,7 @@ def asked() -> Asked:
 
 
 def has_plain_answers(service: Any) -> bool:
-    """Whether BentoML adds nothing to answers that a shortcut in front of it would leave out.
+    """Whether BentoML adds nothing to answers that a fast path in front of it would leave out.
 
     That is: no middleware of the user, ids in BentoML's own format, and no paths without traces.
     """

@@ -15,7 +15,7 @@ from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, Time
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["Middlewares", "Series", "listens_on", "refit", "request_timeout_s"]
+__all__ = ["Middlewares", "Series", "listens_on", "replace_middlewares", "request_timeout_s"]
 AS_IT_CAME: Final = "bentoml_ext.as_it_came"
 """Key of a scope whose path is a label: the request's own scope."""
 
@@ -45,7 +45,7 @@ class Middlewares:
     concurrency: asyncio.Semaphore | None = None
 
 
-def refit(
+def replace_middlewares(
     app: Starlette, timeout: type[Any], label: Callable[[Scope], str] | None = None
 ) -> Middlewares:
     """Put `timeout` in the place of BentoML's timeout middleware, and catch the others' instances.

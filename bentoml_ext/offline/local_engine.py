@@ -12,7 +12,7 @@ from typing import Any, Never
 import bentoml
 
 from bentoml_ext.offline.file_job import Job, Progress, score
-from bentoml_ext.offline.plan import Request, plan
+from bentoml_ext.offline.plan import ScoreRequest, plan
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
@@ -22,7 +22,7 @@ __all__ = ["ended_by_signal", "run"]
 
 
 def run(
-    request: Request,
+    request: ScoreRequest,
     stored: bentoml.Model,
     backend: str,
     workers: int = 1,

@@ -20,7 +20,7 @@ from bentoml_ext.offline.file_job import Job
 from bentoml_ext.offline.folders import check_depth, check_no_table, parts
 from bentoml_ext.offline.row_groups import pieces
 
-__all__ = ["PIPE", "RECORD", "STDOUT", "Plan", "Request", "plan"]
+__all__ = ["PIPE", "RECORD", "STDOUT", "Plan", "ScoreRequest", "plan"]
 
 RECORD: Final = "_score.json"
 """In a folder of answers: what they are of, so that no others are added to them."""
@@ -31,7 +31,7 @@ STDOUT: Final = "standard output"
 
 
 @dataclass(frozen=True)
-class Request:
+class ScoreRequest:
     """What a user asked for.
 
     Args:
@@ -74,7 +74,7 @@ class Plan:
     output: str
 
 
-def plan(request: Request, model: str) -> Plan:
+def plan(request: ScoreRequest, model: str) -> Plan:
     """The files that a request means; makes the folders of a folder of parts.
 
     Args:
@@ -94,7 +94,7 @@ def plan(request: Request, model: str) -> Plan:
     return _parts(request, model) if as_parts else _single(request)
 
 
-def _single(request: Request) -> Plan:
+def _single(request: ScoreRequest) -> Plan:
     if request.resume:
         raise ConfigError(
             f"Expected a folder of parts for --resume, got a file - at {request.source}."
@@ -124,7 +124,7 @@ def _single(request: Request) -> Plan:
     return Plan([job], 0, STDOUT if output is None else str(output))
 
 
-def _parts(request: Request, model: str) -> Plan:
+def _parts(request: ScoreRequest, model: str) -> Plan:
     source = Path(request.source)
     output = Path(request.output or f"{source.resolve()}.scored")
     rejected = Path(request.rejected or f"{output}.rejected") if request.reject else None
@@ -185,7 +185,9 @@ def _check_no_others(folder: Path | None, own: set[Path | None]) -> None:
             )
 
 
-def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -> Iterator[Job]:
+def _jobs(
+    request: ScoreRequest, source: Path, output: Path, rejected: Path | None
+) -> Iterator[Job]:
     folder, paths = (source, parts(source)) if source.is_dir() else (source.parent, [source])
     for path in paths:
         name = plainly(path.relative_to(folder))
@@ -209,7 +211,7 @@ def _jobs(request: Request, source: Path, output: Path, rejected: Path | None) -
 
 
 def _claim(
-    request: Request, model: str, output: Path, rejected: Path | None, *, pieces: bool
+    request: ScoreRequest, model: str, output: Path, rejected: Path | None, *, pieces: bool
 ) -> None:
     """Mark a folder as that of this request."""
     record = msgspec.json.encode(

@@ -25,8 +25,8 @@ from ray.exceptions import RayError
 from bentoml_ext.errors import ClusterFailed, ConfigError
 from bentoml_ext.offline.file_job import Progress
 from bentoml_ext.offline.local_engine import ended_by_signal
-from bentoml_ext.offline.plan import PIPE, Request, plan
-from bentoml_ext.offline.ray_worker import Outcome, PartScorer, Work, packed
+from bentoml_ext.offline.plan import PIPE, ScoreRequest, plan
+from bentoml_ext.offline.ray_worker import Outcome, PartScorer, WorkerPayload, packed
 from bentoml_ext.offline.staging import Scratch
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
@@ -48,7 +48,7 @@ OWN: Final[dict[str, Any]] = {
 
 
 def run(
-    request: Request,
+    request: ScoreRequest,
     stored: bentoml.Model,
     backend: str,
     workers: int = 1,
@@ -84,7 +84,7 @@ def run(
         todo = plan(_absolute(request), model)
         summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)
         with Scratch(todo.jobs) as scratch, summary.timed("seconds"):
-            work = Work(packed(bundle), backend, crossover, model, scratch.jobs)
+            work = WorkerPayload(packed(bundle), backend, crossover, model, scratch.jobs)
             for number, outcome in _outcomes(work, workers):
                 if not isinstance(outcome, Summary):
                     raise outcome
@@ -95,7 +95,7 @@ def run(
     return summary
 
 
-def _absolute(request: Request) -> Request:
+def _absolute(request: ScoreRequest) -> ScoreRequest:
     """The request in paths that do not depend on a worker's folder."""
     source = Path(request.source).absolute()
     output = Path(request.output or f"{source}.scored").absolute()
@@ -105,7 +105,7 @@ def _absolute(request: Request) -> Request:
     )
 
 
-def _outcomes(work: Work, workers: int) -> Iterator[tuple[int, Outcome]]:
+def _outcomes(work: WorkerPayload, workers: int) -> Iterator[tuple[int, Outcome]]:
     """The number and the outcome of each part, as they come."""
     parts = len(work.jobs)
     if not parts:

@@ -19,7 +19,7 @@ from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.store.bundle import MANIFEST, Bundle
 
-__all__ = ["Outcome", "PartScorer", "Work", "packed"]
+__all__ = ["Outcome", "PartScorer", "WorkerPayload", "packed"]
 
 Outcome: TypeAlias = "Summary | BentoMLException | OSError"
 """Of a part: what it came to, or why it was not written."""
@@ -32,7 +32,7 @@ def packed(bundle: Bundle) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkerPayload:
     """What every worker must know.
 
     Args:
@@ -57,11 +57,11 @@ class PartScorer:
         fetch: gives the work, in the worker.
     """
 
-    def __init__(self, fetch: Callable[[], Work]) -> None:
+    def __init__(self, fetch: Callable[[], WorkerPayload]) -> None:
         self._fetch = fetch
 
     @cached_property
-    def _work(self) -> Work:
+    def _work(self) -> WorkerPayload:
         return self._fetch()
 
     @cached_property

@@ -12,7 +12,7 @@ import numpy as np
 from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.proof.record import Difference, Part
 
-__all__ = ["Tally", "gaps", "word_of", "words_of"]
+__all__ = ["BitComparison", "gaps", "word_of", "words_of"]
 
 
 def gaps(expected: Floats, got: Floats) -> Ints:
@@ -38,7 +38,7 @@ def words_of(values: Floats) -> str:
 
 
 @dataclass
-class Tally:
+class BitComparison:
     """Grows into a `Part`.
 
     Args:

@@ -14,7 +14,7 @@ from bentoml_ext.arrays import Floats, Ints, Margins, Rows
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.objectives.logistic import SIGMOID_CAP, first_margin_above
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 
 __all__ = ["FUSED_ONLY", "Decisions", "compare_decider", "margins_at_crossings"]
 
@@ -63,7 +63,7 @@ class Decisions:
 
 
 def compare_decider(
-    tally: Tally,
+    tally: BitComparison,
     decider: Decider,
     margins: Margins,
     chances: Floats,

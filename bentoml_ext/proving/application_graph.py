@@ -24,7 +24,7 @@ from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import word_of
 from bentoml_ext.proof.record import Difference, Part
 from bentoml_ext.proof.reference_decisions import Decisions
-from bentoml_ext.proving.applications import made_up
+from bentoml_ext.proving.applications import generated
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.proving.structure import compare_structure
 
@@ -116,7 +116,7 @@ class _Asked:
     ) -> _Asked:
         _, ensemble = read(booster)
         sampler = Sampler(ensemble, seed)
-        tried = [*given, *made_up(encoder, sampler, MADE_UP)]
+        tried = [*given, *generated(encoder, sampler, MADE_UP)]
         tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
         tried += _refused(encoder, tried[-1])
         expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)

@@ -14,15 +14,15 @@ from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.objectives.logistic import probabilities
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.reference_decisions import Decisions, compare_decider
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.scoring.scorer import Scorer
 
-__all__ = ["compare_answers", "made_up", "through_reader"]
+__all__ = ["compare_answers", "generated", "through_reader"]
 
 
-def made_up(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
+def generated(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
     """Applications that the encoder's rules admit, their numbers over the training ranges.
 
     Args:
@@ -64,7 +64,11 @@ def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[An
 
 
 def through_reader(
-    tally: Tally, scorer: Scorer, applications: Sequence[Application], rows: Rows, truth: Truth
+    tally: BitComparison,
+    scorer: Scorer,
+    applications: Sequence[Application],
+    rows: Rows,
+    truth: Truth,
 ) -> None:
     """Compare the way of a request: JSON, Reader, one row in place, margin, answer.
 
@@ -97,7 +101,7 @@ def through_reader(
 
 
 def compare_answers(
-    tally: Tally, decider: Decider, margins: Margins, rows: Rows, truth: Truth
+    tally: BitComparison, decider: Decider, margins: Margins, rows: Rows, truth: Truth
 ) -> None:
     """Compare probabilities and decisions that the service makes of margins, (n,)."""
     if truth.chances is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["compare_arrow"]
 
 
-def compare_arrow(encoder: Encoder, applications: Sequence[Application], rows: Rows) -> Tally:
+def compare_arrow(
+    encoder: Encoder, applications: Sequence[Application], rows: Rows
+) -> BitComparison:
     """The rows of ColumnEncoder against those of Encoder; of none where pyarrow is not installed.
 
     Args:
@@ -27,7 +29,7 @@ def compare_arrow(encoder: Encoder, applications: Sequence[Application], rows: R
         applications: valid ones.
         rows: what `encoder.rows` makes of them.
     """
-    tally = Tally("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
+    tally = BitComparison("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
     if not importlib.util.find_spec("pyarrow") or not applications:
         return tally
     from bentoml_ext.encoders.arrow_columns import ColumnEncoder

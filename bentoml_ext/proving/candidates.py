@@ -18,11 +18,11 @@ from bentoml_ext.boosters.ensemble import Floats
 from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.store.bundle import GRAPH
 
-__all__ = ["Subject", "opened"]
+__all__ = ["Candidate", "opened"]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Candidate:
     """One form of the model.
 
     Args:
@@ -41,7 +41,7 @@ class Subject:
 
 
 @contextmanager
-def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterator[list[Subject]]:
+def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterator[list[Candidate]]:
     """Every form that these files of a bundle hold, ready to score.
 
     Each registered backend whose library is installed and whose file is there, and the booster's
@@ -55,7 +55,7 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
     subjects = []
     graph = onnx.load_from_string(files[GRAPH])
     if oracle.has_one_sum:
-        subjects.append(Subject("DMatrix", oracle.by_matrix, takes_infinities=False))
+        subjects.append(Candidate("DMatrix", oracle.by_matrix, takes_infinities=False))
     with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
         folder = Path(name)
         for file, data in files.items():
@@ -66,16 +66,16 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
             # ONNX Runtime is needed from here on.
             from bentoml_ext.backends.onnx_runtime import all_margins
 
-            subjects.append(Subject("onnx", all_margins(files[GRAPH]), graph=graph))
+            subjects.append(Candidate("onnx", all_margins(files[GRAPH]), graph=graph))
         yield subjects
 
 
 def _of_backends(
     folder: Path, graph: onnx.ModelProto, *, takes_infinities: bool
-) -> Iterator[Subject]:
+) -> Iterator[Candidate]:
     for name, backend in opened_in(folder):
         runs_graph = backend.filename == GRAPH
-        yield Subject(
+        yield Candidate(
             name,
             _in_a_column(backend),
             takes_infinities or runs_graph,

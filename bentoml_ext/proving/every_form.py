@@ -27,13 +27,13 @@ from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import PROOF, SERVICE, Acceptance, Difference, Part, Proof
 from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.proving.applications import compare_answers, made_up, through_reader
+from bentoml_ext.proving.applications import compare_answers, generated, through_reader
 from bentoml_ext.proving.arrow_rows import compare_arrow
-from bentoml_ext.proving.candidates import Subject, opened
+from bentoml_ext.proving.candidates import Candidate, opened
 from bentoml_ext.proving.coverage import proof_rows
 from bentoml_ext.proving.first_divergence import first_tree
 from bentoml_ext.proving.line_rows import compare_lines
@@ -41,7 +41,7 @@ from bentoml_ext.proving.row_sampler import Sampler, block_rows
 from bentoml_ext.proving.structure import compare_structure
 from bentoml_ext.scoring.scorer import Scorer
 
-__all__ = ["RANDOM_ROWS", "Progress", "Proven", "prove"]
+__all__ = ["RANDOM_ROWS", "ProofProgress", "Proven", "prove"]
 
 RANDOM_ROWS: Final = 100_000
 MADE_UP: Final = 1_000
@@ -49,7 +49,7 @@ MADE_UP: Final = 1_000
 CROSSING_STEPS: Final = 64
 """Margins to either side of each crossing."""
 
-Progress = Callable[[int, int], None]
+ProofProgress = Callable[[int, int], None]
 """Called with the rows that are done and all that there will be."""
 
 NOTES: Final = {
@@ -104,7 +104,7 @@ def prove(
     applications: Sequence[Application] = (),
     random_rows: int = RANDOM_ROWS,
     seed: int = 0,
-    on_progress: Progress | None = None,
+    on_progress: ProofProgress | None = None,
 ) -> Proven:
     """Compare every form of a model with its booster, tree by tree and bit by bit.
 
@@ -131,7 +131,7 @@ def prove(
     oracle = Oracle(booster, ensemble)
     sampler = Sampler(ensemble, seed)
     encoder.check_all(applications)
-    invented = made_up(encoder, sampler, MADE_UP)
+    invented = generated(encoder, sampler, MADE_UP)
     with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
         run.expect(sampler.count(random_rows) + MADE_UP + len(applications))
@@ -161,15 +161,15 @@ class _Run:
     def __init__(
         self,
         oracle: Oracle,
-        subjects: list[Subject],
+        subjects: list[Candidate],
         ensemble: Ensemble,
         policy: Policy,
-        on_progress: Progress | None,
+        on_progress: ProofProgress | None,
     ) -> None:
         self.parts: list[Part] = []
         self.oracle, self.subjects, self.ensemble = oracle, subjects, ensemble
         self.decider = Decider(policy)
-        self._answers = Tally("answers", SERVICE, NOTES["answers"])
+        self._answers = BitComparison("answers", SERVICE, NOTES["answers"])
         self._own, self._decisions = own_tally(), Decisions(policy)
         self._report = on_progress or (lambda _done, _total: None)
         self._done = self._total = 0
@@ -187,7 +187,9 @@ class _Run:
 
     def numbers(self, name: str, batches: Iterable[Rows]) -> None:
         """Parts (b) and (c): margins, probabilities and decisions of rows."""
-        tallies = [(subject, Tally(name, subject.name, NOTES[name])) for subject in self.subjects]
+        tallies = [
+            (subject, BitComparison(name, subject.name, NOTES[name])) for subject in self.subjects
+        ]
         for batch in batches:
             for rows in self._by_infinity(batch):
                 truth = self.oracle.truth(rows)
@@ -217,7 +219,7 @@ class _Run:
             return
         margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
         chances = native(margins) if is_shared() else probabilities(margins)
-        crossings = Tally("crossings", SERVICE, NOTES["crossings"])
+        crossings = BitComparison("crossings", SERVICE, NOTES["crossings"])
         compare_decider(crossings, self.decider, margins, chances, singly=True)
         crossings.seen(len(margins))
         for tally in (self._answers, crossings, compare_checksums(), self._own):
@@ -240,7 +242,7 @@ class _Run:
         for subject in self.subjects:
             if (backend := subject.backend) is None:
                 continue
-            tally = Tally("single", subject.name, NOTES["single"])
+            tally = BitComparison("single", subject.name, NOTES["single"])
             rows = stored.rows
             row = np.empty((1, rows.shape[1]), np.float32)
             call = backend.single(row)
@@ -267,13 +269,13 @@ class _Run:
         tallies = []
         for subject in self.subjects:
             if subject.backend is not None:
-                tally = Tally("requests", subject.name, NOTES["requests"])
+                tally = BitComparison("requests", subject.name, NOTES["requests"])
                 scorer = Scorer(encoder, subject.backend, self.decider.policy)
                 through_reader(tally, scorer, applications, rows, truth)
                 tallies.append((subject, tally))
         self._close(tallies)
 
-    def _close(self, tallies: Iterable[tuple[Subject, Tally]]) -> None:
+    def _close(self, tallies: Iterable[tuple[Candidate, BitComparison]]) -> None:
         for subject, tally in tallies:
             part = tally.part()
             if part.checked:
@@ -281,7 +283,7 @@ class _Run:
                 self.parts.append(msgspec.structs.replace(part, difference=blamed))
 
     def _blamed(
-        self, difference: Difference | None, subject: Subject, row: Rows | None
+        self, difference: Difference | None, subject: Candidate, row: Rows | None
     ) -> Difference | None:
         """The difference with the first tree that takes part in it."""
         if difference is None or row is None or subject.graph is None:

@@ -8,25 +8,27 @@ import msgspec
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.json_decoder import JsonDecoder
 from bentoml_ext.encoders.ndjson import LineEncoder
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE
 
 __all__ = ["compare_lines"]
 
-NOTE = "NDJSON, LineEncoder; a JSON array, Reader: the rows of Encoder"
+NOTE = "NDJSON, LineEncoder; a JSON array, JsonDecoder: the rows of Encoder"
 
 
-def compare_lines(encoder: Encoder, applications: Sequence[Application], rows: Rows) -> Tally:
-    """The rows of LineEncoder, and of Reader for a whole array, against those of Encoder.
+def compare_lines(
+    encoder: Encoder, applications: Sequence[Application], rows: Rows
+) -> BitComparison:
+    """The rows of LineEncoder, and of JsonDecoder for a whole array, against those of Encoder.
 
     Args:
         encoder: of all of them.
         applications: valid ones.
         rows: what `encoder.rows` makes of them.
     """
-    tally = Tally("lines", SERVICE, NOTE)
+    tally = BitComparison("lines", SERVICE, NOTE)
     if not applications:
         return tally
     lines = LineEncoder(encoder)
@@ -37,8 +39,8 @@ def compare_lines(encoder: Encoder, applications: Sequence[Application], rows: R
         if not refused:
             tally.compare("row", rows, encoded.rows, rows)
         tally.seen(len(rows))
-    reader = Reader(encoder)
-    # An array with an application that the Reader does not take goes the Encoder's way.
+    reader = JsonDecoder(encoder)
+    # An array with an application that the JsonDecoder does not take goes the Encoder's way.
     if (values := reader.many(msgspec.json.encode(applications))) is not None:
         tally.compare("row of an array", rows, reader.rows(values), rows)
         tally.seen(len(rows))

@@ -15,7 +15,7 @@ from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export.graph.model import read
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.proving.structure import compare_structure
@@ -84,7 +84,7 @@ def parts_on_threads(
 def _compared(model: onnx.ModelProto, rows: Rows, expected: Rows, threads: int) -> Part:
     running = session(model, threads)
     name = running.get_inputs()[0].name
-    tally = Tally(f"{threads} thread{'s' * (threads > 1)}", "margin", NOTE)
+    tally = BitComparison(f"{threads} thread{'s' * (threads > 1)}", "margin", NOTE)
     # All rows last: whatever is counted before them is among them.
     for size in (*BATCHES, len(rows)):
         tally.rows = 0

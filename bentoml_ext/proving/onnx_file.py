@@ -19,14 +19,14 @@ from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.export.graph.model import read
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
 from bentoml_ext.proof.reference_decisions import Decisions
-from bentoml_ext.proving.every_form import Progress
+from bentoml_ext.proving.every_form import ProofProgress
 from bentoml_ext.proving.first_divergence import first_tree
 from bentoml_ext.proving.row_sampler import Sampler
 
-__all__ = ["Judged", "judge"]
+__all__ = ["Judged", "compare_onnx_file"]
 
 _MARGINS, _PREDICTIONS = "margin", "prediction"
 _INPUTS: Final = {"tensor(float)": np.float32, "tensor(double)": np.float64}
@@ -112,13 +112,13 @@ class Judged:
     parts: list[Part]
 
 
-def judge(
+def compare_onnx_file(
     data: bytes,
     booster: xgb.Booster,
     *,
     random_rows: int,
     seed: int = 0,
-    on_progress: Progress | None = None,
+    on_progress: ProofProgress | None = None,
     missing: float | None = None,
 ) -> Judged:
     """Compare every output of an ONNX file that is made of floats; see `verify_file`."""
@@ -136,7 +136,7 @@ def _judge(
     sampler: Sampler,
     *,
     random_rows: int,
-    report: Progress,
+    report: ProofProgress,
 ) -> Judged:
     file = _File(data, ensemble.n_features)
     outputs = _outputs(file, oracle, sampler.sensible(64))
@@ -149,7 +149,7 @@ def _judge(
         ("extremes", sampler.extremes()),
         ("random", sampler.random_rows(random_rows)),
     ):
-        tallies = [Tally(name, one.name, _note(one)) for one in outputs]
+        tallies = [BitComparison(name, one.name, _note(one)) for one in outputs]
         for batch in batches:
             finite = ~np.isinf(batch).any(axis=1)
             rows = oracle.marked(batch if oracle.takes_infinities else batch[finite])
@@ -205,7 +205,7 @@ def _fitted(expected: Floats, got: Floats) -> Floats:
 
 
 def _compare(
-    file: _File, truth: Truth, outputs: list[_Output], tallies: list[Tally], rows: Rows
+    file: _File, truth: Truth, outputs: list[_Output], tallies: list[BitComparison], rows: Rows
 ) -> None:
     found = file.run(rows)
     decider = Decider(Policy())
@@ -228,7 +228,7 @@ def _note(output: _Output) -> str:
     return f"output '{output.name}' with the booster's {asked}"
 
 
-def _part(tally: Tally, ensemble: Ensemble, file: _File, oracle: Oracle) -> Part:
+def _part(tally: BitComparison, ensemble: Ensemble, file: _File, oracle: Oracle) -> Part:
     part = tally.part()
     if part.difference is None or tally.row is None:
         return part

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
     import xgboost
 
-    from bentoml_ext.proving.every_form import Progress
+    from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = [
     "RANDOM_ROWS",
@@ -45,7 +45,7 @@ class How(TypedDict, total=False):
 
     random_rows: int
     seed: int
-    on_progress: Progress | None
+    on_progress: ProofProgress | None
 
 
 def verify_file(
@@ -183,11 +183,11 @@ def _parts(
 ) -> tuple[list[Part], dict[str, str]]:
     """Every output on one thread; the margin on more, too, where the file says that it may be."""
     from bentoml_ext.proving.margin_graph import parts_on_threads
-    from bentoml_ext.proving.onnx_file import judge
+    from bentoml_ext.proving.onnx_file import compare_onnx_file
 
     model = _loaded(graph)
     rows = {"random_rows": RANDOM_ROWS} | how
-    found = judge(files.read(graph), booster, **rows, missing=missing)
+    found = compare_onnx_file(files.read(graph), booster, **rows, missing=missing)
     told = {one.key: one.value for one in model.metadata_props}
     parts = list(found.parts)
     outputs = {one.name for one in model.graph.output}

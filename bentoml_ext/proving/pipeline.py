@@ -15,7 +15,7 @@ from bentoml_ext.arrays import Floats
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.export.pipelines.rows import PipelineRows
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Difference, Part
 from bentoml_ext.proving.pipeline_examples import values_of_columns
 
@@ -163,7 +163,7 @@ class _Said:
 
 
 def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, BitComparison] = {}
     labels: dict[str, Part] = {}
     for rows in batches:
         said = _Said.of(pipeline, rows)
@@ -172,7 +172,7 @@ def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
             if (wanted := said.beside(got)) is None:
                 continue
             if np.issubdtype(got.dtype, np.floating):
-                tally = tallies.setdefault(output, Tally(name, output, _note(output, said)))
+                tally = tallies.setdefault(output, BitComparison(name, output, _note(output, said)))
                 found = np.ascontiguousarray(got, np.float32)
                 tally.compare("prediction", wanted, found, numbers)
                 tally.seen(len(numbers))

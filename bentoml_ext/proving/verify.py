@@ -19,7 +19,7 @@ from bentoml_ext.boosters.xgb.files import read_booster
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import PROOF, Part, Proof
 from bentoml_ext.proof.reference_decisions import compare_decider
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
@@ -33,7 +33,7 @@ from bentoml_ext.store.provenance import made_with
 from bentoml_ext.store.targets import stored_model
 
 if TYPE_CHECKING:
-    from bentoml_ext.proving.every_form import Progress
+    from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = ["RANDOM_ROWS", "Measure", "verify", "verify_bundle", "verify_file"]
 
@@ -119,7 +119,7 @@ def verify_bundle(
     *,
     random_rows: int = RANDOM_ROWS,
     seed: int = 0,
-    on_progress: Progress | None = None,
+    on_progress: ProofProgress | None = None,
 ) -> Proof:
     """Prove a stored model again.
 
@@ -186,7 +186,7 @@ def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
     """Each form of the model against the answers in the bundle, in a batch and one by one."""
     parts = []
     for name, ways in _forms(bundle, stored.margins.shape[1]):
-        tally = Tally("stored", name, NOTE)
+        tally = BitComparison("stored", name, NOTE)
         for score in ways:
             margins = score(stored.rows)
             tally.compare("margin", stored.margins, margins, stored.rows)

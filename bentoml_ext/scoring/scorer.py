@@ -14,7 +14,7 @@ from bentoml_ext.backends.base import Backend
 from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.encoders.json_decoder import Reader, Values
+from bentoml_ext.encoders.json_decoder import JsonDecoder, Values
 from bentoml_ext.errors import FeatureMismatch, InvalidApplication
 
 __all__ = ["Scorer"]
@@ -35,7 +35,7 @@ class Scorer:
         self.encoder = encoder
         self.backend = backend
         self.decider = Decider(policy)
-        self.reader = Reader(encoder)
+        self.reader = JsonDecoder(encoder)
         self._lock = Lock()
         self._row = np.zeros((1, encoder.n_features), np.float32)
         self._octets = self._row.data.cast("B")

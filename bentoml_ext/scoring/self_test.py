@@ -16,7 +16,7 @@ from bentoml_ext.backends.base import Backend
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.objectives.logistic import probabilities, probability
-from bentoml_ext.proof.bits import Tally, word_of
+from bentoml_ext.proof.bits import BitComparison, word_of
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.reference_decisions import compare_decider, margins_at_crossings
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
@@ -99,7 +99,7 @@ def _test_answers(decider: Decider, margins: Margins, chances: Probabilities) ->
         ("proof row", margins, chances),
         ("crossing margin", crossings, probabilities(crossings)),
     ):
-        tally = Tally("answers", "the decider")
+        tally = BitComparison("answers", "the decider")
         compare_decider(tally, decider, some, expected, singly=True)
         if (found := tally.difference) is not None:
             raise _failed(

@@ -19,7 +19,7 @@ from bentoml_ext.encoders.field import Application, Field
 from bentoml_ext.encoders.json_array import json_array
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
-from bentoml_ext.serving.bento.image import PackedModel
+from bentoml_ext.serving.bento.image import EmbeddedModel
 from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
 from bentoml_ext.serving.document.schema import batch_of
@@ -64,7 +64,7 @@ class Classifier:
         ConfigError: it takes a name that is not its own; see `bentoml_ext.serving.final`.
     """
 
-    model: ClassVar[PackedModel]
+    model: ClassVar[EmbeddedModel]
     contract: ClassVar[Contract]
     apis: ClassVar[dict[str, Any]]
     made_with: ClassVar[dict[str, Any]]
@@ -83,9 +83,9 @@ class Classifier:
         super().__init_subclass__(**kwargs)
         check_class(cls, Classifier)
         if model is not None:
-            cls.model, cls.fields, cls.example = PackedModel(model), None, None
+            cls.model, cls.fields, cls.example = EmbeddedModel(model), None, None
         elif hasattr(cls, "model"):
-            cls.model = PackedModel(cls.model.own)
+            cls.model = EmbeddedModel(cls.model.own)
         else:
             # A base of classes that name their models.
             cls.made_with = {}

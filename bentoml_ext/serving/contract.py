@@ -10,7 +10,7 @@ import msgspec
 
 from bentoml_ext.encoders.field import Application, Field
 from bentoml_ext.errors import ConfigError, InvalidApplication
-from bentoml_ext.serving.bento.image import PackedModel
+from bentoml_ext.serving.bento.image import EmbeddedModel
 from bentoml_ext.serving.document.schema import (
     Schema,
     answer_schema,
@@ -34,7 +34,7 @@ class Contract:
             one is made that keeps the rules.
     """
 
-    def __init__(self, model: PackedModel, example: Application | None = None) -> None:
+    def __init__(self, model: EmbeddedModel, example: Application | None = None) -> None:
         self._model = model
         self._example = example
         self._bundle: Bundle | None = None

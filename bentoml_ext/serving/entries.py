@@ -15,8 +15,8 @@ import bentoml
 from bentoml_ext.backends.registry import require
 from bentoml_ext.internals.store import use_model_store
 from bentoml_ext.serving.bento.image import (
+    EmbeddedModel,
     PackedImage,
-    PackedModel,
     image_for,
     packed_labels,
     packed_store,
@@ -31,7 +31,7 @@ SETTINGS = ("BACKEND", "CROSSOVER", "MODEL")
 """Variables of a service of ours that a bento remembers."""
 
 
-def models_of(entry: bentoml.Service[Any]) -> list[PackedModel]:
+def models_of(entry: bentoml.Service[Any]) -> list[EmbeddedModel]:
     """The models that a bento of this service carries, each once."""
     models = {str(one.inner.model.tag): one.inner.model for one in _ours(entry, here=True)}
     return list(models.values())

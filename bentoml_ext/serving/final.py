@@ -19,7 +19,7 @@ __all__ = [
 ANSWERS: Final = frozenset(
     {"_make_ready", "apis", "classify", "classify_batch", "fail", "handlers", "headers_by", "reply"}
 )
-"""What the shortcut, the streams and BentoML's own path answer by."""
+"""What the fast path, the streams and BentoML's own path answer by."""
 
 HELD: Final = frozenset(
     {
@@ -140,7 +140,7 @@ def check_instance(instance: object, base: type) -> None:
 def _taken(name: str, cls: type) -> ConfigError:
     if name in ANSWERS:
         told = (
-            "Every route answers by the stored model, and the shortcut and the streams would not "
+            "Every route answers by the stored model, and the fast path and the streams would not "
             "ask there. Give the method another name under @bentoml.api, and let it call "
             "`self.scorer`."
         )

@@ -21,8 +21,8 @@ from starlette.types import Scope
 from bentoml_ext import telemetry
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import entries, observation
-from bentoml_ext.internals.server import Middlewares, Series, refit, request_timeout_s
-from bentoml_ext.serving.bento.image import PackedModel, image_for, packed_labels
+from bentoml_ext.internals.server import Middlewares, Series, replace_middlewares, request_timeout_s
+from bentoml_ext.serving.bento.image import EmbeddedModel, image_for, packed_labels
 from bentoml_ext.serving.classifier import JSON, Classifier
 from bentoml_ext.serving.document.schema import call_schema
 from bentoml_ext.serving.entries import (
@@ -44,7 +44,7 @@ from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
-    from bentoml_ext.serving.fastpath.middleware import Shortcut
+    from bentoml_ext.serving.fastpath.middleware import FastPath
     from bentoml_ext.serving.limits import Limit
 
 __all__ = ["ClassifierService", "service", "service_for"]
@@ -78,13 +78,13 @@ class ClassifierService(bentoml.Service[Any]):
         return instance
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's application with GET /model, and the shortcut in front of it."""
+        """BentoML's application with GET /model, and the fast path in front of it."""
         from bentoml_ext.serving.document.page import keep_to_itself
         from bentoml_ext.serving.endpoints import endpoint_of
-        from bentoml_ext.serving.fastpath.middleware import Shortcut
-        from bentoml_ext.serving.fastpath.protocol import place
+        from bentoml_ext.serving.fastpath.middleware import FastPath
+        from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
-        from bentoml_ext.serving.processes.startup import settle
+        from bentoml_ext.serving.processes.startup import freeze_startup_objects
         from bentoml_ext.serving.streaming.route import BulkRoute
         from bentoml_ext.serving.timeout import PromptTimeout
 
@@ -95,20 +95,20 @@ class ClassifierService(bentoml.Service[Any]):
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
         # The innermost: what it refuses is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
-        middlewares = refit(app, PromptTimeout, endpoint_of(app.router.routes))
+        middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
         if observation.asked().rate is not None:
             from bentoml_ext.serving.fastpath.observing import Decided
 
             observation.wrap_sampler(Decided)
         scrape = self._path("metrics")
-        shortcut = Shortcut(app, request_timeout_s(self.name), scrape)
+        shortcut = FastPath(app, request_timeout_s(self.name), scrape)
         started = app.router.lifespan_context
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[Any]:
             async with started(app) as state:
-                settle()
+                freeze_startup_objects()
                 if self.inner.settings.fastpath and observation.has_plain_answers(self):
                     self._open(shortcut, middlewares)
                 ready()
@@ -116,14 +116,14 @@ class ClassifierService(bentoml.Service[Any]):
                 shortcut.flush()
 
         app.router.lifespan_context = lifespan
-        place()
+        install()
         return shortcut
 
     @ending_where_scarce()
-    def _open(self, shortcut: Shortcut, middlewares: Middlewares) -> None:
-        """Let the shortcut answer; until then it hands everything on."""
-        from bentoml_ext.serving.fastpath.endpoint import Route
-        from bentoml_ext.serving.fastpath.metrics import Tally
+    def _open(self, shortcut: FastPath, middlewares: Middlewares) -> None:
+        """Let the fast path answer; until then it hands everything on."""
+        from bentoml_ext.serving.fastpath.endpoint import Endpoint
+        from bentoml_ext.serving.fastpath.metrics import BufferedMetrics
         from bentoml_ext.serving.fastpath.observing import Observer
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES
 
@@ -141,8 +141,8 @@ class ClassifierService(bentoml.Service[Any]):
         for name, handler in classifier.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
-            tally = None if metrics is None else Tally(Series(metrics, path))
-            routes[path] = Route(handler, headers, tally, sizes[name])
+            tally = None if metrics is None else BufferedMetrics(Series(metrics, path))
+            routes[path] = Endpoint(handler, headers, tally, sizes[name])
         shortcut.open(routes, middlewares.concurrency, Observer.of_settings())
 
     def _limit(self, scope: Scope) -> Limit | None:
@@ -210,7 +210,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         hand_on()
         settings = inner.settings = Settings.read()
         inner.model.choose(settings.model)
-        PackedModel.served.append(inner.model)
+        EmbeddedModel.served.append(inner.model)
         # Called once, before the workers start: they could say the same only one after the other.
         prefix = config.get("path_prefix") or ""
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))

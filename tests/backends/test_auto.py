@@ -20,7 +20,7 @@ from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.auto import AutoBackend
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
-from bentoml_ext.backends.registry import BACKENDS, Entry, form_names, require
+from bentoml_ext.backends.registry import BACKENDS, BackendSpec, form_names, require
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTestFailed
@@ -79,7 +79,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def third(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third backend in the table."""
-    monkeypatch.setitem(BACKENDS, "third", Entry(f"{__name__}:Third"))
+    monkeypatch.setitem(BACKENDS, "third", BackendSpec(f"{__name__}:Third"))
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def auto_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
         yield server
 
 
-# Large ones in fewer bytes than the shortcut takes at once, and in more.
+# Large ones in fewer bytes than the fast path takes at once, and in more.
 SIZES = {1: "onnx", 2: "onnx", 6: "onnx", 7: "xgboost", 8: "xgboost", 891: "xgboost"}
 
 
@@ -281,7 +281,7 @@ def test_a_server_answers_the_same_bytes_and_says_who_scored_them(
 def test_bentomls_own_path_says_who_scored(
     auto_server: Server, held_out: list[Application], n: int
 ) -> None:
-    # This content type is none that the shortcut takes.
+    # This content type is none that the fast path takes.
     headers = {"content-type": "text/plain"}
     body = json.dumps(held_out[:n])
 

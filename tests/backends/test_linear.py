@@ -13,7 +13,7 @@ from bentoml_ext.encoders.ndjson import LineEncoder
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.fastpath.handlers import BatchHandler, SingleHandler
-from bentoml_ext.serving.streaming.results import judge
+from bentoml_ext.serving.streaming.results import score_stream
 
 GOOD = {"a": 1.0, "b": 2.0}
 LOST = {"a": 3e38, "b": 3e38}
@@ -40,10 +40,10 @@ def test_it_is_refused_alone_in_a_batch_and_in_lines(scorer: Scorer) -> None:
     lines = b"\n".join(json.dumps(one).encode() for one in (GOOD, {}, GOOD, LOST))
     encoded = LineEncoder(scorer.encoder, most=1).encode(lines).encoded
     with pytest.raises(InvalidApplication, match=f"{told} - at application 3"):
-        judge([encoded], scorer, 10, report=True)
+        score_stream([encoded], scorer, 10, report=True)
 
 
-def test_the_short_path_hands_it_on(scorer: Scorer) -> None:
+def test_the_fast_path_hands_it_on(scorer: Scorer) -> None:
     good, lost = json.dumps(GOOD).encode(), json.dumps(LOST).encode()
 
     assert SingleHandler(scorer).at_once([lost]) == [None]

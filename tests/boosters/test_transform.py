@@ -17,7 +17,7 @@ from benchmarks.comparison import equal_share, session
 from benchmarks.making import OBJECTIVES, VERSION, objective
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.transform import SORTED, predictions_of
-from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 from bentoml_ext.export.graph.log1pf import log1pf
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import add_predictions
@@ -34,7 +34,7 @@ if VERSION >= (3, 3):
     KINDS["reg:expectileerror "] = {"expectile_alpha": [0.1, 0.5, 0.9]}
 
 
-def run(ops: Operators, name: str, values: Floats) -> Floats:
+def run(ops: GraphBuilder, name: str, values: Floats) -> Floats:
     graph = helper.make_graph(
         ops.nodes,
         "transform",
@@ -56,7 +56,7 @@ def test_any_margins_become_the_predictions_of_xgboost(kind: str) -> None:
     scales = np.repeat([4.0, 30.0, 1e-3, 0.0], [60_000, 5_000, 5_000, 10])[:, None]
     shape = (len(scales), ensemble.n_targets)
     margins = (random.normal(size=shape) * scales).astype(np.float32)
-    ops = Operators()
+    ops = GraphBuilder()
     name = add_predictions(ops, ensemble.objective, "x", ensemble.n_targets, ensemble.transform)
     got = run(ops, name, margins)
 
@@ -82,7 +82,7 @@ def test_log1pf_has_the_bits_of_the_c_library() -> None:
     beside = [np.arange(edge - 300, edge + 5, dtype=np.int32).view(np.float32) for edge in edges]
     x = np.concatenate([random.random(50_000), np.exp(-random.random(50_000) * 90), [0, 1]])
     x = np.concatenate([x.astype(np.float32), *beside])
-    ops = Operators()
+    ops = GraphBuilder()
     got = run(ops, log1pf(ops, "x"), x[:, None])
 
     expected = np.array([library(float(value)) for value in x], np.float32)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
-from bentoml_ext.encoders.encoder import Application, Encoder, Field, Filler
+from bentoml_ext.encoders.encoder import Application, Encoder, Field, MissingValue
 from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.errors import InvalidApplication
 from models.synthetic import generate
@@ -39,7 +39,7 @@ NUMBERS = st.floats() | st.sampled_from([-0.0, FLOAT32_MAX, 2e38, 1e39, 99.0, -1
 
 @st.composite
 def encoders(draw: st.DrawFn) -> Encoder:
-    filler: st.SearchStrategy[Filler] = st.sampled_from(["zero", "missing"])
+    filler: st.SearchStrategy[MissingValue] = st.sampled_from(["zero", "missing"])
     rules = [
         Field(
             "age", minimum=draw(st.sampled_from([None, 0.0, -2.5])), nullable=draw(st.booleans())
@@ -145,7 +145,7 @@ def test_every_value_of_a_wrong_type_is_refused(field: str, kind: pa.DataType) -
     ids=lambda array: str(array.type) if isinstance(array, pa.Array) else array,
 )
 def test_a_null_is_a_null_in_a_column_of_any_type(
-    ages: pa.Array, null: Filler, absent: Filler
+    ages: pa.Array, null: MissingValue, absent: MissingValue
 ) -> None:
     encoder = Encoder(["age"], [Field("age", nullable=True)], null=null, absent=absent)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bentoml_ext.encoders import json_decoder
 from bentoml_ext.encoders.json_array import json_array
-from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.json_decoder import JsonDecoder
 from bentoml_ext.encoders.strict_json import Doubled, json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from models.fields import EXAMPLE
@@ -122,7 +122,7 @@ CUTS = [
 def test_a_batch_in_pieces_is_the_batch(
     trained: Trained, monkeypatch: pytest.MonkeyPatch, shape: bytes, size: int
 ) -> None:
-    short = Reader(trained.encoder)
+    short = JsonDecoder(trained.encoder)
     text = shape % (b",".join([ONE] * 3), b",".join([ONE] * 2))
     whole = short.many(text)
     monkeypatch.setattr(json_decoder, "PIECE_BYTES", size)
@@ -170,7 +170,7 @@ def test_other_threads_go_on_while_an_array_is_read(unit: bytes) -> None:
 def test_other_threads_go_on_while_a_plain_batch_is_read(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short, text = Reader(trained.encoder), b"[" + b",".join([ONE] * 10_000) + b"]"
+    short, text = JsonDecoder(trained.encoder), b"[" + b",".join([ONE] * 10_000) + b"]"
     monkeypatch.setattr(json_decoder, "PIECE_BYTES", len(text) // 64)
     with turns() as so_far:
         before = so_far()

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.encoders.encoder import Encoder, Field, Filler
+from bentoml_ext.encoders.encoder import Encoder, Field, MissingValue
 from bentoml_ext.encoders.field import FLOAT32_MAX
-from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.json_decoder import JsonDecoder
 from bentoml_ext.errors import InvalidApplication
 from models.fields import EXAMPLE, FIELDS
 from tests.support.small import assert_same_bits
@@ -57,7 +57,7 @@ PLAIN = st.fixed_dictionaries(
 GOOD = {"age": 30, "amount": 2.5, "home": "rent", "income": None, "job": "other"}
 
 
-def written(reader: Reader, values: Any, n_features: int) -> Rows:
+def written(reader: JsonDecoder, values: Any, n_features: int) -> Rows:
     rows = np.full((3, n_features), 9, np.float32)
     octets = rows.data.cast("B")
     reader.write(values, octets.cast("f"), octets, 1)
@@ -68,10 +68,10 @@ def written(reader: Reader, values: Any, n_features: int) -> Rows:
 @pytest.mark.parametrize("absent", ["zero", "missing"])
 @given(application=APPLICATIONS)
 def test_what_the_reader_takes_the_encoder_takes_with_the_same_bits(
-    absent: Filler, application: dict[str, Any]
+    absent: MissingValue, application: dict[str, Any]
 ) -> None:
     encoder = Encoder(FEATURES, RULES, absent=absent, null=absent)
-    reader = Reader(encoder)
+    reader = JsonDecoder(encoder)
 
     for values in (reader.one(json.dumps(application).encode()), reader.plain(application)):
         if values is None:
@@ -86,10 +86,10 @@ def test_what_the_reader_takes_the_encoder_takes_with_the_same_bits(
 @pytest.mark.parametrize("null", ["zero", "missing"])
 @given(batch=st.lists(PLAIN, max_size=4) | st.lists(APPLICATIONS, max_size=2))
 def test_a_batch_that_the_reader_takes_has_the_encoders_bits(
-    absent: Filler, null: Filler, batch: list[dict[str, Any]]
+    absent: MissingValue, null: MissingValue, batch: list[dict[str, Any]]
 ) -> None:
     encoder = Encoder(FEATURES, RULES, absent=absent, null=null)
-    reader = Reader(encoder, ["note"])
+    reader = JsonDecoder(encoder, ["note"])
 
     values = reader.many(json.dumps(batch).encode())
 
@@ -100,7 +100,9 @@ def test_a_batch_that_the_reader_takes_has_the_encoders_bits(
 
 @given(batch=st.lists(PLAIN, max_size=4))
 def test_plain_batches_take_the_short_way(batch: list[dict[str, Any]]) -> None:
-    assert Reader(Encoder(FEATURES, RULES), ["note"]).many(json.dumps(batch).encode()) is not None
+    assert (
+        JsonDecoder(Encoder(FEATURES, RULES), ["note"]).many(json.dumps(batch).encode()) is not None
+    )
 
 
 @given(texts=st.sets(TEXT, min_size=1, max_size=4), other=TEXT)
@@ -109,7 +111,7 @@ def test_plain_batches_take_the_short_way(batch: list[dict[str, Any]]) -> None:
 @example(texts={"\x00", "\u00e9", "e\u0301", "\U0001f600"}, other="E\u0301")
 def test_a_category_is_found_by_its_whole_text(texts: set[str], other: str) -> None:
     encoder = Encoder(["age", *(f"home={text}" for text in texts)])
-    reader = Reader(encoder, ["home"])
+    reader = JsonDecoder(encoder, ["home"])
     batch = [{"age": 1, "home": text} for text in texts]
 
     for values in (reader.many(json.dumps(batch).encode()), list(map(reader.plain, batch))):
@@ -124,14 +126,14 @@ def test_a_category_is_found_by_its_whole_text(texts: set[str], other: str) -> N
     "value", [0, 2, 2.0, True, "_2", "home=rent", "Rent", "rent ", b"rent", []]
 )
 def test_a_category_is_not_taken_for_its_column(value: Any) -> None:
-    reader = Reader(Encoder(FEATURES, RULES))
+    reader = JsonDecoder(Encoder(FEATURES, RULES))
 
     assert reader.plain(GOOD | {"home": value}) is None
     assert reader.one(msgspec.json.encode(GOOD | {"home": value})) is None
 
 
 def test_a_plain_application_takes_the_short_way() -> None:
-    reader = Reader(Encoder(FEATURES, RULES), [*GOOD, "note"])
+    reader = JsonDecoder(Encoder(FEATURES, RULES), [*GOOD, "note"])
 
     for values in (reader.one(json.dumps(GOOD).encode()), reader.plain(GOOD)):
         assert values is not None
@@ -141,7 +143,7 @@ def test_a_plain_application_takes_the_short_way() -> None:
 @pytest.mark.parametrize("note", [None, "by phone", 7, -0.0, [], {"branch": None}])
 def test_what_is_kept_besides_leaves_no_trace_in_a_row(note: Any) -> None:
     encoder = Encoder(FEATURES, RULES)
-    reader = Reader(encoder, ["note", "home", "pad"])
+    reader = JsonDecoder(encoder, ["note", "home", "pad"])
 
     values = reader.many(json.dumps([GOOD | {"note": note}, GOOD]).encode())
 
@@ -167,7 +169,7 @@ def test_what_is_kept_besides_leaves_no_trace_in_a_row(note: Any) -> None:
 def test_lines_are_taken_if_each_is_an_object(layout: str, taken: bool) -> None:
     body = layout.format(json.dumps(GOOD), json.dumps(GOOD).replace(",", "\n,", 1)).encode()
 
-    assert (Reader(Encoder(FEATURES, RULES)).lines(body) is not None) == taken
+    assert (JsonDecoder(Encoder(FEATURES, RULES)).lines(body) is not None) == taken
 
 
 def test_the_credit_example_takes_the_short_way() -> None:
@@ -177,7 +179,7 @@ def test_the_credit_example_takes_the_short_way() -> None:
         for category in field.categories or ("",)
     ]
 
-    assert Reader(Encoder(features, FIELDS)).one(json.dumps(EXAMPLE).encode()) is not None
+    assert JsonDecoder(Encoder(features, FIELDS)).one(json.dumps(EXAMPLE).encode()) is not None
 
 
 @pytest.mark.parametrize(
@@ -195,26 +197,26 @@ def test_the_credit_example_takes_the_short_way() -> None:
     ],
 )
 def test_what_is_not_plainly_right_goes_the_encoders_way(body: bytes) -> None:
-    assert Reader(Encoder(FEATURES, RULES)).one(body) is None
+    assert JsonDecoder(Encoder(FEATURES, RULES)).one(body) is None
 
 
 def test_the_encoder_itself_refuses_what_is_wrong() -> None:
     encoder = Encoder(FEATURES, RULES)
 
-    assert Reader(encoder).plain(GOOD | {"income": 7}) is None
+    assert JsonDecoder(encoder).plain(GOOD | {"income": 7}) is None
     with pytest.raises(InvalidApplication, match="got 7, a code for a missing value"):
         encoder.check(GOOD | {"income": 7})
 
 
 def test_text_that_is_no_utf8_is_the_encoders() -> None:
-    assert Reader(Encoder(FEATURES, RULES)).plain(GOOD | {"home": "\ud800"}) is None
+    assert JsonDecoder(Encoder(FEATURES, RULES)).plain(GOOD | {"home": "\ud800"}) is None
 
 
 @pytest.mark.parametrize("features", [["age", "income"], ["home=owner", "home=rent"]])
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_fields_may_be_all_numbers_or_all_categories(features: list[str], n: int) -> None:
     encoder = Encoder(features)
-    reader = Reader(encoder)
+    reader = JsonDecoder(encoder)
     batch = [{field.name: (*field.categories, 6.5)[0] for field in encoder.fields}] * n
 
     values = reader.many(json.dumps(batch).encode())
@@ -228,5 +230,5 @@ def test_a_category_that_is_null_is_the_encoders() -> None:
         FEATURES, [*RULES[:2], Field("home", ("owner", "rent"), nullable=True), *RULES[3:]]
     )
 
-    assert Reader(encoder).plain(GOOD | {"home": None}) is None
+    assert JsonDecoder(encoder).plain(GOOD | {"home": None}) is None
     encoder.check(GOOD | {"home": None})

@@ -17,7 +17,7 @@ from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.streaming.codec import FORMATS, format_of
+from bentoml_ext.serving.streaming.codec import CODECS, format_of
 from tests.offline.portfolios import WRITERS
 from tests.support.bulk_bodies import arrow_of, ndjson_of
 from tests.support.small import assert_same_bits
@@ -63,7 +63,7 @@ def test_a_block_of_a_file_has_as_many_cells_as_a_narrow_one(
     assert_same_bits(expected=wide.rows(table.to_pylist()), got=np.concatenate(found))
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", CODECS)
 def test_a_block_of_a_request_has_as_many_cells_as_a_narrow_one(
     media_type: str, wide: Encoder, scorer: Scorer, table: pa.Table
 ) -> None:

@@ -51,17 +51,19 @@ def tables(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
     return found
 
 
-@pytest.mark.parametrize("thread_proof", [True, False])
-def test_many_codes_are_looked_up_and_not_asked_one_by_one(thread_proof: bool) -> None:
+@pytest.mark.parametrize("deterministic_threads", [True, False])
+def test_many_codes_are_looked_up_and_not_asked_one_by_one(deterministic_threads: bool) -> None:
     booster, ensemble = made()
-    graph = to_onnx(booster, thread_proof=thread_proof)
+    graph = to_onnx(booster, deterministic_threads=deterministic_threads)
 
     assert len(tables(graph.graph)) == 2
     assert b"BRANCH_EQ" not in graph.SerializeToString()
     rows = boundary_rows(ensemble, 3000, finite=True)
     rows[::7, 0], rows[::5, 3] = -0.5, 1e9
     for batch in (1, 64, 1000):
-        got = run(session(graph, threads=2 if thread_proof else 1), rows, batch=batch)["margin"]
+        got = run(session(graph, threads=2 if deterministic_threads else 1), rows, batch=batch)[
+            "margin"
+        ]
         assert equal_share(native_margins(booster, rows, inplace=False), got) == 1.0
     odd = boundary_rows(ensemble, 500)
     got = run(session(graph), odd, batch=500)["margin"]
@@ -84,10 +86,10 @@ def test_comparisons_are_those_of_chains() -> None:
     assert 0 < comparisons(trees_of(few)) < 3000 < comparisons(trees_of(many))
 
 
-@pytest.mark.parametrize("thread_proof", [True, False])
-def test_the_structure_of_a_table_is_proven(thread_proof: bool) -> None:
+@pytest.mark.parametrize("deterministic_threads", [True, False])
+def test_the_structure_of_a_table_is_proven(deterministic_threads: bool) -> None:
     booster, ensemble = made()
-    graph = to_onnx(booster, thread_proof=thread_proof)
+    graph = to_onnx(booster, deterministic_threads=deterministic_threads)
 
     part = compare_structure(ensemble, graph)
     assert part.holds
@@ -97,7 +99,7 @@ def test_the_structure_of_a_table_is_proven(thread_proof: bool) -> None:
 @pytest.mark.parametrize("change", ["a code more", "a code less", "another number", "no gap"])
 def test_a_table_that_was_changed_is_another_structure(change: str) -> None:
     booster, ensemble = made()
-    graph = to_onnx(booster, thread_proof=False)
+    graph = to_onnx(booster, deterministic_threads=False)
     table = tables(graph.graph)[0]
     values = numpy_helper.to_array(table).copy()
     if change == "a code more":

@@ -10,24 +10,24 @@ from benchmarks.making import CODES, fit, objective, train
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.confirm import confirm, telling_rows
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import OBJECTIVES
 
 
-@pytest.mark.parametrize("thread_proof", [True, False])
+@pytest.mark.parametrize("deterministic_threads", [True, False])
 def test_a_prediction_that_is_not_the_models_is_refused(
-    thread_proof: bool, monkeypatch: pytest.MonkeyPatch
+    deterministic_threads: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def a_bit_off(ops: Operators, margins: str) -> str:
+    def a_bit_off(ops: GraphBuilder, margins: str) -> str:
         return ops.add("Sigmoid", margins)
 
     monkeypatch.setitem(OBJECTIVES, "binary:logistic", a_bit_off)
     booster = train("binary", objective="binary:logistic")
 
     with pytest.raises(ExportRefused, match=r"Expected prediction 0x.*, got 0x.* - at probe row"):
-        to_onnx(booster, thread_proof=thread_proof)
-    to_onnx(booster, thread_proof=thread_proof, with_prediction=False)
+        to_onnx(booster, deterministic_threads=deterministic_threads)
+    to_onnx(booster, deterministic_threads=deterministic_threads, with_prediction=False)
 
 
 def test_a_margin_that_is_not_the_models_is_refused() -> None:

@@ -15,7 +15,7 @@ from benchmarks.comparison import equal_share
 from bentoml_ext.arrays import Margins
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.transform import transform_of
-from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 from bentoml_ext.export.graph.predictions import OBJECTIVES, add_predictions
 from bentoml_ext.export.graph.scipy_softmax import numpy_softmax
 from bentoml_ext.objectives.logistic import probabilities
@@ -23,14 +23,14 @@ from bentoml_ext.objectives.logistic import probabilities
 
 def session(objective: str, k: int = 1, threads: int = 0) -> ort.InferenceSession:
     """Margins (n, k) to predictions."""
-    ops = Operators()
+    ops = GraphBuilder()
     document = ubjson.decode(bytes(booster(objective, k).save_raw("ubj")))
     out = add_predictions(ops, objective, "margins", k, transform_of(document, k))
     ops.add("Identity", out, output="prediction")
     return loaded(ops, k, threads)
 
 
-def loaded(ops: Operators, k: int, threads: int = 0) -> ort.InferenceSession:
+def loaded(ops: GraphBuilder, k: int, threads: int = 0) -> ort.InferenceSession:
     graph = helper.make_graph(
         ops.nodes,
         "predictions",
@@ -99,7 +99,7 @@ def test_a_classifiers_softmax_has_the_bits_of_scipy(k: int) -> None:
     rows = np.concatenate(
         [generator.normal(scale=scale, size=(40_000 // k, k)) for scale in (0.01, 1, 30, 1e3)]
     ).astype(np.float32)
-    ops = Operators()
+    ops = GraphBuilder()
     ops.add("Identity", numpy_softmax(ops, "margins", k), output="prediction")
     (got,) = loaded(ops, k).run(None, {"margins": rows})
 

@@ -36,8 +36,10 @@ def assert_same_bits(booster: xgb.Booster, ensemble: Ensemble, rows: Rows) -> No
     finite = np.where(np.isinf(rows), np.nan, rows).astype(np.float32)
     data = xgb.DMatrix(finite)
     margins = booster.predict(data, output_margin=True).reshape(len(rows), -1)
-    for thread_proof, threads in ((False, 1), (True, 2)):
-        got = session(to_onnx(booster, thread_proof=thread_proof), threads=threads)
+    for deterministic_threads, threads in ((False, 1), (True, 2)):
+        got = session(
+            to_onnx(booster, deterministic_threads=deterministic_threads), threads=threads
+        )
         outputs = run(got, finite, batch=101)
 
         assert equal_share(margins, outputs["margin"]) == 1.0
@@ -180,9 +182,11 @@ def test_any_split_by_codes_has_the_bits_of_xgboost(
     assert_same_bits(booster, ensemble, boundary_rows(ensemble, 404))
 
 
-@pytest.mark.parametrize("thread_proof", [False, True])
+@pytest.mark.parametrize("deterministic_threads", [False, True])
 @pytest.mark.parametrize("targets", [1, 2])
-def test_equal_leaves_behind_codes_in_a_row_stay_apart(thread_proof: bool, targets: int) -> None:
+def test_equal_leaves_behind_codes_in_a_row_stay_apart(
+    deterministic_threads: bool, targets: int
+) -> None:
     # ONNX Runtime would take two such leaves for one and lose the second's weight.
     rows = np.repeat(np.arange(6, dtype=np.float32), 40)[:, None]
     labels = np.isin(rows[:, 0], [2, 3]).astype(np.float32)
@@ -190,7 +194,9 @@ def test_equal_leaves_behind_codes_in_a_row_stay_apart(thread_proof: bool, targe
     params = {"max_cat_to_onehot": 100, "max_depth": 4, "base_score": 0.5, "lambda": 0}
     labels = np.stack([labels, 1 - labels], axis=1)[:, :targets]
     booster = xgb.train(params, xgb.DMatrix(rows, label=labels, **how), 3)
-    outputs = run(session(to_onnx(booster, thread_proof=thread_proof)), rows, batch=240)
+    outputs = run(
+        session(to_onnx(booster, deterministic_threads=deterministic_threads)), rows, batch=240
+    )
 
     margins = booster.predict(xgb.DMatrix(rows), output_margin=True).reshape(240, -1)
     assert equal_share(margins, outputs["margin"]) == 1.0

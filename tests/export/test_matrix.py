@@ -22,7 +22,7 @@ from benchmarks.comparison import (
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.ensemble import Ensemble
-from bentoml_ext.boosters.xgb.estimator import Model, Source
+from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.graph.model import read
 
@@ -31,7 +31,7 @@ every_variant = pytest.mark.parametrize("name", BY_NAME)
 
 
 @functools.cache
-def made(name: str) -> tuple[Model, Source, Ensemble]:
+def made(name: str) -> tuple[Model, EstimatorView, Ensemble]:
     """Each model is made once for all its tests."""
     with warnings.catch_warnings(action="error"):
         model = BY_NAME[name].make()
@@ -39,13 +39,15 @@ def made(name: str) -> tuple[Model, Source, Ensemble]:
 
 
 @functools.cache
-def graph(name: str, *, thread_proof: bool = False) -> onnx.ModelProto:
-    return to_onnx(made(name)[0], thread_proof=thread_proof)
+def graph(name: str, *, deterministic_threads: bool = False) -> onnx.ModelProto:
+    return to_onnx(made(name)[0], deterministic_threads=deterministic_threads)
 
 
 @functools.cache
-def loaded(name: str, *, thread_proof: bool = False, threads: int = 1) -> ort.InferenceSession:
-    return session(graph(name, thread_proof=thread_proof), threads=threads)
+def loaded(
+    name: str, *, deterministic_threads: bool = False, threads: int = 1
+) -> ort.InferenceSession:
+    return session(graph(name, deterministic_threads=deterministic_threads), threads=threads)
 
 
 def rows_for(name: str, count: int, *, finite: bool) -> Rows:
@@ -92,7 +94,7 @@ def test_thread_proof_graph_has_the_bits_at_any_number_of_threads(name: str) -> 
     rows = rows_for(name, 300, finite=True)
 
     for threads in (1, 2, 4):
-        got = loaded(name, thread_proof=True, threads=threads)
+        got = loaded(name, deterministic_threads=True, threads=threads)
         for batch, part in ((1, rows[:30]), (60, rows[:120]), (300, rows)):
             assert_same_bits(name, got, part, batch)
 
@@ -113,7 +115,7 @@ def test_no_rows_give_no_margins(name: str) -> None:
     _, _, ensemble = made(name)
     none = np.zeros((0, ensemble.n_features), np.float32)
 
-    for got in (loaded(name), loaded(name, thread_proof=True)):
+    for got in (loaded(name), loaded(name, deterministic_threads=True)):
         outputs = run(got, none, batch=1)
         assert outputs["margin"].shape == (0, ensemble.n_targets)
         assert len(outputs["prediction"]) == 0

@@ -11,7 +11,7 @@ from bentoml_ext.export import speed, to_onnx
 
 
 def graph() -> bytes:
-    made: bytes = to_onnx(train("binary"), thread_proof=False).SerializeToString()
+    made: bytes = to_onnx(train("binary"), deterministic_threads=False).SerializeToString()
     return made
 
 

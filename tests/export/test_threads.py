@@ -104,7 +104,7 @@ def test_no_optimisation_and_no_order_of_nodes_changes_a_bit(
 def test_the_fast_form_has_other_bits_on_two_threads(booster: xgb.Booster) -> None:
     # Else the tests above would show nothing.
     rows = small.rows(51)
-    margin, _ = answers(to_onnx(booster, thread_proof=False), rows, intra_op_num_threads=2)
+    margin, _ = answers(to_onnx(booster, deterministic_threads=False), rows, intra_op_num_threads=2)
 
     expected = booster.inplace_predict(rows, predict_type="margin")
     assert not np.array_equal(margin[:, 0], expected)

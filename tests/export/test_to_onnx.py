@@ -16,7 +16,7 @@ from benchmarks.making import fit, train
 from bentoml_ext.boosters.xgb.estimator import Model
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 from bentoml_ext.export.graph.model import add_answers, add_model, read
 
 
@@ -52,7 +52,7 @@ def test_graph_has_one_input_and_two_outputs_of_float32() -> None:
 
 def test_graph_without_prediction_has_the_margin_alone() -> None:
     booster = train("binary", objective="binary:logistic")
-    graph = to_onnx(booster, thread_proof=False, with_prediction=False)
+    graph = to_onnx(booster, deterministic_threads=False, with_prediction=False)
     rows = np.zeros((3, 5), np.float32)
 
     assert [o.name for o in graph.graph.output] == ["margin"]
@@ -78,10 +78,10 @@ def test_exporting_leaves_the_booster_as_it_was() -> None:
 def test_model_can_be_embedded_in_the_graph_of_a_whole_application() -> None:
     booster = train("binary", objective="binary:logistic")
     source, ensemble = read(booster)
-    ops = Operators("model_")
+    ops = GraphBuilder("model_")
     # The application's graph puts something of its own in front.
     doubled = ops.add("Add", "half", "half")
-    margins = add_model(ops, source, ensemble, doubled, thread_proof=True, output="margin")
+    margins = add_model(ops, source, ensemble, doubled, deterministic_threads=True, output="margin")
     answer, _ = add_answers(ops, source, ensemble, margins)
     ops.add("Identity", answer, output="probability")
     graph = helper.make_graph(

@@ -161,7 +161,7 @@ def test_a_file_of_the_vectorizers_own_rows_is_no_file_of_applications(tmp_path:
     path = tmp_path / "rows.parquet"
     rows.assign(probability=said).to_parquet(path)
 
-    request = importing.Request(kept("check_rows", booster, vectorizer), check=path)
+    request = importing.ImportRequest(kept("check_rows", booster, vectorizer), check=path)
 
     with pytest.raises(NotAccepted, match="give the applications as clients send them"):
         importing.import_model(request, "check_of_rows")

@@ -80,7 +80,7 @@ def test_null_of_a_field_that_a_rule_lets_be_null_is_the_courses_zero(
         "course_nulls", course.model, custom_objects={"DictVectorizer": course.vectorizer}
     )
 
-    request = importing.Request(str(stored.tag), reading=Reading(null="zero"), fields=rules)
+    request = importing.ImportRequest(str(stored.tag), reading=Reading(null="zero"), fields=rules)
     scorer = bentoml_ext.load_model(importing.import_model(request, "course_with_nulls"), "onnx")
 
     assert with_nulls

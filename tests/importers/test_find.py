@@ -36,7 +36,7 @@ LABEL = outcomes(MADE)
 def imported(source: str | Path, name: str, /, **said: Any) -> Scorer:
     """A scorer of what `bentoml ext import` makes of a source."""
     files = {part: said.pop(part) for part in ("features", "fields", "policy") if part in said}
-    request = importing.Request(str(source), reading=Reading(**said), **files)
+    request = importing.ImportRequest(str(source), reading=Reading(**said), **files)
     return bentoml_ext.load_model(importing.import_model(request, name), "onnx")
 
 
@@ -645,7 +645,7 @@ def test_a_check_finds_any_separator_behind_the_fields_that_it_has(
     model.save_model(tmp_path / "model.ubj")
     frame.assign(prediction=probabilities(model, columns)).to_parquet(tmp_path / "check.parquet")
 
-    request = importing.Request(str(tmp_path / "model.ubj"), check=tmp_path / "check.parquet")
+    request = importing.ImportRequest(str(tmp_path / "model.ubj"), check=tmp_path / "check.parquet")
     stored = importing.import_model(request, "sources_behind")
 
     scorer = bentoml_ext.load_model(stored, "onnx")

@@ -27,9 +27,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from bentoml_ext.internals import observation
-from bentoml_ext.internals.server import refit
+from bentoml_ext.internals.server import replace_middlewares
 from bentoml_ext.internals.store import model_store_path, use_model_store
-from bentoml_ext.serving.bento.image import PackedImage, PackedModel
+from bentoml_ext.serving.bento.image import EmbeddedModel, PackedImage
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
@@ -151,7 +151,7 @@ def test_the_concurrency_middleware_has_a_semaphore() -> None:
 def test_an_applications_middlewares_can_be_replaced_before_it_starts() -> None:
     app = Starlette(middleware=[Middleware(TimeoutMiddleware, timeout=3)])
 
-    refit(app, dict)
+    replace_middlewares(app, dict)
 
     found: list[Any] = [middleware.cls for middleware in app.user_middleware]
     assert found == [dict]
@@ -227,12 +227,12 @@ def test_a_hook_runs_before_the_workers_by_its_mark() -> None:
         held = bentoml.on_deployment(hook)
 
     assert Holder.held.__bentoml_deployment_hook__ is True
-    assert PackedModel("x").__bentoml_deployment_hook__ is True
+    assert EmbeddedModel("x").__bentoml_deployment_hook__ is True
 
 
 def test_a_reference_of_ours_is_no_model_of_the_service() -> None:
     # Else BentoML would note it in the bento, and ask the store for it on export.
-    made = bentoml.service(type("Holder", (), {"model": PackedModel("x:latest")}))
+    made = bentoml.service(type("Holder", (), {"model": EmbeddedModel("x:latest")}))
 
     assert made.models == []
 

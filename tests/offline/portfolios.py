@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 import bentoml_ext
 from bentoml_ext.offline.local_engine import run
-from bentoml_ext.offline.plan import Request
+from bentoml_ext.offline.plan import ScoreRequest
 from bentoml_ext.offline.summary import Summary
 from tests.support.small import assert_same_bits
 
@@ -87,7 +87,7 @@ def read(path: Path) -> pa.Table:
     return table.cast(pa.schema(plain)).combine_chunks()
 
 
-def scored(request: Request, backend: str = "auto", workers: int = 1) -> Summary:
+def scored(request: ScoreRequest, backend: str = "auto", workers: int = 1) -> Summary:
     return run(request, bentoml_ext.get(TAG), backend, workers)
 
 

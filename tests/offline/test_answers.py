@@ -11,7 +11,7 @@ import pytest
 
 import bentoml_ext
 from bentoml_ext.errors import BentoMLExtError
-from bentoml_ext.offline.plan import Request
+from bentoml_ext.offline.plan import ScoreRequest
 from tests.offline.portfolios import (
     ROWS,
     TAG,
@@ -34,7 +34,7 @@ def test_every_format_is_read_and_written(
 ) -> None:
     WRITERS[suffix](tmp_path / f"book.{suffix}", portfolio)
 
-    summary = scored(Request(str(tmp_path / f"book.{suffix}"), keep=("id",)))
+    summary = scored(ScoreRequest(str(tmp_path / f"book.{suffix}"), keep=("id",)))
 
     table = read(tmp_path / f"book.scored.{suffix}")
     assert table.schema.names == COLUMNS
@@ -50,7 +50,7 @@ def test_backends_and_workers_change_no_byte(
 ) -> None:
     write_parquet(tmp_path / "book.parquet", portfolio)
 
-    scored(Request(str(tmp_path / "book.parquet"), keep=("id",)), backend, workers)
+    scored(ScoreRequest(str(tmp_path / "book.parquet"), keep=("id",)), backend, workers)
 
     assert_answers(read(tmp_path / "book.scored.parquet"), expected, range(ROWS))
 
@@ -60,7 +60,7 @@ def test_dictionary_columns_are_kept_as_values(portfolio: pa.Table, tmp_path: Pa
     coded = portfolio.set_column(place, "note", portfolio["note"].dictionary_encode())
     write_arrow(tmp_path / "book.arrow", coded.slice(0, 10))
 
-    scored(Request(str(tmp_path / "book.arrow"), keep=("note",)))
+    scored(ScoreRequest(str(tmp_path / "book.arrow"), keep=("note",)))
 
     assert read(tmp_path / "book.scored.arrow")["note"].to_pylist() == ["seen"] * 10
 
@@ -68,7 +68,7 @@ def test_dictionary_columns_are_kept_as_values(portfolio: pa.Table, tmp_path: Pa
 def test_an_empty_file_gives_an_empty_file(portfolio: pa.Table, tmp_path: Path) -> None:
     write_parquet(tmp_path / "book.parquet", portfolio.slice(0, 0))
 
-    summary = scored(Request(str(tmp_path / "book.parquet"), keep=("id",)))
+    summary = scored(ScoreRequest(str(tmp_path / "book.parquet"), keep=("id",)))
 
     assert read(tmp_path / "book.scored.parquet").num_rows == summary.rows == 0
 
@@ -78,7 +78,7 @@ def test_lines_without_a_column_to_keep_have_null(portfolio: pa.Table, tmp_path:
     del rows[1]["note"]
     (tmp_path / "book.ndjson").write_text("\n".join(map(json.dumps, rows)))
 
-    scored(Request(str(tmp_path / "book.ndjson"), keep=("note",)))
+    scored(ScoreRequest(str(tmp_path / "book.ndjson"), keep=("note",)))
 
     assert read(tmp_path / "book.scored.ndjson")["note"].to_pylist() == ["seen", None, "seen"]
 
@@ -93,7 +93,7 @@ def test_a_value_to_keep_is_kept_as_it_is_or_refused(
     (tmp_path / "book.ndjson").write_text(write_lines)
 
     with pytest.raises(BentoMLExtError, match="column to keep, 'note'"):
-        scored(Request(str(tmp_path / "book.ndjson"), keep=("note",)))
+        scored(ScoreRequest(str(tmp_path / "book.ndjson"), keep=("note",)))
 
 
 def test_a_kept_number_keeps_its_fraction(portfolio: pa.Table, tmp_path: Path) -> None:
@@ -101,6 +101,6 @@ def test_a_kept_number_keeps_its_fraction(portfolio: pa.Table, tmp_path: Path) -
     rows[-1]["age"] = 26.75
     (tmp_path / "book.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    scored(Request(str(tmp_path / "book.ndjson"), keep=("age",)))
+    scored(ScoreRequest(str(tmp_path / "book.ndjson"), keep=("age",)))
 
     assert read(tmp_path / "book.scored.ndjson")["age"][-1].as_py() == 26.75

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentoml_ext.errors import BentoMLExtError, ConfigError, UnreadableInput
-from bentoml_ext.offline.plan import Request
+from bentoml_ext.offline.plan import ScoreRequest
 from tests.offline.portfolios import ROWS, WRITERS, assert_answers, bad, read, scored, write_parquet
 
 pytestmark = pytest.mark.usefixtures("credit_model")
@@ -28,7 +28,7 @@ def test_bad_applications_go_to_a_file_of_their_own(
     WRITERS[suffix](tmp_path / f"book.{suffix}", table)
 
     summary = scored(
-        Request(str(tmp_path / f"book.{suffix}"), reject=True, keep=("id",)), workers=workers
+        ScoreRequest(str(tmp_path / f"book.{suffix}"), reject=True, keep=("id",)), workers=workers
     )
 
     rejected = read(tmp_path / f"book.scored.rejected.{suffix}")
@@ -57,7 +57,7 @@ def test_the_first_bad_application_ends_it_and_nothing_is_written(
     with pytest.raises(
         UnreadableInput, match=r"field 'records' of application 19996, in .*book.*--on-error reject"
     ):
-        scored(Request(str(source)))
+        scored(ScoreRequest(str(source)))
 
     assert list(tmp_path.iterdir()) == [source]
 
@@ -70,7 +70,7 @@ def test_a_column_named_like_a_feature_is_refused_in_every_format(
     WRITERS[suffix](tmp_path / f"book.{suffix}", table)
 
     with pytest.raises(UnreadableInput, match="'home=owner'"):
-        scored(Request(str(tmp_path / f"book.{suffix}")))
+        scored(ScoreRequest(str(tmp_path / f"book.{suffix}")))
 
 
 def test_a_missing_field_is_named_with_the_columns_that_came(
@@ -79,7 +79,7 @@ def test_a_missing_field_is_named_with_the_columns_that_came(
     write_parquet(tmp_path / "book.parquet", portfolio.drop_columns(["age"]))
 
     with pytest.raises(UnreadableInput, match=r"no columns of that name.*field 'age', in .*book"):
-        scored(Request(str(tmp_path / "book.parquet"), reject=True))
+        scored(ScoreRequest(str(tmp_path / "book.parquet"), reject=True))
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow", "ndjson"])
@@ -88,7 +88,7 @@ def test_what_is_not_of_its_format_is_refused(suffix: str, content: bytes, tmp_p
     (tmp_path / f"book.{suffix}").write_bytes(content)
 
     with pytest.raises(BentoMLExtError, match=r"Expected .*book"):
-        scored(Request(str(tmp_path / f"book.{suffix}")))
+        scored(ScoreRequest(str(tmp_path / f"book.{suffix}")))
 
     assert [path.name for path in tmp_path.iterdir()] == [f"book.{suffix}"]
 
@@ -103,7 +103,7 @@ def test_a_truncated_file_gives_nothing(
     os.truncate(source, int(source.stat().st_size * share))
 
     with pytest.raises(UnreadableInput):
-        scored(Request(str(source)))
+        scored(ScoreRequest(str(source)))
 
     assert list(tmp_path.iterdir()) == [source]
 
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_refused_or_read_and_never_half_written(
     source.write_bytes(data)
 
     try:
-        scored(Request(str(source), reject=True))
+        scored(ScoreRequest(str(source), reject=True))
     except BentoMLExtError:
         assert list(tmp_path.iterdir()) == [source]
 
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_refused_or_read_and_never_half_written(
 def test_answers_carry_checksums_that_are_checked(portfolio: pa.Table, tmp_path: Path) -> None:
     source, output = tmp_path / "book.parquet", tmp_path / "out.parquet"
     write_parquet(source, portfolio)
-    scored(Request(str(source), str(output)))
+    scored(ScoreRequest(str(source), str(output)))
     data = bytearray(output.read_bytes())
     data[len(data) // 2] ^= 1
     output.write_bytes(data)
@@ -141,26 +141,28 @@ def test_answers_carry_checksums_that_are_checked(portfolio: pa.Table, tmp_path:
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        (Request("none.parquet"), "Expected a file or folder, got none"),
-        (Request("book.xls"), "Expected --from FORMAT"),
-        (Request("book.parquet", "out.xls"), "Expected --to FORMAT"),
-        (Request("book.parquet", resume=True), "folder of parts for --resume"),
-        (Request("book.parquet", "book.parquet"), "got one twice"),
+        (ScoreRequest("none.parquet"), "Expected a file or folder, got none"),
+        (ScoreRequest("book.xls"), "Expected --from FORMAT"),
+        (ScoreRequest("book.parquet", "out.xls"), "Expected --to FORMAT"),
+        (ScoreRequest("book.parquet", resume=True), "folder of parts for --resume"),
+        (ScoreRequest("book.parquet", "book.parquet"), "got one twice"),
         (
-            Request("book.parquet", "o", reject=True, rejected="book.parquet", output_form="csv"),
+            ScoreRequest(
+                "book.parquet", "o", reject=True, rejected="book.parquet", output_form="csv"
+            ),
             "got one twice",
         ),
-        (Request("book.parquet", "o.csv", reject=True, rejected="o.csv"), "got one twice"),
-        (Request("book.parquet", "-", reject=True), "Expected --rejected FILE"),
-        (Request("book.parquet", keep=("customer",)), "got 'customer' - at --keep"),
-        (Request("book.parquet", keep=("Status",)), "none of the output's, got 'Status'"),
-        (Request("-"), "Expected --from FORMAT"),
-        (Request("."), "Expected files of"),
+        (ScoreRequest("book.parquet", "o.csv", reject=True, rejected="o.csv"), "got one twice"),
+        (ScoreRequest("book.parquet", "-", reject=True), "Expected --rejected FILE"),
+        (ScoreRequest("book.parquet", keep=("customer",)), "got 'customer' - at --keep"),
+        (ScoreRequest("book.parquet", keep=("Status",)), "none of the output's, got 'Status'"),
+        (ScoreRequest("-"), "Expected --from FORMAT"),
+        (ScoreRequest("."), "Expected files of"),
     ],
     ids=lambda value: str(value)[:60],
 )
 def test_a_request_that_cannot_be_met_says_why(
-    request_: Request,
+    request_: ScoreRequest,
     told: str,
     portfolio: pa.Table,
     tmp_path: Path,
@@ -181,6 +183,6 @@ def test_a_full_disk_leaves_what_was_there(portfolio: pa.Table, tmp_path: Path) 
     (tmp_path / "book.scored.parquet").write_bytes(b"before")
 
     with pytest.raises(OSError, match="No space left"):
-        scored(Request(str(tmp_path / "book.parquet"), "/dev/full", output_form="csv"))
+        scored(ScoreRequest(str(tmp_path / "book.parquet"), "/dev/full", output_form="csv"))
 
     assert (tmp_path / "book.scored.parquet").read_bytes() == b"before"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.offline.plan import RECORD, Request
+from bentoml_ext.offline.plan import RECORD, ScoreRequest
 from tests.offline.portfolios import (
     ROWS,
     all_parts,
@@ -29,7 +29,7 @@ def test_a_folder_of_parts_becomes_a_folder_of_answers(
 ) -> None:
     source = folder(tmp_path, portfolio)
 
-    summary = scored(Request(str(source), keep=("id",), reject=True))
+    summary = scored(ScoreRequest(str(source), keep=("id",), reject=True))
 
     output = tmp_path / "book.scored"
     assert_answers(all_parts(output), expected, range(ROWS))
@@ -41,7 +41,7 @@ def test_a_folder_of_parts_becomes_a_folder_of_answers(
 def test_resume_scores_only_what_is_missing_or_newer(
     portfolio: pa.Table, expected: list[Any], tmp_path: Path
 ) -> None:
-    request = Request(str(folder(tmp_path, portfolio)), keep=("id",), resume=True)
+    request = ScoreRequest(str(folder(tmp_path, portfolio)), keep=("id",), resume=True)
     scored(request)
     done = sorted((tmp_path / "book.scored").rglob("*.parquet"))
     done[1].unlink()
@@ -57,15 +57,15 @@ def test_resume_scores_only_what_is_missing_or_newer(
 
 def test_answers_of_another_request_are_not_added_to(portfolio: pa.Table, tmp_path: Path) -> None:
     source = folder(tmp_path, portfolio)
-    scored(Request(str(source)))
+    scored(ScoreRequest(str(source)))
 
     with pytest.raises(ConfigError, match=r"Expected a new or an empty folder.*--resume"):
-        scored(Request(str(source)))
+        scored(ScoreRequest(str(source)))
     with pytest.raises(ConfigError, match=rf"others - at .*{RECORD}"):
-        scored(Request(str(source), keep=("id",), resume=True))
+        scored(ScoreRequest(str(source), keep=("id",), resume=True))
     other = source.rename(tmp_path / "february")
     with pytest.raises(ConfigError, match=rf"others - at .*{RECORD}"):
-        scored(Request(str(other), str(tmp_path / "book.scored"), resume=True))
+        scored(ScoreRequest(str(other), str(tmp_path / "book.scored"), resume=True))
 
 
 def test_no_file_of_a_folder_is_passed_over(portfolio: pa.Table, tmp_path: Path) -> None:
@@ -73,14 +73,14 @@ def test_no_file_of_a_folder_is_passed_over(portfolio: pa.Table, tmp_path: Path)
     (source / "part-9.csv.7z").touch()
 
     with pytest.raises(ConfigError, match=r"Expected --from FORMAT.*part-9\.csv\.7z"):
-        scored(Request(str(source)))
+        scored(ScoreRequest(str(source)))
 
 
 def test_answers_are_no_parts_of_their_source(portfolio: pa.Table, tmp_path: Path) -> None:
     source = folder(tmp_path, portfolio)
 
     with pytest.raises(ConfigError, match="got one twice or within another"):
-        scored(Request(str(source), str(source / "scored")))
+        scored(ScoreRequest(str(source), str(source / "scored")))
 
 
 def test_two_parts_of_one_name_are_refused(portfolio: pa.Table, tmp_path: Path) -> None:
@@ -88,4 +88,4 @@ def test_two_parts_of_one_name_are_refused(portfolio: pa.Table, tmp_path: Path) 
     write_csv(tmp_path / "part.csv", portfolio.slice(0, 5))
 
     with pytest.raises(ConfigError, match="Expected a name for each part"):
-        scored(Request(str(tmp_path), str(tmp_path.parent / "out"), output_form="ndjson"))
+        scored(ScoreRequest(str(tmp_path), str(tmp_path.parent / "out"), output_form="ndjson"))

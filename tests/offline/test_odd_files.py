@@ -24,7 +24,7 @@ from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.formats import arrow_limits
 from bentoml_ext.formats.spelling import Spelling
 from bentoml_ext.offline.file_job import Job, score
-from bentoml_ext.offline.plan import Request, plan
+from bentoml_ext.offline.plan import ScoreRequest, plan
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.scorer import Scorer
 from tests.offline.portfolios import WRITERS, read, write_arrow
@@ -61,7 +61,9 @@ class Desk:
             path.write_bytes(content)
         else:
             (write_arrow if path.suffix == ".arrow" else pq.write_table)(*_order(path, content))
-        job = plan(Request(str(path), str(self.folder / "out.parquet"), reject=True), "").jobs[0]
+        job = plan(ScoreRequest(str(path), str(self.folder / "out.parquet"), reject=True), "").jobs[
+            0
+        ]
         with_defaults: dict[str, Any] = {"rejected": self.folder / "bad.parquet", "keep": ("id",)}
         job = replace(job, **with_defaults | how)
         if job.rejected:
@@ -77,7 +79,9 @@ class Desk:
         """The answers to a folder, in order of `id`."""
         output = source.with_name("answers")
         shutil.rmtree(output, ignore_errors=True)
-        jobs = plan(Request(str(source), str(output), keep=keep, output_form="parquet"), "").jobs
+        jobs = plan(
+            ScoreRequest(str(source), str(output), keep=keep, output_form="parquet"), ""
+        ).jobs
         for job in jobs:
             self._run(job)
         return pa.concat_tables(read(job.output or source) for job in jobs).sort_by("id")
@@ -170,8 +174,8 @@ def test_answers_to_a_compressed_file_are_named_as_plain_ones(tmp_path: Path) ->
     for name in ("a.csv.gz", "b.tsv", "c.ndjson.zst"):
         (tmp_path / name).touch()
 
-    jobs = plan(Request(str(tmp_path), str(tmp_path.parent / "out")), "").jobs
-    single = plan(Request(str(tmp_path / "a.csv.gz")), "").jobs
+    jobs = plan(ScoreRequest(str(tmp_path), str(tmp_path.parent / "out")), "").jobs
+    single = plan(ScoreRequest(str(tmp_path / "a.csv.gz")), "").jobs
 
     assert [job.output and job.output.name for job in jobs] == ["a.csv", "b.csv", "c.ndjson"]
     assert [job.output and job.output.name for job in single] == ["a.scored.csv"]
@@ -425,7 +429,7 @@ def test_folders_of_different_names_are_refused(tmp_path: Path) -> None:
         (tmp_path / name / "part.parquet").touch()
 
     with pytest.raises(ConfigError, match=r"same columns in the names .*\['year'\].* - at "):
-        plan(Request(str(tmp_path), str(tmp_path.parent / "out")), "")
+        plan(ScoreRequest(str(tmp_path), str(tmp_path.parent / "out")), "")
 
 
 GERMAN = "id;age;home;income;note\na;41;rent;1,5;Süd\nb;30;owner;2;Köln\nc;25;rent;0;z\n"
@@ -523,7 +527,7 @@ def test_a_spelling_that_a_file_cannot_have_is_refused_before_it_is_read(
     (tmp_path / name).touch()
 
     with pytest.raises(ConfigError, match=told):
-        plan(Request(str(tmp_path / name), spelling=spelling), "")
+        plan(ScoreRequest(str(tmp_path / name), spelling=spelling), "")
 
 
 def test_an_arrow_file_that_unpacks_to_more_than_it_may_is_not_unpacked(

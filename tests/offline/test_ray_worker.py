@@ -18,7 +18,7 @@ import bentoml_ext
 from bentoml_ext.errors import BundleError, UnreadableInput
 from bentoml_ext.offline import row_groups as pieces_module
 from bentoml_ext.offline.file_job import Job
-from bentoml_ext.offline.ray_worker import PartScorer, Work, packed
+from bentoml_ext.offline.ray_worker import PartScorer, WorkerPayload, packed
 from bentoml_ext.offline.row_groups import pieces
 from bentoml_ext.offline.staging import Scratch
 from bentoml_ext.offline.summary import Summary
@@ -48,8 +48,10 @@ def job_of(source: Path) -> Job:
     return Job(source, "parquet", folder / "out.parquet", "parquet", folder / "bad.parquet")
 
 
-def work_of(model: bentoml.Model, *jobs: Job) -> Work:
-    return Work(packed(bentoml_ext.load_bundle(model)), "xgboost", None, str(model.tag), jobs)
+def work_of(model: bentoml.Model, *jobs: Job) -> WorkerPayload:
+    return WorkerPayload(
+        packed(bentoml_ext.load_bundle(model)), "xgboost", None, str(model.tag), jobs
+    )
 
 
 @pytest.mark.parametrize(

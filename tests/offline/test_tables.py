@@ -12,7 +12,7 @@ import pytest
 
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.offline.folders import parts
-from bentoml_ext.offline.plan import RECORD, Request, plan
+from bentoml_ext.offline.plan import RECORD, ScoreRequest, plan
 from tests.offline.portfolios import TAG
 from tests.support.commands import bentoml_command
 
@@ -65,7 +65,7 @@ def test_a_table_is_named_with_what_to_do(
     put(source / mark)
 
     with pytest.raises(ConfigError, match=rf"Expected a folder of parts, got {kind}.* - at .*\. "):
-        plan(Request(str(source), reject=True), TAG)
+        plan(ScoreRequest(str(source), reject=True), TAG)
 
     assert list(tmp_path.iterdir()) == [source]
 
@@ -74,7 +74,7 @@ def test_a_table_is_named_with_what_to_do(
 def test_what_tools_leave_beside_parts_is_no_part(name: str, source: Path) -> None:
     put(source / name)
 
-    assert len(plan(Request(str(source)), TAG).jobs) == 2
+    assert len(plan(ScoreRequest(str(source)), TAG).jobs) == 2
 
 
 def test_a_folder_within_a_table_is_the_table(source: Path, tmp_path: Path) -> None:
@@ -84,13 +84,13 @@ def test_a_folder_within_a_table_is_the_table(source: Path, tmp_path: Path) -> N
 
     for inner in (source / "year=2026", tmp_path / "link", part):
         with pytest.raises(ConfigError, match="got a Delta Lake table"):
-            plan(Request(str(inner), str(tmp_path / "out")), TAG)
+            plan(ScoreRequest(str(inner), str(tmp_path / "out")), TAG)
 
 
 def test_a_table_is_told_when_resumed_and_by_the_command(
     home: Path, credit_model: bentoml.Model, source: Path
 ) -> None:
-    plan(Request(str(source)), TAG)
+    plan(ScoreRequest(str(source)), TAG)
     put(source / "_delta_log" / "00000000000000000000.json")
 
     ended = bentoml_command(home, "ext", "score", TAG, source, "--resume")
@@ -105,7 +105,7 @@ def test_answers_are_not_written_into_a_table(rejected: bool, tmp_path: Path) ->
     put(tmp_path / "book.parquet")
     put(tmp_path / "table" / "_delta_log" / "00000000000000000000.json")
     inside, apart = str(tmp_path / "table" / "out.parquet"), str(tmp_path / "out.parquet")
-    request = Request(str(tmp_path / "book.parquet"), inside)
+    request = ScoreRequest(str(tmp_path / "book.parquet"), inside)
     if rejected:
         request = replace(request, output=apart, reject=True, rejected=inside)
 
@@ -118,13 +118,13 @@ def test_a_commit_of_databricks_says_which_parts_are_dead(source: Path, tmp_path
     put(source / "year=2026" / "_started_1")
     commit = {"added": ["part-0.snappy.parquet"], "removed": ["part-7.snappy.parquet"]}
     put(source / "year=2026" / "_committed_1", json.dumps(commit))
-    assert len(plan(Request(str(source), str(tmp_path / "one")), TAG).jobs) == 2
+    assert len(plan(ScoreRequest(str(source), str(tmp_path / "one")), TAG).jobs) == 2
 
     commit["removed"] = ["part-1.snappy.parquet"]
     put(source / "year=2026" / "_committed_1", json.dumps(commit))
 
     with pytest.raises(ConfigError, match=r"_committed_1 has removed .*part-1\.snappy"):
-        plan(Request(str(source), str(tmp_path / "two")), TAG)
+        plan(ScoreRequest(str(source), str(tmp_path / "two")), TAG)
 
 
 def link(place: Path) -> None:
@@ -146,7 +146,7 @@ def test_nothing_that_may_be_a_part_is_passed_over_or_taken_twice(
     make(source / "year=2026" / "part-9.parquet")
 
     with pytest.raises(ConfigError, match=r"Expected (all parts at one depth|a folder of parts)"):
-        plan(Request(str(source)), TAG)
+        plan(ScoreRequest(str(source)), TAG)
 
 
 def test_parts_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_parts_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
 def test_answers_to_a_part_that_is_gone_are_not_left_among_the_others(
     source: Path, tmp_path: Path
 ) -> None:
-    for job in plan(Request(str(source)), TAG).jobs:
+    for job in plan(ScoreRequest(str(source)), TAG).jobs:
         put(job.output or Path())
     (source / "year=2026" / "part-1.snappy.parquet").unlink()
 
     with pytest.raises(ConfigError, match=r"got others - at .*book\.scored.*part-1\.snappy"):
-        plan(Request(str(source), resume=True), TAG)
+        plan(ScoreRequest(str(source), resume=True), TAG)
     assert (tmp_path / "book.scored" / RECORD).is_file()

@@ -16,7 +16,7 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
-from bentoml_ext.backends.registry import BACKENDS, Entry
+from bentoml_ext.backends.registry import BACKENDS, BackendSpec
 from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Trees
 from bentoml_ext.decisions.policy import Policy
@@ -45,7 +45,7 @@ class OneOff(OnnxRuntimeBackend):
 
 
 def proven(booster: xgboost.Booster, **how: Any) -> Proven:
-    graph = export.to_onnx(booster, thread_proof=False, with_prediction=False)
+    graph = export.to_onnx(booster, deterministic_threads=False, with_prediction=False)
     files = {BOOSTER: bytes(booster.save_raw("ubj")), GRAPH: graph.SerializeToString()}
     options: dict[str, Any] = {"encoder": small.encoder(), "policy": Policy(), "random_rows": 5_000}
     return prove(booster, files, **(options | how))
@@ -212,7 +212,7 @@ def test_a_proof_leaves_the_booster_as_it_was() -> None:
 
 
 def test_a_backend_of_another_package_is_judged_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKENDS, "one_off", Entry(f"{__name__}:OneOff"))
+    monkeypatch.setitem(BACKENDS, "one_off", BackendSpec(f"{__name__}:OneOff"))
 
     proof = proven(small.booster()).proof
 

@@ -25,7 +25,7 @@ Graph = Callable[[str], onnx.ModelProto]
 
 @pytest.fixture(scope="module")
 def wrong() -> Graph:
-    graph = export.to_onnx(small.booster(), thread_proof=False, with_prediction=False)
+    graph = export.to_onnx(small.booster(), deterministic_threads=False, with_prediction=False)
     return lambda name: mutated(graph, MUTATIONS[name][0])
 
 
@@ -39,7 +39,7 @@ def test_an_unchanged_graph_is_proven() -> None:
     def nothing(_: Attributes) -> None:
         """Written again as it was."""
 
-    graph = export.to_onnx(small.booster(), thread_proof=False, with_prediction=False)
+    graph = export.to_onnx(small.booster(), deterministic_threads=False, with_prediction=False)
 
     assert proven(mutated(graph, nothing)).holds
 

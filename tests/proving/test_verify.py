@@ -93,7 +93,9 @@ def test_where_xgboost_is_missing_the_stored_answers_are_the_measure(
 
 def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(stored.path, tmp_path / "bundle"))
-    other = export.to_onnx(small.booster(seed=1), thread_proof=False, with_prediction=False)
+    other = export.to_onnx(
+        small.booster(seed=1), deterministic_threads=False, with_prediction=False
+    )
     forged(folder, GRAPH, other.SerializeToString())
 
     proof = verify_bundle(Bundle(folder), random_rows=100)

@@ -55,7 +55,7 @@ def tampered(version: str) -> Path:
 
 def another_graph() -> bytes:
     graph: bytes = export.to_onnx(
-        small.booster(seed=1), thread_proof=False, with_prediction=False
+        small.booster(seed=1), deterministic_threads=False, with_prediction=False
     ).SerializeToString()
     return graph
 

@@ -31,7 +31,7 @@ MB = 1024 * 1024
 
 @pytest.fixture(params=["onnx_server", "long_server"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """A server with the shortcut, and one without."""
+    """A server with the fast path, and one without."""
     made: Server = request.getfixturevalue(request.param)
     return made
 

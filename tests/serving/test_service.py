@@ -1,4 +1,4 @@
-"""What the shortcut shares with BentoML: metrics, logs, limits; and what a worker loads."""
+"""What the fast path shares with BentoML: metrics, logs, limits; and what a worker loads."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def log_lines(home: Path, fastpath: str) -> list[str]:
 def logged(server: Server) -> list[str]:
     """The lines of requests to /classify, without what differs by chance."""
     lines = [line for line in server.log.splitlines() if "path=/classify" in line]
-    # Without the shortcut a line also has the ids of a trace, of which there is none with it.
+    # Without the fast path a line also has the ids of a trace, of which there is none with it.
     chance = r"^\S+ |127\.0\.0\.1:\d+|[\d.]+ms|\(trace=.*\)"
     return [re.sub(chance, "", line).strip() for line in lines]
 

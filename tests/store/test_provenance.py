@@ -11,7 +11,7 @@ import xgboost
 import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.importers.importing import Request, import_model
+from bentoml_ext.importers.importing import ImportRequest, import_model
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.proving.verify import verify_file
 from bentoml_ext.store.bundle import Manifest, Origin
@@ -126,7 +126,7 @@ def test_an_imported_model_names_the_xgboost_of_its_own_file(tmp_path: Path) -> 
     (tmp_path / "model.json").write_bytes(msgspec.json.encode(document))
     (tmp_path / "features").write_text("\n".join(small.FEATURES))
     reading = Reading(null="missing", absent="zero")
-    request = Request(str(tmp_path / "model.json"), tmp_path / "features", reading)
+    request = ImportRequest(str(tmp_path / "model.json"), tmp_path / "features", reading)
 
     bundle = bentoml_ext.load_bundle(import_model(request, "provenance_imported"))
 

@@ -13,8 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bentoml_ext.serving.fastpath.endpoint import Body, Route
-from bentoml_ext.serving.fastpath.middleware import Shortcut
+from bentoml_ext.serving.fastpath.endpoint import Body, Endpoint
+from bentoml_ext.serving.fastpath.middleware import FastPath
 from bentoml_ext.serving.fastpath.protocol import Connection
 
 __all__ = ["KEEP_ALIVE_S", "Client", "Pipe", "Wraps", "specification"]
@@ -127,8 +127,8 @@ class Client:
     ) -> None:
         self.handler = Wraps()
         self.limit = asyncio.Semaphore(at_a_time)
-        app = Shortcut(specification, None)
-        route = Route(self.handler, [(b"x-backend", b"onnx")], None)
+        app = FastPath(specification, None)
+        route = Endpoint(self.handler, [(b"x-backend", b"onnx")], None)
         app.open({"/wrap": route, "/classify": route}, self.limit)
         options = {"access_log": False, "timeout_keep_alive": KEEP_ALIVE_S, **options}
         config = uvicorn.Config(app, http=kind, lifespan="off", log_config=None, **options)
@@ -164,7 +164,7 @@ class Client:
         idle = 0
         for _ in range(100):
             await asyncio.sleep(0)
-            # Between two tasks, the transport reads on or the wire answers.
+            # Between two tasks, the transport reads on or the micro batcher answers.
             idle = 0 if self.state.tasks else idle + 1
             if idle == 5:
                 return

@@ -12,7 +12,7 @@ from bentoml_ext.decisions import bands
 from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 from bentoml_ext.encoders.encoder import Encoded
-from bentoml_ext.encoders.json_decoder import Reader
+from bentoml_ext.encoders.json_decoder import JsonDecoder
 from bentoml_ext.encoders.ndjson import EncodedLines, LineEncoder
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.objectives.logistic import first_margin_above
@@ -162,7 +162,7 @@ def a_valid_line_refused(patch: Patch) -> None:
 
 def an_array_read_in_another_order(patch: Patch) -> None:
     """The values of a JSON array."""
-    changed(patch, Reader, "many", lambda values, *_: values and values[::-1])
+    changed(patch, JsonDecoder, "many", lambda values, *_: values and values[::-1])
 
 
 COLUMNS = (a_cell_off_by_one, a_valid_row_refused)

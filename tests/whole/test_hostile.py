@@ -41,7 +41,7 @@ from bentoml_ext.formats.arrow_limits import FileMessages
 from bentoml_ext.importers.pickled_vectorizer import read_custom_objects
 from bentoml_ext.proving import onnx_targets
 from bentoml_ext.proving.foreign import outside_of
-from bentoml_ext.proving.onnx_file import judge
+from bentoml_ext.proving.onnx_file import compare_onnx_file
 from bentoml_ext.store import tags
 from tests.support import small
 from tests.support.commands import ROOT, environment
@@ -324,7 +324,7 @@ def test_a_loop_without_an_end_is_ended(booster: Any, monkeypatch: pytest.Monkey
     data = rows_model([loop, total], *named).SerializeToString()
 
     with pytest.raises(BackendError, match="Expected answers to rows"):
-        judge(data, booster, random_rows=0)
+        compare_onnx_file(data, booster, random_rows=0)
 
 
 @pytest.mark.parametrize(

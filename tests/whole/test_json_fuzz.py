@@ -59,7 +59,7 @@ def applications(trained: Trained) -> Sequence[Application]:
 
 
 class InProcess:
-    """What answers behind BentoML's middlewares, and the short path in front of them."""
+    """What answers behind BentoML's middlewares, and the fast path in front of them."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
@@ -103,7 +103,7 @@ class InProcess:
         return made
 
     def shortly(self, asked: Asked) -> bytes | None:
-        """What the short path says of a body that it sees."""
+        """What the fast path says of a body that it sees."""
         if (
             "content-encoding" in asked.headers
             or asked.headers.get("content-type", "") not in JSON_TYPES

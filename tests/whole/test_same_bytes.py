@@ -1,4 +1,4 @@
-"""With and without the shortcut, the service answers every request the same."""
+"""With and without the fast path, the service answers every request the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @pytest.fixture(scope="session")
 def long_xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
-    """The credit service on XGBoost, without the shortcut."""
+    """The credit service on XGBoost, without the fast path."""
     with serve(home, BACKEND="xgboost", FASTPATH="off") as server:
         yield server
 
@@ -41,7 +41,7 @@ def long_xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Ser
     ids=["onnx", "xgboost"],
 )
 def pair(request: pytest.FixtureRequest) -> tuple[Server, Server]:
-    """The service with the shortcut and without, on one backend."""
+    """The service with the fast path and without, on one backend."""
     short, long = map(request.getfixturevalue, request.param)
     assert short.client.get("/model").json()["fastpath"] is True
     assert long.client.get("/model").json()["fastpath"] is False

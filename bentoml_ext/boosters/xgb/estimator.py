@@ -15,14 +15,14 @@ from bentoml_ext.backends.native_sum import adds_in_place
 from bentoml_ext.boosters.ensemble import Floats
 from bentoml_ext.errors import ExportRefused
 
-__all__ = ["Model", "Source"]
+__all__ = ["EstimatorView", "Model"]
 
 Model = xgb.Booster | xgb.XGBModel
 """What can be exported: a booster or any of XGBoost's scikit-learn estimators."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class EstimatorView:
     """A model to export.
 
     Args:
@@ -42,7 +42,7 @@ class Source:
     inplace: bool = False
 
     @classmethod
-    def of(cls, model: Any) -> Source:
+    def of(cls, model: Any) -> EstimatorView:
         """The source of a booster or an estimator.
 
         A booster uses all of its trees and predicts through a DMatrix, as `Booster.predict` does.

@@ -16,7 +16,7 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Margins, Probabilities, Rows
 from bentoml_ext.objectives.logistic import probabilities, probability
-from bentoml_ext.proof.bits import Tally
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE
 from bentoml_ext.proof.reference_decisions import FUSED_ONLY, Decisions
 
@@ -49,9 +49,11 @@ def is_shared() -> bool:
     return native(margins).tobytes() == probabilities(margins).tobytes()
 
 
-def compare_checksums() -> Tally:
+def compare_checksums() -> BitComparison:
     """Our probabilities, in a batch and one by one, by the checksum of what they must be."""
-    tally = Tally("sigmoid", SERVICE, "our probabilities of margins of all sizes, by checksum")
+    tally = BitComparison(
+        "sigmoid", SERVICE, "our probabilities of margins of all sizes, by checksum"
+    )
     margins = _grid()
     found = probabilities(margins)
     tally.texts("checksum of probabilities", [CHECKSUM], [checksum(found)])
@@ -62,14 +64,14 @@ def compare_checksums() -> Tally:
     return tally
 
 
-def own_tally() -> Tally:
+def own_tally() -> BitComparison:
     """For `compare_own`."""
     note = "XGBoost's own probabilities on this machine, by its C library's expf"
-    return Tally("expf", "XGBoost", note, EXPF_BOUND_ULP)
+    return BitComparison("expf", "XGBoost", note, EXPF_BOUND_ULP)
 
 
 def compare_own(
-    tally: Tally, decisions: Decisions, chances: Floats, own: Floats, rows: Rows
+    tally: BitComparison, decisions: Decisions, chances: Floats, own: Floats, rows: Rows
 ) -> None:
     """Compare XGBoost's own probabilities, (n,), and the decisions on them with those served."""
     tally.compare("probability", chances, own, rows)

@@ -25,7 +25,7 @@ from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import FILL, Encoder, Field
 from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.expf import sigmoid
 from bentoml_ext.export.graph.model import add_model, read
 from bentoml_ext.objectives.logistic import LOG_ODDS, first_margin_above
@@ -59,13 +59,13 @@ def to_application_onnx(
     """
     source, ensemble = read(booster)
     _check(ensemble.objective, encoder, policy)
-    ops = Operators(prefix="bentoml_ext_")
+    ops = GraphBuilder(prefix="bentoml_ext_")
     checked = [_checked(ops, field) for field in encoder.fields]
     valid = checked[0]
     for other in checked[1:]:
         valid = ops.add("And", valid, other)
     rows = _rows(ops, encoder)
-    margins = add_model(ops, source, ensemble, rows, thread_proof=True)
+    margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     _answers(ops, policy, margins, valid)
     model = ops.to_model(
         "bentoml_ext_application",
@@ -108,7 +108,7 @@ def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, ["n", 1])
 
 
-def _checked(ops: Operators, field: Field) -> str:
+def _checked(ops: GraphBuilder, field: Field) -> str:
     """bool, (n, 1): whether the service would take the value; as `Field.check`."""
     name = field.name
     if field.categories or field.codes:
@@ -127,7 +127,7 @@ def _checked(ops: Operators, field: Field) -> str:
     return taken
 
 
-def _in_range(ops: Operators, field: Field) -> str:
+def _in_range(ops: GraphBuilder, field: Field) -> str:
     """bool, (n, 1): whether a number is in the range of its field, and no sentinel."""
     name = field.name
     lowest = -_FLOAT32_MAX if field.minimum is None else field.minimum
@@ -145,7 +145,7 @@ def _in_range(ops: Operators, field: Field) -> str:
     return taken
 
 
-def _rows(ops: Operators, encoder: Encoder) -> str:
+def _rows(ops: GraphBuilder, encoder: Encoder) -> str:
     """float32, (n, n_features): what `Encoder.rows` makes of the fields."""
     parts = [
         _WRITERS[type(step)](ops, encoder, field, step)
@@ -161,7 +161,7 @@ def _rows(ops: Operators, encoder: Encoder) -> str:
     return joined
 
 
-def _number(ops: Operators, encoder: Encoder, field: Field, _: Step) -> str:
+def _number(ops: GraphBuilder, encoder: Encoder, field: Field, _: Step) -> str:
     """float32, (n, 1)."""
     if encoder.null == "missing":
         return field.name
@@ -169,7 +169,7 @@ def _number(ops: Operators, encoder: Encoder, field: Field, _: Step) -> str:
     return ops.add("Where", null, ops.constant(0, np.float32), field.name)
 
 
-def _one_hot(ops: Operators, encoder: Encoder, field: Field, step: OneHot) -> str:
+def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) -> str:
     """float32, (n, categories), and a column more where null has one."""
     absent = ops.constant(FILL[encoder.absent], np.float32)
     places: dict[str, int] = dict(zip(step.columns, range(len(step.columns)), strict=True))
@@ -185,7 +185,7 @@ def _one_hot(ops: Operators, encoder: Encoder, field: Field, step: OneHot) -> st
     return ops.add("Concat", cells, gap, axis=1)
 
 
-def _codes(ops: Operators, encoder: Encoder, field: Field, step: Codes) -> str:
+def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> str:
     """float32, (n, 1)."""
     said: Sequence[Any] = step.texts or [float(number) for number in step.numbers]
     codes: dict[Any, int] = dict(zip(said, range(len(said)), strict=True))
@@ -198,7 +198,7 @@ def _codes(ops: Operators, encoder: Encoder, field: Field, step: Codes) -> str:
 _WRITERS: Final[Mapping[type[Step], Any]] = {Number: _number, OneHot: _one_hot, Codes: _codes}
 
 
-def _looked_up(ops: Operators, name: str, places: Mapping[Any, int], *, default: int) -> str:
+def _looked_up(ops: GraphBuilder, name: str, places: Mapping[Any, int], *, default: int) -> str:
     """int64, as the input: the place of each text or float32."""
     is_text = all(isinstance(key, str) for key in places)
     keys: dict[str, Any] = {"keys_strings" if is_text else "keys_floats": list(places)}
@@ -212,7 +212,7 @@ def _looked_up(ops: Operators, name: str, places: Mapping[Any, int], *, default:
     )
 
 
-def _answers(ops: Operators, policy: Policy, margins: str, valid: str) -> None:
+def _answers(ops: GraphBuilder, policy: Policy, margins: str, valid: str) -> None:
     """The three outputs; a product and not a Where, which would lose the sign of -0.0."""
     unknown = ops.add("Where", valid, *(ops.constant(x, np.float32) for x in (1, np.nan)))
     margin = ops.add("Mul", margins, unknown, output="margin")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["IR_VERSION", "ML_OPSET", "OPSET", "Operators"]
+__all__ = ["IR_VERSION", "ML_OPSET", "OPSET", "GraphBuilder"]
 
 OPSET: Final = 17
 """Operator set of our own graphs: old enough for every supported ONNX Runtime."""
@@ -25,7 +25,7 @@ IR_VERSION: Final = 8
 Array = npt.NDArray[Any]
 
 
-class Operators:
+class GraphBuilder:
     """Nodes in the order in which they are computed.
 
     Args:
@@ -45,9 +45,9 @@ class Operators:
         self._count += 1
         return f"{self._prefix}{stem}_{self._count}"
 
-    def inside(self) -> Operators:
+    def inside(self) -> GraphBuilder:
         """The nodes of a graph inside this one, with names of their own."""
-        return Operators(f"{self.name('inner')}_", self.opset)
+        return GraphBuilder(f"{self.name('inner')}_", self.opset)
 
     def constant(self, value: Any, dtype: Any = None, *, name: str = "constant") -> str:
         """The name of a constant; `name` is a part of it."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from bentoml_ext.boosters.ensemble import Floats, Ints, Trees
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["TABLE", "CodeSets", "add_columns", "comparisons", "spread"]
 
@@ -93,7 +93,7 @@ def spread(trees: Trees, n_features: int) -> CodeSets | None:
     )
 
 
-def add_columns(ops: Operators, rows: str, sets: CodeSets) -> str:
+def add_columns(ops: GraphBuilder, rows: str, sets: CodeSets) -> str:
     """Append the nodes that put the columns of the sets behind those of the rows.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.objectives.logistic import (
     EXPF_CUBIC,
     EXPF_INVERSE_LN2,
@@ -29,7 +29,7 @@ _FIRST_POWER: Final = -152
 _LAST_POWER: Final = 128
 
 
-def expf(ops: Operators, x: str) -> str:
+def expf(ops: GraphBuilder, x: str) -> str:
     """float32 of any shape: the exponential of `x`. NaN stays NaN."""
     d = ops.cast(x, TensorProto.DOUBLE)
 
@@ -48,7 +48,7 @@ def expf(ops: Operators, x: str) -> str:
     return ops.cast(ops.add("Mul", y, _power(ops, step)), TensorProto.FLOAT)
 
 
-def _power(ops: Operators, step: str) -> str:
+def _power(ops: GraphBuilder, step: str) -> str:
     """float64: 2 ** (step / 32), from a table."""
     # Powers of two times parts: ONNX Runtime multiplies them out once, when it loads the graph.
     powers = [[2.0**power] for power in range(_FIRST_POWER, _LAST_POWER + 1)]
@@ -65,14 +65,14 @@ def _power(ops: Operators, step: str) -> str:
     return ops.add("Gather", table, at, axis=0)
 
 
-def sigmoid(ops: Operators, margins: str) -> str:
+def sigmoid(ops: GraphBuilder, margins: str) -> str:
     """float32 of any shape: XGBoost's logistic function."""
     one = ops.constant(1, np.float32)
     x = ops.add("Min", ops.add("Neg", margins), ops.constant(SIGMOID_CAP, np.float32))
     return ops.add("Div", one, ops.add("Add", expf(ops, x), one))
 
 
-def softmax(ops: Operators, margins: str) -> str:
+def softmax(ops: GraphBuilder, margins: str) -> str:
     """float32, (n, k) to (n, k): XGBoost's softmax, whose sum is a float64 taken in order."""
     exps = expf(ops, ops.add("Sub", margins, ops.largest(margins)))
     total = ops.running_total(ops.cast(exps, TensorProto.DOUBLE))

@@ -6,12 +6,12 @@ import numpy as np
 import xgboost as xgb
 from onnx import TensorProto
 
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["add_labels", "answers_with_class", "columns_of"]
 
 
-def add_labels(ops: Operators, model: xgb.XGBClassifier, margins: str, answers: str) -> str:
+def add_labels(ops: GraphBuilder, model: xgb.XGBClassifier, margins: str, answers: str) -> str:
     """Append the nodes that turn margins and `predict_proba` into what `predict` says.
 
     Returns:

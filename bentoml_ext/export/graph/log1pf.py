@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.expf import expf
 
 __all__ = ["log1pf", "softplus"]
@@ -33,7 +33,7 @@ _SMALL, _HALF, _NEAR_TWO, _TINY = (
 )
 
 
-def log1pf(ops: Operators, x: str) -> str:
+def log1pf(ops: GraphBuilder, x: str) -> str:
     """float32 of any shape, from 0 to 1: log(1 + x)."""
 
     def number(value: float) -> str:
@@ -74,11 +74,11 @@ def log1pf(ops: Operators, x: str) -> str:
     return step("Where", step("Less", x, number(_TINY)), x, result)
 
 
-def _halved(ops: Operators, u: str, one: str) -> str:
+def _halved(ops: GraphBuilder, u: str, one: str) -> str:
     return ops.add("Sub", ops.add("Mul", u, ops.constant(0.5, np.float32)), one)
 
 
-def softplus(ops: Operators, x: str) -> str:
+def softplus(ops: GraphBuilder, x: str) -> str:
     """float32 of any shape: XGBoost's log(1 + exp(x))."""
     rest = log1pf(ops, expf(ops, ops.add("Neg", ops.add("Abs", x))))
     zero = ops.constant(0, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.code_sets import CodeSets, add_columns, spread
 from bentoml_ext.export.graph.row_blocks import in_blocks
 from bentoml_ext.export.graph.tree_ensemble import add_trees
@@ -17,11 +17,11 @@ __all__ = ["add_margins"]
 
 
 def add_margins(
-    ops: Operators,
+    ops: GraphBuilder,
     ensemble: Ensemble,
     rows: str,
     *,
-    thread_proof: bool = False,
+    deterministic_threads: bool = False,
     output: str | None = None,
 ) -> str:
     """Append the nodes that turn rows into margins.
@@ -30,7 +30,7 @@ def add_margins(
         ops: any graph's nodes, also those of an application's whole graph.
         ensemble: the booster.
         rows: name of a float32 tensor, (n, n_features), NaN for missing.
-        thread_proof: strict order on any number of intra-op threads; without it, on one.
+        deterministic_threads: strict order on any number of intra-op threads; without it, on one.
         output: name of the margins; made up by default.
 
     Returns:
@@ -49,14 +49,14 @@ def add_margins(
         rows = _whole_codes(ops, ensemble, model, rows)
     else:
         model = sets.trees
-    if thread_proof:
+    if deterministic_threads:
         margins = _one_column_a_tree(ops, ensemble, model, rows, name, sets=sets)
     else:
         rows = rows if sets is None else add_columns(ops, rows, sets)
         # ONNX Runtime adds its own `base_values` last: so the base is a first tree of one leaf.
         margins = add_trees(ops, rows, model, model.target, ensemble.base, output=name)
     if may_be_zero.any():
-        if thread_proof and sets is not None:
+        if deterministic_threads and sets is not None:
             rows = add_columns(ops, rows, sets)
         counts = _non_zero_leaves(ops, ensemble, model, rows)
         none = ops.add("Equal", counts, ops.constant(0, np.float32))
@@ -67,7 +67,7 @@ def add_margins(
     return margins
 
 
-def _constant(ops: Operators, ensemble: Ensemble, rows: str, output: str | None) -> str:
+def _constant(ops: GraphBuilder, ensemble: Ensemble, rows: str, output: str | None) -> str:
     """No trees: the base for every row."""
     size = ops.add("Shape", rows)
     count = ops.add("Slice", size, *(ops.constant([at], np.int64) for at in (0, 1)))
@@ -76,7 +76,7 @@ def _constant(ops: Operators, ensemble: Ensemble, rows: str, output: str | None)
 
 
 def _linear(
-    ops: Operators, ensemble: Ensemble, linear: Linear, rows: str, output: str | None
+    ops: GraphBuilder, ensemble: Ensemble, linear: Linear, rows: str, output: str | None
 ) -> str:
     """gblinear: bias and base, then each column's product, one after the other."""
     base = linear.bias + ensemble.base
@@ -109,7 +109,7 @@ def _check_codes(ensemble: Ensemble, trees: Trees) -> None:
         )
 
 
-def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
+def _whole_codes(ops: GraphBuilder, ensemble: Ensemble, trees: Trees, rows: str) -> str:
     """Columns of codes cut down to whole numbers, as XGBoost does before it looks a code up."""
     codes = np.zeros(ensemble.n_features, np.bool_)
     codes[trees.feature[trees.categorical]] = True
@@ -119,7 +119,7 @@ def _whole_codes(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) ->
 
 
 def _one_column_a_tree(
-    ops: Operators,
+    ops: GraphBuilder,
     ensemble: Ensemble,
     trees: Trees,
     rows: str,
@@ -134,7 +134,7 @@ def _one_column_a_tree(
     # Column `slot * k + target`: reshaped to (n, slots, k) it is ready to be added up.
     column = slot * k + np.maximum(trees.target, 0)
 
-    def score(block: Operators, some: str) -> str:
+    def score(block: GraphBuilder, some: str) -> str:
         some = some if sets is None else add_columns(block, some, sets)
         leaves = add_trees(block, some, trees, column, ensemble.base, n_columns=slots * k)
         shape = block.constant([0, slots, k], np.int64)
@@ -167,7 +167,7 @@ def _may_be_negative_zero(ensemble: Ensemble, trees: Trees) -> Bools:
     return possible
 
 
-def _non_zero_leaves(ops: Operators, ensemble: Ensemble, trees: Trees, rows: str) -> str:
+def _non_zero_leaves(ops: GraphBuilder, ensemble: Ensemble, trees: Trees, rows: str) -> str:
     """float32, (n, n_targets): how many leaves other than -0.0 each row comes to."""
     counted = (~_is_negative_zero(trees.leaf) & trees.is_leaf[:, None]).astype(np.float32)
     none = np.zeros_like(ensemble.base)

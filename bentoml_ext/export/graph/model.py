@@ -12,11 +12,11 @@ from onnx import TensorProto, helper
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
-from bentoml_ext.boosters.xgb.estimator import Model, Source
+from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.confirm import confirm
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.margins import add_margins
 from bentoml_ext.export.graph.predictions import add_class_probabilities, add_predictions
 from bentoml_ext.export.graph.scipy_softmax import numpy_softmax
@@ -25,7 +25,7 @@ __all__ = ["add_answers", "add_model", "properties", "read", "to_onnx"]
 
 
 def to_onnx(
-    model: Model, *, thread_proof: bool = True, with_prediction: bool = True
+    model: Model, *, deterministic_threads: bool = True, with_prediction: bool = True
 ) -> onnx.ModelProto:
     """An ONNX model with the bits of `model`: same margin, same prediction, for any float32 rows.
 
@@ -35,7 +35,8 @@ def to_onnx(
     trees that this very call uses, so an estimator that stopped early uses its best iteration.
 
     The bits hold under ONNX Runtime's defaults, which are a thread for each core: on any number of
-    threads, for any number of rows. Without `thread_proof` they hold on one intra-op thread alone.
+    threads, for any number of rows. Without `deterministic_threads` they hold on one intra-op
+    thread alone.
 
     dart has two native sums that differ in the last bit: `Booster.predict` on a DMatrix adds
     leaf x weight, `Booster.inplace_predict` adds ((leaf + base) - base) x weight. A Booster is
@@ -43,9 +44,10 @@ def to_onnx(
 
     Args:
         model: a fitted Booster or scikit-learn estimator of XGBoost.
-        thread_proof: add up in an order that no number of threads changes. Without it a row takes
-            half the time or less, and whoever runs the file has to set `intra_op_num_threads = 1`:
-            else ONNX Runtime adds the trees in another order from 51 rows on.
+        deterministic_threads: add up in an order that no number of threads changes. Without it a
+            row takes half the time or less, and whoever runs the file has to set
+            `intra_op_num_threads = 1`: else ONNX Runtime adds the trees in another order from 51
+            rows on.
         with_prediction: without it the graph ends at the margin. ONNX Runtime computes every output
             of a graph, asked for or not, so a graph that only serves margins is faster without.
 
@@ -57,8 +59,10 @@ def to_onnx(
         ExportRefused: something that no exact graph covers, with the reason.
     """
     source, ensemble = read(model)
-    ops = Operators()
-    margins = add_model(ops, source, ensemble, "rows", thread_proof=thread_proof, output="margin")
+    ops = GraphBuilder()
+    margins = add_model(
+        ops, source, ensemble, "rows", deterministic_threads=deterministic_threads, output="margin"
+    )
     outputs = [_tensor(margins, ("n", ensemble.n_targets))]
     if with_prediction:
         prediction, shape = add_answers(ops, source, ensemble, margins)
@@ -68,19 +72,19 @@ def to_onnx(
         "bentoml_ext",
         inputs=[_tensor("rows", ("n", ensemble.n_features))],
         outputs=outputs,
-        properties=properties(source, ensemble, thread_proof=thread_proof),
+        properties=properties(source, ensemble, deterministic_threads=deterministic_threads),
     )
     confirm(graph, model, source, ensemble)
     return graph
 
 
-def read(model: Model) -> tuple[Source, Ensemble]:
+def read(model: Model) -> tuple[EstimatorView, Ensemble]:
     """What `model` is and what it adds up, confirmed on a few rows by XGBoost.
 
     Raises:
         ExportRefused: not a fitted model, unknown parts, or a sum that is not XGBoost's.
     """
-    source = Source.of(model)
+    source = EstimatorView.of(model)
     ensemble = read_ensemble(source.booster, rounds=source.rounds, inplace=source.inplace)
     rows = _probes(ensemble)
     native = source.margins(rows)
@@ -97,12 +101,12 @@ def read(model: Model) -> tuple[Source, Ensemble]:
 
 
 def add_model(
-    ops: Operators,
-    source: Source,
+    ops: GraphBuilder,
+    source: EstimatorView,
     ensemble: Ensemble,
     rows: str,
     *,
-    thread_proof: bool = False,
+    deterministic_threads: bool = False,
     output: str | None = None,
 ) -> str:
     """Append the nodes that turn rows into the model's margins, its marker for missing included.
@@ -111,7 +115,7 @@ def add_model(
         ops: any graph's nodes; afterwards `ops.nodes` and `ops.constants` go into that graph.
         source, ensemble: from `read`.
         rows: name of a float32 tensor, (n, n_features).
-        thread_proof: as `to_onnx`.
+        deterministic_threads: as `to_onnx`.
         output: name of the margins; made up by default.
 
     Returns:
@@ -120,11 +124,13 @@ def add_model(
     if source.missing is not None:
         marked = ops.add("Equal", rows, ops.constant(source.missing, np.float32))
         rows = ops.add("Where", marked, ops.constant(np.nan, np.float32), rows)
-    return add_margins(ops, ensemble, rows, thread_proof=thread_proof, output=output)
+    return add_margins(
+        ops, ensemble, rows, deterministic_threads=deterministic_threads, output=output
+    )
 
 
 def add_answers(
-    ops: Operators, source: Source, ensemble: Ensemble, margins: str
+    ops: GraphBuilder, source: EstimatorView, ensemble: Ensemble, margins: str
 ) -> tuple[str, tuple[str | int, ...]]:
     """Append the nodes that turn margins into the model's predictions.
 
@@ -160,7 +166,9 @@ def _tensor(name: str, shape: tuple[str | int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
 
 
-def properties(source: Source, ensemble: Ensemble, *, thread_proof: bool) -> dict[str, str]:
+def properties(
+    source: EstimatorView, ensemble: Ensemble, *, deterministic_threads: bool
+) -> dict[str, str]:
     """What the file says of itself."""
     trees = len(ensemble.model) if isinstance(ensemble.model, Trees) else 0
     return {
@@ -170,6 +178,6 @@ def properties(source: Source, ensemble: Ensemble, *, thread_proof: bool) -> dic
         "bentoml_ext.trees": str(trees),
         "bentoml_ext.boosters.xgb.rounds": "all" if source.rounds is None else str(source.rounds),
         "bentoml_ext.encoders.feature_names": json.dumps(ensemble.features, ensure_ascii=False),
-        "bentoml_ext.thread_proof": str(thread_proof).lower(),
+        "bentoml_ext.thread_proof": str(deterministic_threads).lower(),
         "bentoml_ext.native": "inplace_predict" if source.inplace else "predict",
     }

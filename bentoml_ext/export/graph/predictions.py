@@ -10,34 +10,34 @@ from onnx import TensorProto
 
 from bentoml_ext.boosters.xgb.transform import SINGLE, SORTED
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.expf import expf, sigmoid, softmax
 from bentoml_ext.export.graph.log1pf import softplus
 
 __all__ = ["OBJECTIVES", "add_class_probabilities", "add_predictions"]
 
 
-def _identity(_: Operators, margins: str) -> str:
+def _identity(_: GraphBuilder, margins: str) -> str:
     return margins
 
 
-def _hinge(ops: Operators, margins: str) -> str:
+def _hinge(ops: GraphBuilder, margins: str) -> str:
     positive = ops.add("Greater", margins, ops.constant(0, np.float32))
     return ops.cast(positive, TensorProto.FLOAT)
 
 
-def _first_largest(ops: Operators, margins: str) -> str:
+def _first_largest(ops: GraphBuilder, margins: str) -> str:
     """(n, k) to (n,): the class, as float32; the first of equals."""
     winner = ops.add("ArgMax", margins, axis=1, keepdims=0, select_last_index=0)
     return ops.cast(winner, TensorProto.FLOAT)
 
 
-def _exponential(ops: Operators, margins: str) -> str:
+def _exponential(ops: GraphBuilder, margins: str) -> str:
     """The exponential in float64, then rounded."""
     return ops.cast(ops.add("Exp", ops.cast(margins, TensorProto.DOUBLE)), TensorProto.FLOAT)
 
 
-def _expectiles(ops: Operators, margins: str) -> str:
+def _expectiles(ops: GraphBuilder, margins: str) -> str:
     """(n, k): the first margin, and on top of it what each further one adds, which is positive."""
     start, one, end = (ops.constant([at], np.int64) for at in (0, 1, np.iinfo(np.int64).max))
     first = ops.add("Slice", margins, start, one, one)
@@ -47,7 +47,7 @@ def _expectiles(ops: Operators, margins: str) -> str:
     return ops.add("CumSum", steps, ops.constant(1, np.int64))
 
 
-def _rising(ops: Operators, margins: str, n_targets: int) -> str:
+def _rising(ops: GraphBuilder, margins: str, n_targets: int) -> str:
     """(n, k): each row in rising order."""
     count = ops.constant([n_targets], np.int64)
     return ops.add("TopK", margins, count, axis=1, largest=0, sorted=1, n_outputs=2)
@@ -56,7 +56,7 @@ def _rising(ops: Operators, margins: str, n_targets: int) -> str:
 # XGBoost's kRtEps: expectiles are at least this far apart.
 _LEAST_STEP: Final = 1e-6
 
-OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
+OBJECTIVES: Final[dict[str, Callable[[GraphBuilder, str], str]]] = {
     "binary:hinge": _hinge,
     "binary:logistic": sigmoid,
     "binary:logitraw": _identity,
@@ -83,7 +83,7 @@ OBJECTIVES: Final[dict[str, Callable[[Operators, str], str]]] = {
 
 
 def add_predictions(
-    ops: Operators, objective: str, margins: str, n_targets: int, transform: str = ""
+    ops: GraphBuilder, objective: str, margins: str, n_targets: int, transform: str = ""
 ) -> str:
     """Append what `Booster.predict` gives.
 
@@ -117,7 +117,7 @@ def add_predictions(
 
 
 def add_class_probabilities(
-    ops: Operators, predictions: str, n_columns: int, n_classes: int
+    ops: GraphBuilder, predictions: str, n_columns: int, n_classes: int
 ) -> str:
     """Append what `predict_proba` of a scikit-learn estimator makes of predictions.
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto, helper
 
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["BLOCK", "in_blocks"]
 
@@ -22,10 +22,10 @@ The bits do not rest on this number.
 
 
 def in_blocks(
-    ops: Operators,
+    ops: GraphBuilder,
     rows: str,
     width: int,
-    score: Callable[[Operators, str], str],
+    score: Callable[[GraphBuilder, str], str],
     *,
     output: str | None = None,
 ) -> str:
@@ -61,7 +61,7 @@ def in_blocks(
     return ops.add("Slice", joined, ops.constant([0], np.int64), size, output=output)
 
 
-def _indices(ops: Operators, size: str) -> str:
+def _indices(ops: GraphBuilder, size: str) -> str:
     """int64, (blocks, m): the rows of each block; one empty block where there are no rows.
 
     Args:
@@ -78,7 +78,7 @@ def _indices(ops: Operators, size: str) -> str:
     return ops.add("Min", index, ops.add("Sub", n, one))
 
 
-def _ceiling(ops: Operators, n: str, part: str, one: str) -> str:
+def _ceiling(ops: GraphBuilder, n: str, part: str, one: str) -> str:
     """How many parts hold n."""
     more = ops.add("Add", n, ops.add("Sub", part, one))
     return ops.add("Div", more, part)

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from scipy.special import softmax  # type: ignore[import-untyped]
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import OPSET, Operators
+from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 
 __all__ = ["numpy_softmax"]
 
@@ -38,25 +38,25 @@ _UNDERFLOW, _LOWEST, _FIRST_POWER = -103.97208404541015625, -105.0, -152
 _STRANDS, _BLOCK = 8, 128
 
 
-def numpy_softmax(ops: Operators, margins: str, n_columns: int) -> str:
+def numpy_softmax(ops: GraphBuilder, margins: str, n_columns: int) -> str:
     """float32, (n, n_columns) to (n, n_columns).
 
     Raises:
         ExportRefused: numpy computes another exponential on this machine.
     """
-    trial = Operators()
+    trial = GraphBuilder()
     trial.add("Identity", _softmax(trial, "margins", n_columns), output="answer")
     _confirm(trial, n_columns)
     return _softmax(ops, margins, n_columns)
 
 
-def _softmax(ops: Operators, margins: str, n_columns: int) -> str:
+def _softmax(ops: GraphBuilder, margins: str, n_columns: int) -> str:
     exps = _exp(ops, ops.add("Sub", margins, ops.largest(margins)))
     total = _sum(ops, exps, range(n_columns))
     return ops.add("Div", exps, ops.add("Unsqueeze", total, ops.constant([1], np.int64)))
 
 
-def _exp(ops: Operators, x: str) -> str:
+def _exp(ops: GraphBuilder, x: str) -> str:
     """float32, any shape: numpy's exponential of numbers up to 0."""
 
     def number(value: float) -> str:
@@ -84,12 +84,12 @@ def _exp(ops: Operators, x: str) -> str:
     return ops.add("Where", below, ops.constant(0, np.float32), y)
 
 
-def _rounded(ops: Operators, x: str) -> str:
+def _rounded(ops: GraphBuilder, x: str) -> str:
     """float64 rounded to float32, as float64."""
     return ops.cast(ops.cast(x, TensorProto.FLOAT), TensorProto.DOUBLE)
 
 
-def _fused(ops: Operators, a: str, b: str, c: str) -> str:
+def _fused(ops: GraphBuilder, a: str, b: str, c: str) -> str:
     """a * b + c, rounded once to float32; all of them float32 values in float64.
 
     The product is exact in float64 and the sum nearly so. Its rounding to float32 goes wrong only
@@ -112,7 +112,7 @@ def _fused(ops: Operators, a: str, b: str, c: str) -> str:
     return ops.add("Where", ops.add("And", in_middle, beyond), other, near)
 
 
-def _sum(ops: Operators, x: str, columns: range) -> str:
+def _sum(ops: GraphBuilder, x: str, columns: range) -> str:
     """float32, (n,): numpy's sum of these columns of (n, k)."""
 
     def running(some: range) -> str:
@@ -134,7 +134,7 @@ def _sum(ops: Operators, x: str, columns: range) -> str:
     return total
 
 
-def _confirm(trial: Operators, n_columns: int) -> None:
+def _confirm(trial: GraphBuilder, n_columns: int) -> None:
     """Compare with scipy on this machine.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bentoml_ext.arrays import Margins
 from bentoml_ext.boosters.ensemble import Bools, Floats, Ints, Trees
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["add_trees"]
 
@@ -36,7 +36,7 @@ class _Nodes:
 
 
 def add_trees(
-    ops: Operators,
+    ops: GraphBuilder,
     rows: str,
     trees: Trees,
     column: Ints,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.tables import KINDS, TEXT, Block, Table
 
 __all__ = ["one_hot", "ordinal"]
@@ -19,7 +19,7 @@ __all__ = ["one_hot", "ordinal"]
 _FLOAT32 = np.dtype(np.float32)
 
 
-def one_hot(ops: Operators, table: Table, step: Any, place: str) -> Table:
+def one_hot(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
     """What a fitted OneHotEncoder makes of columns."""
     blocks = []
     ignores = step.handle_unknown in ("ignore", "warn")
@@ -45,7 +45,7 @@ def one_hot(ops: Operators, table: Table, step: Any, place: str) -> Table:
     return Table(cast, sparse=bool(step.sparse_output))
 
 
-def ordinal(ops: Operators, table: Table, step: Any, place: str) -> Table:
+def ordinal(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
     """What a fitted OrdinalEncoder makes of columns."""
     if getattr(step, "min_frequency", None) or getattr(step, "max_categories", None):
         raise ExportRefused(f"Expected every category to have a code - at {place}.")
@@ -72,7 +72,7 @@ def ordinal(ops: Operators, table: Table, step: Any, place: str) -> Table:
     return Table(tuple(blocks))
 
 
-def _hits(ops: Operators, column: Block, categories: Any, place: str) -> str:
+def _hits(ops: GraphBuilder, column: Block, categories: Any, place: str) -> str:
     """float32, (n, n_categories): 1 where the value is the category, else 0."""
     if column.kind == TEXT:
         if not all(isinstance(one, str) for one in categories):
@@ -102,7 +102,7 @@ def _hits(ops: Operators, column: Block, categories: Any, place: str) -> str:
     return ops.cast(same, KINDS[_FLOAT32])
 
 
-def _guard(ops: Operators, hits: str, n_categories: int) -> str:
+def _guard(ops: GraphBuilder, hits: str, n_categories: int) -> str:
     """float32, (n, 1): 1 for each row, or an error of ONNX Runtime where a value is unknown."""
     ones = ops.constant(np.ones((n_categories, 1), np.float32))
     known = ops.add("Greater", ops.add("MatMul", hits, ones), ops.constant(0, np.float32))

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from bentoml_ext.backends.onnx_session import session
 from bentoml_ext.errors import ExportRefused, ProofFailed
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.labels import add_labels, answers_with_class, columns_of
 from bentoml_ext.export.graph.model import add_answers, add_model, properties, read
 from bentoml_ext.export.pipelines.rows import PipelineRows
@@ -79,9 +79,9 @@ def pipeline_to_onnx(pipeline: Pipeline, example: Any, *, seed: int = 0) -> onnx
 
 def _build(pipeline: Pipeline, estimator: xgb.XGBModel, given: PipelineRows) -> onnx.ModelProto:
     source, ensemble = read(estimator)
-    ops = Operators(prefix="bentoml_ext_")
+    ops = GraphBuilder(prefix="bentoml_ext_")
     rows = rows_of(ops, add_steps(ops, Table(given.blocks), pipeline))
-    margins = add_model(ops, source, ensemble, rows, thread_proof=True)
+    margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     answers, _ = add_answers(ops, source, ensemble, margins)
     columns = columns_of(estimator)
     if isinstance(estimator, xgb.XGBClassifier):
@@ -101,7 +101,7 @@ def _build(pipeline: Pipeline, estimator: xgb.XGBModel, given: PipelineRows) -> 
         "bentoml_ext_pipeline",
         inputs=[_tensor(block.name, KINDS[block.kind], block.width) for block in given.blocks],
         outputs=outputs,
-        properties=properties(source, ensemble, thread_proof=True)
+        properties=properties(source, ensemble, deterministic_threads=True)
         | {"bentoml_ext.pipeline": steps, "bentoml_ext.scikit-learn": sklearn.__version__},
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.tables import Block
 
 __all__ = ["SCALERS", "imputed", "scaled"]
@@ -50,7 +50,7 @@ SCALERS: Final[dict[str, Callable[[Any], list[Sum]]]] = {
 """By the name of the class: what its `transform` does to a dense row."""
 
 
-def scaled(ops: Operators, block: Block, step: Any, place: str) -> Block:
+def scaled(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
     """What a fitted scaler makes of a block of float32 or float64.
 
     Raises:
@@ -103,7 +103,7 @@ def _is_narrow(
     )
 
 
-def imputed(ops: Operators, block: Block, step: Any, place: str) -> Block:
+def imputed(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
     """What a fitted SimpleImputer of numbers makes of a block of float32 or float64.
 
     Raises:

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.categories import one_hot, ordinal
 from bentoml_ext.export.pipelines.numbers import SCALERS, imputed, scaled
 from bentoml_ext.export.pipelines.tables import KINDS, Table
@@ -21,7 +21,7 @@ KNOWN = (*SCALERS, "SimpleImputer", "OneHotEncoder", "OrdinalEncoder", "ColumnTr
 """Classes of scikit-learn that are exported, besides passthrough and nested pipelines."""
 
 
-def add_steps(ops: Operators, table: Table, pipeline: Pipeline, place: str = "") -> Table:
+def add_steps(ops: GraphBuilder, table: Table, pipeline: Pipeline, place: str = "") -> Table:
     """Append the nodes of every step of a pipeline but an estimator of XGBoost at its end.
 
     Args:
@@ -40,7 +40,7 @@ def add_steps(ops: Operators, table: Table, pipeline: Pipeline, place: str = "")
     return table
 
 
-def rows_of(ops: Operators, table: Table) -> str:
+def rows_of(ops: GraphBuilder, table: Table) -> str:
     """The name of float32, (n, n_features): the table as XGBoost reads it, NaN for missing."""
     block = table.numbers(ops, "the estimator").cast(ops, np.dtype(np.float32))
     if not table.sparse:
@@ -50,7 +50,7 @@ def rows_of(ops: Operators, table: Table) -> str:
     return ops.add("Where", zero, ops.constant(np.nan, np.float32), block.name)
 
 
-def _step(ops: Operators, table: Table, step: Any, place: str) -> Table:
+def _step(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
     if step in (None, "passthrough") or _is_identity(step):
         return table
     if table.sparse:
@@ -81,7 +81,7 @@ def _is_identity(step: Any) -> bool:
     return type(step) is FunctionTransformer and step.func is None
 
 
-def _side_by_side(ops: Operators, table: Table, step: ColumnTransformer, place: str) -> Table:
+def _side_by_side(ops: GraphBuilder, table: Table, step: ColumnTransformer, place: str) -> Table:
     if step.transformer_weights:
         raise ExportRefused(f"Expected no transformer_weights, got some - at step '{place}'.")
     columns = step._transformer_to_input_indices

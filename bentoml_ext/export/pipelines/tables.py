@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.export.graph.builder import Operators
+from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["KINDS", "TEXT", "Block", "Table"]
 
@@ -41,13 +41,13 @@ class Block:
     kind: np.dtype[Any]
     width: int = 1
 
-    def cast(self, ops: Operators, kind: np.dtype[Any]) -> Block:
+    def cast(self, ops: GraphBuilder, kind: np.dtype[Any]) -> Block:
         """The same numbers in another kind."""
         if kind == self.kind:
             return self
         return Block(ops.cast(self.name, KINDS[kind]), kind, self.width)
 
-    def columns(self, ops: Operators, at: Sequence[int]) -> Block:
+    def columns(self, ops: GraphBuilder, at: Sequence[int]) -> Block:
         """Some of the columns, in that order."""
         if list(at) == list(range(self.width)):
             return self
@@ -73,7 +73,7 @@ class Table:
         """Columns."""
         return sum(block.width for block in self.blocks)
 
-    def select(self, ops: Operators, at: Sequence[int]) -> Table:
+    def select(self, ops: GraphBuilder, at: Sequence[int]) -> Table:
         """Some of the columns, in that order."""
         owner = [(block, i) for block in self.blocks for i in range(block.width)]
         chosen = [owner[i] for i in at]
@@ -85,7 +85,7 @@ class Table:
                 start = end
         return Table(tuple(blocks))
 
-    def numbers(self, ops: Operators, place: str) -> Block:
+    def numbers(self, ops: GraphBuilder, place: str) -> Block:
         """All columns as one block of float32 or float64, as scikit-learn would make of them.
 
         Raises:

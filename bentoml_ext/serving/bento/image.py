@@ -25,8 +25,8 @@ from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import tag_of, versions
 
 __all__ = [
+    "EmbeddedModel",
     "PackedImage",
-    "PackedModel",
     "image_for",
     "packed_labels",
     "packed_store",
@@ -38,7 +38,7 @@ __all__ = [
 STORE = "model_store"
 
 
-class PackedModel:
+class EmbeddedModel:
     """A class attribute that is a tag's stored model in an instance, found on first use.
 
     Not a `bentoml.models.BentoModel`: of these BentoML only notes the tag in a bento, and asks the
@@ -52,7 +52,7 @@ class PackedModel:
     # model stops the start and not one worker after the other.
     __bentoml_deployment_hook__ = True
 
-    served: ClassVar[list[PackedModel]] = []
+    served: ClassVar[list[EmbeddedModel]] = []
     """Those of the services that this process has made."""
 
     def __init__(self, tag: bentoml.Tag | str) -> None:
@@ -115,12 +115,12 @@ def served_model(tag: bentoml.Tag | str) -> bentoml.Model:
     trees of a newer version than its service's encoder and policy.
 
     Raises:
-        NotFound, ConfigError: as `PackedModel.resolve`, and for what nobody declares.
+        NotFound, ConfigError: as `EmbeddedModel.resolve`, and for what nobody declares.
     """
     supervise()
     hand_on()
     check_arguments(object)
-    model = PackedModel(tag)
+    model = EmbeddedModel(tag)
     model.choose(Settings.read().model)
     model()
     return model.resolve()
@@ -130,7 +130,7 @@ def served_model(tag: bentoml.Tag | str) -> bentoml.Model:
 class PackedImage(Image):
     """An image whose bento holds these models in its source folder, and this package as a wheel."""
 
-    models: list[PackedModel] = attrs.field(factory=list, kw_only=True)
+    models: list[EmbeddedModel] = attrs.field(factory=list, kw_only=True)
     service: type = attrs.field(default=object, kw_only=True)
     needed: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     # Variables that a bento of a service of another's remembers.
@@ -165,7 +165,7 @@ def image_for(
     settings: Settings,
     service: type[Any],
     given: Image | None = None,
-    models: Sequence[PackedModel] = (),
+    models: Sequence[EmbeddedModel] = (),
 ) -> PackedImage:
     """The image of a service: its models, this package, and the libraries of its backend.
 

@@ -11,7 +11,7 @@ import msgspec
 from attrs import evolve
 
 from bentoml_ext.serving.document.schema import Schema, add_bulk
-from bentoml_ext.serving.streaming.codec import ARROW, FORMATS, NDJSON
+from bentoml_ext.serving.streaming.codec import ARROW, CODECS, NDJSON
 
 __all__ = ["complete", "with_arrow"]
 
@@ -117,7 +117,7 @@ def complete(spec: Any, name: str) -> None:
 def formats_here() -> list[str]:
     """The media types of bulk requests that can be read here."""
     has_arrow = importlib.util.find_spec("pyarrow") is not None
-    return [name for name in FORMATS if name != ARROW or has_arrow]
+    return [name for name in CODECS if name != ARROW or has_arrow]
 
 
 def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:

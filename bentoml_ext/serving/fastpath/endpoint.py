@@ -7,13 +7,13 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeAlias
 
-from bentoml_ext.serving.fastpath.metrics import Tally
+from bentoml_ext.serving.fastpath.metrics import BufferedMetrics
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["AT_ONCE_BYTES", "Body", "Handler", "Named", "Route"]
+__all__ = ["AT_ONCE_BYTES", "Body", "Endpoint", "Handler", "Named"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
-_logger = logging.getLogger("bentoml.shortcut")
+_logger = logging.getLogger("bentoml.fastpath")
 
 AT_ONCE_BYTES = 32 * 1024
 """A batch up to this long, about 150 applications, takes less time than a thread's hand-over."""
@@ -53,7 +53,7 @@ class Handler(Protocol):
         ...
 
 
-class Route:
+class Endpoint:
     """A hot route.
 
     Args:
@@ -70,7 +70,7 @@ class Route:
         self,
         handler: Handler,
         headers: Headers,
-        tally: Tally | None,
+        tally: BufferedMetrics | None,
         max_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         for name, value in headers:

@@ -13,13 +13,13 @@ from contextlib import AbstractContextManager
 
 from bentoml_ext.internals.server import Series
 
-__all__ = ["EVERY_S", "Tally"]
+__all__ = ["EVERY_S", "BufferedMetrics"]
 
 EVERY_S = 0.1
 """How late a request may show in the series: far less than between two scrapes."""
 
 
-class Tally:
+class BufferedMetrics:
     """Requests of one endpoint; those answered 200 are summed up."""
 
     def __init__(self, series: Series) -> None:

@@ -16,22 +16,22 @@ from time import perf_counter
 from typing import Protocol
 from urllib.parse import quote
 
-from bentoml_ext.serving.fastpath.endpoint import AT_ONCE_BYTES, Named, Route
-from bentoml_ext.serving.fastpath.request_head import plain_length
+from bentoml_ext.serving.fastpath.endpoint import AT_ONCE_BYTES, Endpoint, Named
+from bentoml_ext.serving.fastpath.request_head import simple_content_length
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["Caller", "Wire"]
+__all__ = ["Caller", "MicroBatcher"]
 
 END = b"\r\n\r\n"
 HEAD_BYTES = 2048
 HEADS = 1024
 """Heads to remember: a client sends the same again and again, but for the length."""
 
-logger = logging.getLogger("bentoml.shortcut")
+logger = logging.getLogger("bentoml.fastpath")
 
 
 class Caller(Protocol):
-    """Who has sent a request: a connection, as the wire sees it."""
+    """Who has sent a request: a connection, as the micro batcher sees it."""
 
     @property
     def default_headers(self) -> Headers:
@@ -42,7 +42,7 @@ class Caller(Protocol):
         """Write a whole answer."""
         ...
 
-    def hand_on(self, data: bytes, sampled: bool | None = None) -> None:
+    def forward(self, data: bytes, sampled: bool | None = None) -> None:
         """Let the server make a request of these bytes.
 
         Args:
@@ -56,15 +56,15 @@ class Caller(Protocol):
         ...
 
 
-class Wire:
+class MicroBatcher:
     """The plain requests of one worker; takes none until it has routes."""
 
     def __init__(self) -> None:
         self._concurrency: asyncio.Semaphore | None = None
-        self._rounds: dict[bytes, Round] = {}
-        self._plain: dict[bytes, tuple[Round, int]] = {}
+        self._rounds: dict[bytes, PendingBatch] = {}
+        self._plain: dict[bytes, tuple[PendingBatch, int]] = {}
 
-    def open(self, routes: dict[str, Route], concurrency: asyncio.Semaphore | None) -> None:
+    def open(self, routes: dict[str, Endpoint], concurrency: asyncio.Semaphore | None) -> None:
         """Begin to answer.
 
         Args:
@@ -73,15 +73,15 @@ class Wire:
         """
         # A path that is written otherwise in a request is left to who can read it.
         self._rounds = {
-            b"POST %b HTTP/1.1" % path.encode(): self.make_round(route, path)
+            b"POST %b HTTP/1.1" % path.encode(): self.make_batch(route, path)
             for path, route in routes.items()
             if quote(path) == path
         }
         self._concurrency = concurrency
 
-    def make_round(self, route: Route, path: str) -> Round:
+    def make_batch(self, route: Endpoint, path: str) -> PendingBatch:
         """The round of a route."""
-        return Round(route)
+        return PendingBatch(route)
 
     def take(self, caller: Caller, data: bytes) -> bool:
         """Answer at the end of this round of the event loop, if the data are one plain request.
@@ -110,11 +110,11 @@ class Wire:
         for round_ in self._rounds.values():
             round_.finish()
 
-    def _read(self, head: bytes) -> tuple[Round, int] | None:
+    def _read(self, head: bytes) -> tuple[PendingBatch, int] | None:
         round_ = self._rounds.get(head.partition(b"\r\n")[0])
         if round_ is None or len(head) > HEAD_BYTES:
             return None
-        length = plain_length(head)
+        length = simple_content_length(head)
         if length is None or length > round_.max_bytes:
             return None
         if len(self._plain) == HEADS:
@@ -124,10 +124,10 @@ class Wire:
         return round_, length
 
 
-class Round:
+class PendingBatch:
     """Requests to one route that have arrived in one round of the event loop."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Endpoint) -> None:
         self._route = route
         self.max_bytes = min(AT_ONCE_BYTES, route.max_bytes)
         self._arrived: list[tuple[Caller, bytes, bytes, float]] = []
@@ -152,7 +152,7 @@ class Round:
         for (caller, data, _, began), body in zip(arrived, bodies, strict=True):
             try:
                 if body is None:
-                    caller.hand_on(data)
+                    caller.forward(data)
                 else:
                     caller.answer(self._answer(caller, body))
                     self._route.count(ended - began)

@@ -2,9 +2,9 @@
 
 It knows HTTP and nothing of what is answered. Whatever it is not sure of it hands on untouched,
 the body replayed: BentoML's own path is the specification, and every error comes from there, but
-for the 504 of a request whose time is over while the shortcut has it. Most requests never come
-here, as the wire has answered them: what comes has a body that arrived in parts, or takes long, or
-something else about it.
+for the 504 of a request whose time is over while the fast path has it. Most requests never come
+here, as the micro batcher has answered them: what comes has a body that arrived in parts, or takes
+long, or something else about it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_ext.serving.fastpath.endpoint import Route
-from bentoml_ext.serving.fastpath.micro_batch import Wire
+from bentoml_ext.serving.fastpath.endpoint import Endpoint
+from bentoml_ext.serving.fastpath.micro_batch import MicroBatcher
 from bentoml_ext.serving.fastpath.request_head import is_json
 from bentoml_ext.serving.headers import Headers
 from bentoml_ext.serving.limits import declared
@@ -27,13 +27,13 @@ from bentoml_ext.serving.timeout import DEADLINE, too_late
 if TYPE_CHECKING:
     from bentoml_ext.serving.fastpath.observing import Observer, Seen
 
-__all__ = ["SAMPLED", "Shortcut"]
+__all__ = ["SAMPLED", "FastPath"]
 
 SAMPLED: Final = "bentoml_ext.sampled"
 """Key of a scope: whether its trace is sampled, if that has been decided before."""
 
 
-class Shortcut:
+class FastPath:
     """ASGI application in front of `app`.
 
     Args:
@@ -46,14 +46,14 @@ class Shortcut:
         self.app = app
         self.scrape = scrape
         self.timeout_s = timeout_s
-        self.wire = Wire()
-        self._routes: dict[str, Route] = {}
+        self.batcher = MicroBatcher()
+        self._routes: dict[str, Endpoint] = {}
         self._observer: Observer | None = None
         self._concurrency: asyncio.Semaphore | None = None
 
     def open(
         self,
-        routes: dict[str, Route],
+        routes: dict[str, Endpoint],
         concurrency: asyncio.Semaphore | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -68,10 +68,10 @@ class Shortcut:
         self._concurrency = concurrency
         self._observer = observer
         if observer is not None:
-            from bentoml_ext.serving.fastpath.observed_batch import ObservedWire
+            from bentoml_ext.serving.fastpath.observed_batch import ObservedBatcher
 
-            self.wire = ObservedWire(observer)
-        self.wire.open(routes, concurrency)
+            self.batcher = ObservedBatcher(observer)
+        self.batcher.open(routes, concurrency)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -96,7 +96,7 @@ class Shortcut:
             and (self._concurrency is None or not self._concurrency.locked())
         )
 
-    async def _answer(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, route: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         if declared(scope["headers"]) > route.max_bytes:
             await self.app(scope, receive, send)
             return
@@ -138,7 +138,12 @@ class Shortcut:
         return seen
 
     async def _in_time(
-        self, route: Route, scope: Scope, receive: Receive, messages: list[Message], request_id: int
+        self,
+        route: Endpoint,
+        scope: Scope,
+        receive: Receive,
+        messages: list[Message],
+        request_id: int,
     ) -> tuple[int, Headers, bytes] | None:
         """Status, headers and body; 504 when the time is over; None to hand the request on."""
         if self.timeout_s is not None:

@@ -9,21 +9,21 @@ import asyncio
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
-from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.endpoint import Endpoint
 from bentoml_ext.serving.fastpath.micro_batch import (
     END,
     HEAD_BYTES,
     HEADS,
     Caller,
-    Round,
-    Wire,
+    MicroBatcher,
+    PendingBatch,
     logger,
 )
 from bentoml_ext.serving.fastpath.observing import Observer, Seen
-from bentoml_ext.serving.fastpath.request_head import plain_head
+from bentoml_ext.serving.fastpath.request_head import simple_head
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["ObservedWire"]
+__all__ = ["ObservedBatcher"]
 
 ID_OCTETS = 16
 """Of a request's id, which ends the head of an answer."""
@@ -53,13 +53,13 @@ class Head(NamedTuple):
         extra: headers for the answer, as they are sent.
     """
 
-    round: ObservedRound
+    round: ObservedBatch
     length: int
     seen: Seen
     extra: bytes
 
 
-class ObservedWire(Wire):
+class ObservedBatcher(MicroBatcher):
     """The plain requests of one worker.
 
     Args:
@@ -71,9 +71,9 @@ class ObservedWire(Wire):
         self._observer = observer
         self._heads: dict[bytes, Head] = {}
 
-    def make_round(self, route: Route, path: str) -> Round:
+    def make_batch(self, route: Endpoint, path: str) -> PendingBatch:
         """The round of a route."""
-        return ObservedRound(route, path, self._observer)
+        return ObservedBatch(route, path, self._observer)
 
     def take(self, caller: ObservedCaller, data: bytes) -> bool:  # type: ignore[override]
         """As the plain one; what is sampled is handed on at the end of the round."""
@@ -88,9 +88,9 @@ class ObservedWire(Wire):
 
     def _look(self, octets: bytes) -> Head | None:
         round_ = self._rounds.get(octets.partition(b"\r\n")[0])
-        if not isinstance(round_, ObservedRound) or len(octets) > HEAD_BYTES:
+        if not isinstance(round_, ObservedBatch) or len(octets) > HEAD_BYTES:
             return None
-        plain = plain_head(octets)
+        plain = simple_head(octets)
         if plain is None or plain[0] > round_.max_bytes:
             return None
         if len(self._heads) == HEADS:
@@ -101,7 +101,7 @@ class ObservedWire(Wire):
         return head
 
 
-class ObservedRound(Round):
+class ObservedBatch(PendingBatch):
     """Requests to one route that have arrived in one round of the event loop.
 
     Args:
@@ -110,7 +110,7 @@ class ObservedRound(Round):
         observer: what is to be observed.
     """
 
-    def __init__(self, route: Route, path: str, observer: Observer) -> None:
+    def __init__(self, route: Endpoint, path: str, observer: Observer) -> None:
         super().__init__(route)
         self.path = path
         self._observer = observer
@@ -138,7 +138,7 @@ class ObservedRound(Round):
             body = None if is_sampled else next(bodies)
             try:
                 if body is None:
-                    caller.hand_on(data, is_sampled)
+                    caller.forward(data, is_sampled)
                 else:
                     self._send(caller, body, head, ended - began)
             except Exception:

@@ -1,6 +1,6 @@
-"""Observing: what tracing, CORS and the access log ask of the short path, request by request.
+"""Observing: what tracing, CORS and the access log ask of the fast path, request by request.
 
-Each of them needs little of a request: a sample, a header, a line. So the short path does that
+Each of them needs little of a request: a sample, a header, a line. So the fast path does that
 itself, and hands on to BentoML only the requests that are sampled, whose spans are BentoML's.
 """
 

@@ -1,9 +1,9 @@
 """Protocol: uvicorn's own protocol, with the micro batch in front.
 
-uvicorn takes a protocol class of the user's, but `bentoml serve` hands none over: `place` makes
+uvicorn takes a protocol class of the user's, but `bentoml serve` hands none over: `install` makes
 this the one that uvicorn picks by itself. What this touches of that class is not all public;
-tests/serving/fastpath/test_protocol.py fails when a name moves. Requests that the wire does not
-take are uvicorn's, untouched.
+tests/serving/fastpath/test_protocol.py fails when a name moves. Requests that the micro batcher
+does not take are uvicorn's, untouched.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from bentoml_ext.serving.fastpath.micro_batch import Wire
-from bentoml_ext.serving.fastpath.middleware import SAMPLED, Shortcut
+from bentoml_ext.serving.fastpath.micro_batch import MicroBatcher
+from bentoml_ext.serving.fastpath.middleware import SAMPLED, FastPath
 from bentoml_ext.serving.fastpath.upgrade import Parser, without_offer
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["Connection", "place"]
+__all__ = ["Connection", "install"]
 
 LENIENT = "set_dangerous_leniencies" in HttpToolsProtocol.__init__.__code__.co_names and hasattr(
     Parser, "set_dangerous_leniencies"
@@ -29,7 +29,7 @@ READ_S = 1.0
 """To read what has come."""
 
 
-def place() -> None:
+def install() -> None:
     """Let uvicorn make its connections of this class, in this process."""
     HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__qualname__}"
 
@@ -41,15 +41,15 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, *rest, **options)
         special = config.root_path or config.limit_concurrency is not None or self.access_log
         app = config.app
-        self._wire = app.wire if isinstance(app, Shortcut) and not special else Wire()
+        self._wire = app.batcher if isinstance(app, FastPath) and not special else MicroBatcher()
         self.parser = self._new_parser()
         # The head of a request whose offer to upgrade is declined, without it.
         self._declined: bytes | None = None
         # Whether uvicorn's parser is between two requests.
         self._between = True
-        # Whether the wire owes an answer.
+        # Whether the micro batcher owes an answer.
         self._owed = False
-        # What uvicorn made of the last request that the wire has handed on.
+        # What uvicorn made of the last request that the micro batcher has handed on.
         self._handed_on: RequestResponseCycle | None = None
         # What uvicorn had not answered when the next request came.
         self._unanswered: list[RequestResponseCycle] = []
@@ -96,7 +96,7 @@ class Connection(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             self._keep_alive(self.timeout_keep_alive)
 
-    def hand_on(self, data: bytes, sampled: bool | None = None) -> None:
+    def forward(self, data: bytes, sampled: bool | None = None) -> None:
         """Let uvicorn see a request after all."""
         self._owed = False
         if not self.transport.is_closing():
@@ -172,7 +172,7 @@ class Connection(HttpToolsProtocol):
             self._wire.finish()
         late = self._handed_on
         # uvicorn closes, which is soon enough for an answer that comes in the same round of the
-        # event loop; the wire has taken one. Under TLS there is no staying open.
+        # event loop; the micro batcher has taken one. Under TLS there is no staying open.
         if late is None or late.response_complete or self.scheme != "http":
             return super().eof_received()
         self._ended = True
@@ -191,7 +191,7 @@ class Connection(HttpToolsProtocol):
         super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close, unless the wire has had a request meanwhile."""
+        """Close, unless the micro batcher has had a request meanwhile."""
         left = self._seen + self.timeout_keep_alive - self.loop.time()
         if self._is_new:
             # What came while the event loop stood is still to be read: nobody sends a first request

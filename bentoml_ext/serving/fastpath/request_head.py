@@ -7,7 +7,7 @@ import httptools
 from bentoml_ext.serving.fastpath.upgrade import without_offer
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["is_json", "plain_head", "plain_length"]
+__all__ = ["is_json", "simple_content_length", "simple_head"]
 
 JSON = {
     b"application/json" + parameter
@@ -34,13 +34,13 @@ def is_json(headers: Headers) -> bool:
     return True
 
 
-def plain_length(head: bytes) -> int | None:
+def simple_content_length(head: bytes) -> int | None:
     """Bytes of the body that follows a plain head; None if the head is not plain."""
-    found = plain_head(head)
+    found = simple_head(head)
     return None if found is None else found[0]
 
 
-def plain_head(head: bytes) -> tuple[int, Headers] | None:
+def simple_head(head: bytes) -> tuple[int, Headers] | None:
     """Bytes of the body that follows a plain head, and its headers; None if it is not plain.
 
     Plain is one of JSON whose length is given and not 0, on a connection that is kept, and that
@@ -56,7 +56,7 @@ def plain_head(head: bytes) -> tuple[int, Headers] | None:
     except httptools.HttpParserError:
         return None
     except httptools.HttpParserUpgrade:
-        return plain_head(without_offer(head.partition(b"\r\n")[0], seen.headers))
+        return simple_head(without_offer(head.partition(b"\r\n")[0], seen.headers))
     headers = dict(seen.headers)
     if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
         return None

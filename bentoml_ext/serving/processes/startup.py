@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 
-__all__ = ["settle"]
+__all__ = ["freeze_startup_objects"]
 
 YOUNG = 10_000
 """Objects between two looks at the youngest; a request makes dozens, and nearly all die at once."""
 
 
-def settle() -> None:
+def freeze_startup_objects() -> None:
     """Keep the collector off everything that has been imported and loaded by now.
 
     Without it a full collection walks the imported modules, half a million objects, and every

@@ -15,7 +15,7 @@ from bentoml_ext.formats.arrow_stream import arrow_batches
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.streaming.codec import ARROW, ROWS, Format
-from bentoml_ext.serving.streaming.results import Block, Verdicts
+from bentoml_ext.serving.streaming.results import Block, ScoredStream
 
 __all__ = ["ERROR", "Arrow"]
 
@@ -38,7 +38,7 @@ class Arrow(Format):
         for batch in arrow_batches(file, self._encoder.names, rows, max_bytes):
             yield encoder.encode(batch)
 
-    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
         schema, pieces = self._answers.schema, _Pieces()
         if report:
             schema = schema.append(pa.field(ERROR, pa.string()))

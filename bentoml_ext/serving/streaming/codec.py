@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
-from bentoml_ext.serving.streaming.results import Verdicts
+from bentoml_ext.serving.streaming.results import ScoredStream
 
-__all__ = ["ARROW", "FORMATS", "NDJSON", "OTHER_NAMES", "ROWS", "Format", "format_of"]
+__all__ = ["ARROW", "CODECS", "NDJSON", "OTHER_NAMES", "ROWS", "Format", "format_of"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
@@ -51,7 +51,7 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
         """The body of the answer, piece by piece.
 
         Args:
@@ -60,7 +60,7 @@ class Format(ABC):
         """
 
 
-FORMATS = {
+CODECS = {
     ARROW: "bentoml_ext.serving.streaming.arrow_codec:Arrow",
     NDJSON: "bentoml_ext.serving.streaming.ndjson_codec:Ndjson",
 }
@@ -81,12 +81,12 @@ OTHER_NAMES = dict.fromkeys(
 
 
 def format_of(media_type: str, scorer: Scorer) -> Format:
-    """The format of a media type among `FORMATS`.
+    """The format of a media type among `CODECS`.
 
     Raises:
         HTTPException: 415; its library is not installed.
     """
-    module, _, name = FORMATS[media_type].partition(":")
+    module, _, name = CODECS[media_type].partition(":")
     try:
         made: type[Format] = getattr(import_module(module), name)
     except ModuleNotFoundError as error:

@@ -13,7 +13,7 @@ from bentoml_ext.formats.line_blocks import line_blocks
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.streaming.codec import NDJSON, ROWS, Format
-from bentoml_ext.serving.streaming.results import Block, Verdicts
+from bentoml_ext.serving.streaming.results import Block, ScoredStream
 
 __all__ = ["Ndjson"]
 
@@ -35,7 +35,7 @@ class Ndjson(Format):
         for block in line_blocks(file, BLOCK_BYTES, max_lines=self._rows):
             yield self._encoder.encode(block).encoded
 
-    def answer(self, verdicts: Verdicts, *, report: bool) -> Iterator[bytes]:
+    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
         for block in verdicts.blocks:
             yield self._lines(block)
 

@@ -18,7 +18,7 @@ from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.scoring.scorer import Scorer
 
-__all__ = ["Block", "Verdicts", "judge"]
+__all__ = ["Block", "ScoredStream", "score_stream"]
 
 
 _Told: TypeAlias = tuple[int, str, str, str | None]
@@ -52,7 +52,7 @@ class Block:
 
 
 @dataclass
-class Verdicts:
+class ScoredStream:
     """All applications of a request, judged, in order."""
 
     blocks: list[Block] = field(default_factory=list)
@@ -67,9 +67,9 @@ class Verdicts:
         return self.scored + self.refused
 
 
-def judge(
+def score_stream(
     encoded: Iterable[Encoded], scorer: Scorer, max_rows: int, *, report: bool = False
-) -> Verdicts:
+) -> ScoredStream:
     """Judge applications, block by block.
 
     Args:
@@ -82,7 +82,7 @@ def judge(
         InvalidApplication: the first bad application, unless they are noted.
         TooLarge: more than `max_rows`.
     """
-    verdicts = Verdicts()
+    verdicts = ScoredStream()
     for rows, wrong in encoded:
         start, first = verdicts.rows, _first_of_each(wrong)
         verdicts.scored += len(rows)

@@ -29,14 +29,14 @@ from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.streaming.body_reader import Upload, check_bytes
-from bentoml_ext.serving.streaming.codec import FORMATS, NDJSON, OTHER_NAMES, Format, format_of
-from bentoml_ext.serving.streaming.results import Verdicts, judge
+from bentoml_ext.serving.streaming.codec import CODECS, NDJSON, OTHER_NAMES, Format, format_of
+from bentoml_ext.serving.streaming.results import ScoredStream, score_stream
 from bentoml_ext.serving.streaming.turns import READERS, Turns
 from bentoml_ext.settings import Settings
 
 __all__ = ["BulkRoute", "is_bulk"]
 
-_logger = logging.getLogger("bentoml_ext.offline")
+_logger = logging.getLogger("bentoml_ext.streaming")
 
 
 class Answering(Protocol):
@@ -59,7 +59,7 @@ class Answering(Protocol):
 
 
 class BulkRoute(Route):
-    """Takes the requests of one path whose content type is among `FORMATS`, and leaves the others.
+    """Takes the requests of one path whose content type is among `CODECS`, and leaves the others.
 
     Args:
         path: where they come.
@@ -126,7 +126,7 @@ class BulkRoute(Route):
         service: Answering,
         *,
         report: bool,
-    ) -> tuple[Format, Verdicts]:
+    ) -> tuple[Format, ScoredStream]:
         """Everything that takes long, in a thread."""
         with self._turns.working:
             try:
@@ -135,14 +135,16 @@ class BulkRoute(Route):
                 form = self._formats[media_type]
                 limits = service.settings
                 encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
-                return form, judge(encoded, service.scorer, limits.max_bulk_rows, report=report)
+                return form, score_stream(
+                    encoded, service.scorer, limits.max_bulk_rows, report=report
+                )
             finally:
                 upload.end()
 
 
 def is_bulk(scope: Scope) -> bool:
     """Whether a request to this route's path is one of its own, by its content type."""
-    return _media_type(Request(scope)) in FORMATS
+    return _media_type(Request(scope)) in CODECS
 
 
 def _media_type(request: Request) -> str:

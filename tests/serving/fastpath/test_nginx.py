@@ -1,4 +1,4 @@
-"""Behind nginx, the short path and uvicorn's own protocol see and answer the same requests."""
+"""Behind nginx, the fast path and uvicorn's own protocol see and answer the same requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bentoml_ext.serving.fastpath.endpoint import Route
-from bentoml_ext.serving.fastpath.middleware import Shortcut
+from bentoml_ext.serving.fastpath.endpoint import Endpoint
+from bentoml_ext.serving.fastpath.middleware import FastPath
 from bentoml_ext.serving.fastpath.protocol import Connection
 from tests.serving.fastpath.test_smuggling import LOST_BY_UVICORN, REFUSAL, Answers, answers
 from tests.support.pipes import Wraps, specification
@@ -73,8 +73,8 @@ class Behind:
 @contextmanager
 def served(kind: type[Any], port: int) -> Iterator[uvicorn.Server]:
     """A real server whose connections are of that kind, in a thread."""
-    app = Shortcut(specification, None)
-    app.open({"/classify": Route(Wraps(), [(b"x-backend", b"onnx")], None)})
+    app = FastPath(specification, None)
+    app.open({"/classify": Endpoint(Wraps(), [(b"x-backend", b"onnx")], None)})
     config = uvicorn.Config(
         app, port=port, http=kind, lifespan="off", log_config=None, access_log=False
     )

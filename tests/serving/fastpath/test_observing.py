@@ -1,4 +1,4 @@
-"""Observing: with tracing, CORS and the access log the short path answers, and says the same."""
+"""Observing: with tracing, CORS and the access log the fast path answers, and says the same."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def observed(home: Path, folder: Path, rate: float, fastpath: str = "on") -> Any
 def pair(
     home: Path, credit_model: bentoml.Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Server]]:
-    """A server with the short path and one without, that sample only what their callers do."""
+    """A server with the fast path and one without, that sample only what their callers do."""
     folder = tmp_path_factory.mktemp("observed")
     with observed(home, folder, 0.0) as on, observed(home, folder, 0.0, "off") as off:
         yield {"on": on, "off": off}
 
 
 def send(server: Server, body: bytes, headers: dict[str, str], *, last: bool) -> httpx.Response:
-    """An answer; the last one of a connection is none for the wire."""
+    """An answer; the last one of a connection is none for the micro batcher."""
     fields = {"host": "x", "content-type": "application/json", **headers}
     fields |= {"content-length": str(len(body)), "connection": "close" if last else "keep-alive"}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -137,7 +137,7 @@ def test_an_observed_request_is_answered_and_logged_as_by_bentoml(
     assert found[0][3] is (name == "a sampled trace")
 
 
-def test_the_short_path_answers_all_of_that(pair: dict[str, Server]) -> None:
+def test_the_fast_path_answers_all_of_that(pair: dict[str, Server]) -> None:
     assert pair["on"].client.get("/model").json()["fastpath"] is True
     assert pair["off"].client.get("/model").json()["fastpath"] is False
 

@@ -1,4 +1,5 @@
-"""The wire in uvicorn's connections: the same answers, in order, however the bytes come."""
+"""The micro batcher in uvicorn's connections: the same answers, in order, however the bytes
+come."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bentoml_ext.serving.fastpath.endpoint import Route
+from bentoml_ext.serving.fastpath.endpoint import Endpoint
 from bentoml_ext.serving.fastpath.micro_batch import HEADS
-from bentoml_ext.serving.fastpath.protocol import Connection, place
+from bentoml_ext.serving.fastpath.protocol import Connection, install
 from tests.support.pipes import KEEP_ALIVE_S, Client, Pipe, Wraps, specification
 
 
@@ -363,7 +364,7 @@ def test_a_connection_is_closed_when_it_has_been_idle_and_not_before() -> None:
 
     async def talk() -> None:
         client = Client()
-        # One request is the wire's, the next uvicorn's: each keeps the connection open.
+        # One request is the micro batcher's, the next uvicorn's: each keeps the connection open.
         for asked in (PLAIN, PLAIN, request(b"x"), PLAIN, PLAIN):
             await client.send(asked)
             clock.now_s += KEEP_ALIVE_S - 1
@@ -470,13 +471,13 @@ def test_a_client_that_sends_a_new_head_every_time_fills_no_memory() -> None:
 
 def test_a_header_that_breaks_the_head_is_refused() -> None:
     with pytest.raises(ValueError, match="Expected a header"):
-        Route(Wraps(), [(b"x-model-tag", b"a\r\nb: c")], None)
+        Endpoint(Wraps(), [(b"x-model-tag", b"a\r\nb: c")], None)
 
 
 def test_uvicorn_picks_our_connection_by_itself() -> None:
     before = HTTP_PROTOCOLS["auto"]
     try:
-        place()
+        install()
         config = uvicorn.Config(specification, log_config=None)
         config.load()
     finally:
@@ -486,7 +487,7 @@ def test_uvicorn_picks_our_connection_by_itself() -> None:
 
 
 def test_uvicorn_ends_a_response_as_it_did() -> None:
-    # What `Connection.answer` does in its place: a change here is a reason to read it again.
+    # What `Connection.answer` does in its install: a change here is a reason to read it again.
     source = inspect.getsource(HttpToolsProtocol.on_response_complete)
     lines = ast.unparse(ast.parse(textwrap.dedent(source))).splitlines()
 

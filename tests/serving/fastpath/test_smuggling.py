@@ -1,6 +1,6 @@
 """Three readers of HTTP differ about no request: where it ends, what it gets, what comes after.
 
-The short path stands in front of uvicorn's own protocol on httptools, which is the second reader.
+The fast path stands in front of uvicorn's own protocol on httptools, which is the second reader.
 The third is uvicorn's protocol on h11, in front of the same application.
 """
 
@@ -227,7 +227,7 @@ def test_no_request_of_the_catalogue_is_a_fault_of_ours_or_another_ones_answer()
 
 
 @pytest.mark.parametrize("share", range(SEEDS))
-def test_a_split_request_is_read_as_without_the_short_path(share: int) -> None:
+def test_a_split_request_is_read_as_without_the_fast_path(share: int) -> None:
     async def talk() -> None:
         ours, theirs = Client(SHORT), Client(OWN)
         for name, stream in list(CATALOGUE.items())[share::SEEDS]:

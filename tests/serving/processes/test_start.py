@@ -17,7 +17,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 import bentoml_ext
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.command_line import command_line_arguments
-from bentoml_ext.serving.bento.image import PackedModel
+from bentoml_ext.serving.bento.image import EmbeddedModel
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.store.bundle import GRAPH
 from models.fields import EXAMPLE
@@ -185,8 +185,8 @@ def test_the_arguments_of_a_bentoml_command_line_are_read(tmp_path: Path) -> Non
 def test_with_several_services_a_model_is_for_the_one_whose_name_it_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    credit, fraud = PackedModel("credit:latest"), PackedModel("fraud:latest")
-    monkeypatch.setattr(PackedModel, "served", [credit, fraud])
+    credit, fraud = EmbeddedModel("credit:latest"), EmbeddedModel("fraud:latest")
+    monkeypatch.setattr(EmbeddedModel, "served", [credit, fraud])
 
     for model in (credit, fraud):
         model.choose(bentoml.Tag("credit", "v1"))

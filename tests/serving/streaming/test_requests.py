@@ -48,7 +48,7 @@ def portfolio(generated: Portfolio) -> list[Application]:
 
 @pytest.fixture(scope="module")
 def small(home: Path, credit_model: bentoml.Model) -> Iterator[Server]:
-    """A server of low limits, without the shortcut."""
+    """A server of low limits, without the fast path."""
     rows, size = str(MAX_ROWS), str(MAX_BYTES)
     with serve(home, FASTPATH="off", MAX_BULK_ROWS=rows, MAX_BULK_BYTES=size) as server:
         yield server
@@ -109,7 +109,7 @@ def test_headers_say_who_answered_how_many(
 
 
 @pytest.mark.parametrize("kind", [*BOTH, NDJSON.upper(), f"{NDJSON}; charset=utf-8"])
-def test_the_shortcut_makes_no_difference(small: Server, onnx_server: Server, kind: str) -> None:
+def test_the_fast_path_makes_no_difference(small: Server, onnx_server: Server, kind: str) -> None:
     body = (arrow_of if kind == ARROW else ndjson_of)([EXAMPLE] * 5)
 
     assert bulk(small, kind, body).content == bulk(onnx_server, kind, body).content
