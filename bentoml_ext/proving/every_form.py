@@ -114,8 +114,8 @@ def prove(
         encoder: application to row.
         policy: bands, for decisions; of no use where the margin is no log-odds.
         applications: real ones, besides those that are made up. None of them is stored.
-        random_rows: how many; of more than 100 columns there are fewer.
-        seed: of what is random.
+        random_rows: how many; above 100 columns there are fewer.
+        seed: of the random rows.
         on_progress: called now and then.
 
     Returns:
@@ -242,8 +242,7 @@ class _Run:
         for subject in self.subjects:
             if (backend := subject.backend) is None:
                 continue
-            tally = BitComparison("single", subject.name, NOTES["single"])
-            rows = stored.rows
+            tally, rows = BitComparison("single", subject.name, NOTES["single"]), stored.rows
             row = np.empty((1, rows.shape[1]), np.float32)
             call = backend.single(row)
             margins = np.empty((len(rows), 1), np.float32)
