@@ -1,5 +1,5 @@
 """Measurements that the documentation is written from; no contestant reports its use."""
 
-from bentoml_ext import telemetry
+from bentoml_ext.internals import telemetry
 
 telemetry.switch_off()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from bentoml_ext import telemetry
+from bentoml_ext.internals import telemetry
 
 if TYPE_CHECKING:
     from bentoml_ext.decisions.policy import Band as Band

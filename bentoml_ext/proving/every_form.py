@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -24,24 +23,24 @@ from bentoml_ext.boosters.xgb.sigmoid import (
 from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
 from bentoml_ext.proof.bits import BitComparison
-from bentoml_ext.proof.record import PROOF, SERVICE, Acceptance, Difference, Part, Proof
+from bentoml_ext.proof.record import SERVICE, Difference, Part, Proof
 from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
-from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.proof.stored_rows import ProofRows
 from bentoml_ext.proving.applications import compare_answers, generated, through_reader
 from bentoml_ext.proving.arrow_rows import compare_arrow
 from bentoml_ext.proving.candidates import Candidate, opened
 from bentoml_ext.proving.coverage import proof_rows
 from bentoml_ext.proving.first_divergence import first_tree
 from bentoml_ext.proving.line_rows import compare_lines
+from bentoml_ext.proving.proven import Proven
 from bentoml_ext.proving.row_sampler import Sampler, block_rows
 from bentoml_ext.proving.structure import compare_structure
 from bentoml_ext.scoring.scorer import Scorer
 
-__all__ = ["RANDOM_ROWS", "ProofProgress", "Proven", "prove"]
+__all__ = ["RANDOM_ROWS", "ProofProgress", "prove"]
 
 RANDOM_ROWS: Final = 100_000
 MADE_UP: Final = 1_000
@@ -62,37 +61,6 @@ NOTES: Final = {
     "answers": "Decider on all of these margins: bands, answers, lines, body of a batch",
     "crossings": "Decider, one by one too, on margins around each crossing",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Proven:
-    """A proof and what goes with it into the bundle.
-
-    Args:
-        proof: what was found; it may not hold.
-        rows: some of the rows, with the booster's answers.
-    """
-
-    proof: Proof
-    rows: ProofRows
-
-    def accepted(self, acceptance: Acceptance) -> Proven:
-        """The same with what the trainer's own predictions said."""
-        return replace(self, proof=msgspec.structs.replace(self.proof, acceptance=acceptance))
-
-    def files(self, facts: dict[str, Any]) -> dict[str, bytes]:
-        """proof.json and proof.npy.
-
-        Args:
-            facts: what the bundle's manifest says of the model.
-
-        Raises:
-            ProofFailed: it does not hold. The message names the first row and tree that differ.
-        """
-        if not self.proof.holds:
-            raise ProofFailed(f"{self.proof.reason} Nothing was written.")
-        rows = self.rows.to_npy()
-        return {PROOF: self.proof.binding({PROOF_ROWS: rows}, facts).to_json(), PROOF_ROWS: rows}
 
 
 def prove(

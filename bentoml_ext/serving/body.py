@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.internals.marks import RootInput
 from bentoml_ext.serving.content import json_body
 from bentoml_ext.serving.document.schema import Schema
 from bentoml_ext.serving.limits import MAX_BATCH_BYTES
@@ -29,14 +30,13 @@ PICKLE = "application/vnd.bentoml+pickle"
 """What BentoML's services send each other; it refuses one that comes from outside."""
 
 
-class JsonBody(bentoml.IODescriptor):
+class JsonBody(RootInput, bentoml.IODescriptor):
     """A whole body that is one JSON value, of any content type, or one value that was pickled.
 
     BentoML's own descriptor answers 500 to a body that is not JSON, and makes the schema anew for
     every request.
     """
 
-    __root_input__: ClassVar[bool] = True
     make_schema: ClassVar[Callable[[], Schema]]
     max_bytes: ClassVar[int] = MAX_BATCH_BYTES
 

@@ -18,9 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from bentoml_ext import telemetry
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.internals import entries, observation
+from bentoml_ext.internals import entries, observation, telemetry
 from bentoml_ext.internals.server import Middlewares, Series, replace_middlewares, request_timeout_s
 from bentoml_ext.serving.bento.image import EmbeddedModel, image_for, packed_labels
 from bentoml_ext.serving.classifier import JSON, Classifier

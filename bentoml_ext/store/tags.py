@@ -7,8 +7,8 @@ from bentoml.exceptions import NotFound
 
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals import descriptions
 from bentoml_ext.internals.store import model_store_path
-from bentoml_ext.store import descriptions
 
 __all__ = ["find", "tag_of", "versions"]
 

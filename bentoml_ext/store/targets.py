@@ -16,8 +16,8 @@ import msgspec
 from bentoml.exceptions import NotFound
 
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals import descriptions
 from bentoml_ext.internals.store import model_store_path, use_model_store
-from bentoml_ext.store import descriptions
 from bentoml_ext.store.models import MODULE, get
 
 __all__ = ["STORE", "stored_model"]

@@ -25,7 +25,8 @@ from bentoml_ext.errors import BundleError, InvalidApplication
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
-from bentoml_ext.proving.every_form import Proven, prove
+from bentoml_ext.proving.every_form import prove
+from bentoml_ext.proving.proven import Proven
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle
 from models.training import Trained

@@ -11,7 +11,8 @@ from bentoml_ext.boosters.xgb.sigmoid import is_shared
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.proof.record import Proof
-from bentoml_ext.proving.every_form import Proven, prove
+from bentoml_ext.proving.every_form import prove
+from bentoml_ext.proving.proven import Proven
 from bentoml_ext.store.bundle import BOOSTER, GRAPH
 from tests.support import small
 from tests.support.sabotage import COLUMNS, FAULTS, LINES, Patch

@@ -16,6 +16,7 @@ from bentoml.images import Image
 from bentoml_ext.backends.registry import libraries
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
+from bentoml_ext.internals.marks import BeforeStart
 from bentoml_ext.internals.store import model_store_path
 from bentoml_ext.serving.bento.requirements import has_arrow, requirements
 from bentoml_ext.serving.bento.wheel import PACKAGE
@@ -38,7 +39,7 @@ __all__ = [
 STORE = "model_store"
 
 
-class EmbeddedModel:
+class EmbeddedModel(BeforeStart):
     """A class attribute that is a tag's stored model in an instance, found on first use.
 
     Not a `bentoml.models.BentoModel`: of these BentoML only notes the tag in a bento, and asks the
@@ -48,10 +49,6 @@ class EmbeddedModel:
         tag: the service's own.
     """
 
-    # What @bentoml.on_deployment sets: called once, before the workers start, so that a missing
-    # model stops the start and not one worker after the other.
-    __bentoml_deployment_hook__ = True
-
     served: ClassVar[list[EmbeddedModel]] = []
     """Those of the services that this process has made."""
 
@@ -60,6 +57,7 @@ class EmbeddedModel:
         self._chosen: bentoml.Tag | None = None
 
     def __call__(self) -> None:
+        """Stop the start where the model is missing, and not one worker after the other."""
         # `latest` may move while the server runs: every worker serves what is found now.
         pin(str(self.tag), str(self.resolve().tag))
 

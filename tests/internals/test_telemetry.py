@@ -21,7 +21,7 @@ import pytest
 from packaging.version import Version
 
 import bentoml_ext
-from bentoml_ext import telemetry
+from bentoml_ext.internals import telemetry
 from models.fields import EXAMPLE, FIELDS
 from models.synthetic import generate
 from services.credit import CreditRiskClassifier
@@ -161,7 +161,7 @@ def test_a_value_that_the_user_chose_stays(home: Path, monkeypatch: pytest.Monke
     chosen = {name: f"chosen {value}" for name, value in telemetry.OFF.items()}
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
-    code = "import os, bentoml_ext\nfrom bentoml_ext.telemetry import OFF\n"
+    code = "import os, bentoml_ext\nfrom bentoml_ext.internals.telemetry import OFF\n"
     code += "print(*map(os.environ.get, OFF), sep='\\n')"
 
     ended = python_code(code, home)
