@@ -58,7 +58,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
         bundle.policy,
         properties={
             "bentoml_ext.model": str(tag),
-            "bentoml_ext.decisions.policy": bundle.policy.to_json().decode(),
+            "bentoml_ext.policy": bundle.policy.to_json().decode(),
             "bentoml_ext.proof_sha256": sha256,
             "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,
             "bentoml_ext.refused": f"margin and probability NaN, decision {INVALID}",

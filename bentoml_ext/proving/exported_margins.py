@@ -63,9 +63,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> RowsGraph:
     model = to_onnx(booster, with_prediction=False)
     told = {one.key: one for one in model.metadata_props}
     for name, value in {
-        "bentoml_ext.encoders.feature_names": json.dumps(
-            bundle.manifest.features, ensure_ascii=False
-        ),
+        "bentoml_ext.features": json.dumps(bundle.manifest.features, ensure_ascii=False),
         "bentoml_ext.model": str(tag),
         "bentoml_ext.proof_sha256": sha256,
         "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,

@@ -155,7 +155,7 @@ def test_export_writes_a_file_that_is_exact_as_anybody_runs_it(
     assert ended.returncode == 0, ended.stderr
     told = {one.key: one.value for one in onnx.load(output).metadata_props}
     assert told["bentoml_ext.model"] == str(stored.tag)
-    assert json.loads(told["bentoml_ext.encoders.feature_names"]) == list(small.FEATURES)
+    assert json.loads(told["bentoml_ext.features"]) == list(small.FEATURES)
     for threads in (0, 2, 4):
         running = session(output.read_bytes(), threads)
         for n in (1, 50, 51, 1_000):

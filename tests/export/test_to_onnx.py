@@ -37,7 +37,7 @@ def test_file_names_its_maker_its_objective_and_the_version_of_xgboost() -> None
     assert graph.producer_name == "bentoml_ext"
     assert told["bentoml_ext.objective"] == "binary:logistic"
     assert told["bentoml_ext.xgboost"] == xgb.__version__
-    assert json.loads(told["bentoml_ext.encoders.feature_names"]) == list("äbcde")
+    assert json.loads(told["bentoml_ext.features"]) == list("äbcde")
     onnx.checker.check_model(graph, full_check=True)
 
 

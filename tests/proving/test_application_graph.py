@@ -104,7 +104,7 @@ def test_the_file_passes_the_checker_and_says_what_it_is(
     told = {one.key: one.value for one in model.metadata_props}
     assert model.producer_name == "bentoml_ext"
     assert told["bentoml_ext.model"] == str(credit_model.tag)
-    assert json.loads(told["bentoml_ext.decisions.policy"])["key"] == "Status"
+    assert json.loads(told["bentoml_ext.policy"])["key"] == "Status"
     assert told["bentoml_ext.proof_sha256"] == bundle.manifest.files[PROOF].sha256
     assert told["bentoml_ext.booster_sha256"] == bundle.manifest.files[BOOSTER].sha256
 

@@ -176,8 +176,8 @@ def properties(
         "bentoml_ext.booster": ensemble.kind,
         "bentoml_ext.xgboost": ensemble.version,
         "bentoml_ext.trees": str(trees),
-        "bentoml_ext.boosters.xgb.rounds": "all" if source.rounds is None else str(source.rounds),
-        "bentoml_ext.encoders.feature_names": json.dumps(ensemble.features, ensure_ascii=False),
+        "bentoml_ext.rounds": "all" if source.rounds is None else str(source.rounds),
+        "bentoml_ext.features": json.dumps(ensemble.features, ensure_ascii=False),
         "bentoml_ext.thread_proof": str(deterministic_threads).lower(),
         "bentoml_ext.native": "inplace_predict" if source.inplace else "predict",
     }
