@@ -36,7 +36,7 @@ def margins(ensemble: Ensemble, rows: Rows) -> Floats:
 
 
 def leaves(trees: Trees, rows: Rows) -> Ints:
-    """int64, (n, n_trees): the leaf that each row comes to in each tree, as index into `leaf`.
+    """int64, (n, n_trees): the leaf that each row reaches in each tree, as index into `leaf`.
 
     Args:
         trees: at least one.

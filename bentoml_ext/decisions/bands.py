@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def shortest(self) -> str:
-        """The probability in the fewest digits that tell its float32."""
+        """The probability in the fewest digits that give its float32."""
         return shortest(self.probability)
 
 

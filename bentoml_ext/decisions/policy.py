@@ -41,7 +41,7 @@ def _text(value: Any, where: str) -> str:
         raise ConfigError(f"Expected a text that is not empty, got {value!r} - at {where}.")
     # A subclass, such as an Enum, may print as another text than it is.
     text = str.__str__(value)
-    # Half of a pair has no UTF-8, and a NUL ends a name where Arrow hands it to C.
+    # A lone surrogate has no UTF-8, and a NUL ends a name where Arrow hands it to C.
     if "\0" in text or text.encode(errors="replace").decode() != text:
         raise ConfigError(f"Expected a text in UTF-8 without NUL, got {value!r} - at {where}.")
     return text
@@ -56,7 +56,7 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         answer: what is answered in it.
 
     Raises:
-        ConfigError: the bound is no number, or the answer no text.
+        ConfigError: the bound is not a number, or the answer not a text.
     """
 
     above: float
@@ -69,7 +69,7 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which answer a probability gets: the first band that it is above, else `otherwise`.
+    """Which answer a probability gets: the first band that it is above, or `otherwise`.
 
     Args:
         key: name of the answer in JSON, and of its column in a portfolio.
@@ -77,8 +77,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         otherwise: the answer where no band is.
 
     Raises:
-        ConfigError: bands not in falling order, outside (0, 1), or two with one answer; a text that
-            is none or empty; a key that an answer has already, such as "probability".
+        ConfigError: bands not in falling order, outside (0, 1), or two with one answer; an answer
+            that is empty or not a text; a key that an answer has already, such as "probability".
     """
 
     key: str = "Status"
@@ -114,7 +114,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of_threshold(cls, threshold: float, key: str = "Status") -> Policy:
-        """The policy of a model with one cut-off: DECLINED above it, else APPROVED.
+        """The policy of a model with one cut-off: DECLINED above it, APPROVED up to it.
 
         The words are those of the default policy, without its band MAYBE. A probability that equals
         the threshold in float32 is APPROVED.
@@ -172,7 +172,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         try:
             return msgspec.json.decode(data, type=cls)
-        # ConfigError is that of the bands; not UTF-8 is no DecodeError to msgspec.
+        # Bands raise ConfigError; for a body not in UTF-8 msgspec raises UnicodeDecodeError.
         except (msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
             raise BundleError(f"Expected a policy, got {error} - at policy.json.") from error
 
@@ -186,7 +186,7 @@ def _key(value: Any) -> str:
     key = _text(value, f"the policy's '{KEY}'")
     if key.strip().casefold() in RESERVED:
         raise ConfigError(
-            f"Expected a key that is none of {', '.join(sorted(RESERVED))}, got {key!r} - at the "
+            f"Expected a key other than {', '.join(sorted(RESERVED))}, got {key!r} - at the "
             "policy's 'key'. An answer has these beside its key: give the key another name."
         )
     return key

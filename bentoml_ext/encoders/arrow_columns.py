@@ -73,7 +73,7 @@ class ColumnEncoder:
         self._rows = np.empty((0, encoder.n_features), np.float32)
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
-        """The rows of a batch; columns that are no field are ignored.
+        """The rows of a batch; a column without a field is ignored.
 
         Args:
             batch: a column for each field. What came over a network or from a file that may be
@@ -134,7 +134,7 @@ class ColumnEncoder:
             rows[is_null(decoded), where] = self._null
             return refusals(field, column, column, np.ones(len(column), np.bool_))
         whole = pa.types.is_integer(numbers.type)
-        # What a null becomes, if it is plain; else anything plain, to be replaced.
+        # The encoder's number for null, if the field takes it; otherwise one to be replaced below.
         filler = self._null if low <= self._null <= high else low
         values = without_nulls(numbers, filler)
         codes = sentinels_in(field, numbers.type)
@@ -147,20 +147,20 @@ class ColumnEncoder:
             # Rounded once either way, and there is no -0.0.
             rows[:, where] = values
         else:
-            # What does not fit is found below.
+            # `doubts` finds a value that overflows.
             with np.errstate(over="ignore", invalid="ignore"):
                 np.add(values, self._start, out=rows[:, where], casting="same_kind")
         if numbers.null_count and filler != self._null:
             rows[is_null(numbers), where] = self._null
         if plain and numbers.null_count == (column.null_count if field.nullable else 0):
             return iter(())
-        # A null may be text that is no number.
+        # `as_numbers` makes a null of a text that is not a number.
         nulls = is_null(numbers) & (not field.nullable or ~is_null(column))
         doubtful = nulls | doubts(field, values, codes, whole=whole)
         return refusals(field, column, numbers, doubtful, codes)
 
     def _numbers(self, field: Field, column: pa.Array) -> pa.Array | None:
-        """Integers, floats or nulls; None for a type that is no number's."""
+        """Integers, floats or nulls; None for a column of another type."""
         kind = column.type
         if pa.types.is_boolean(kind) and field.boolean:
             return pc.cast(column, pa.int8())
@@ -178,7 +178,7 @@ class ColumnEncoder:
     ) -> Iterator[InvalidApplication]:
         """Texts as dictionary codes: each entry is looked up once."""
         texts = column.dictionary.to_pylist()
-        # A null's code is that of the last entry; no text is not a category either.
+        # Code `len(texts)` stands for null and maps to -1, like any unknown text.
         places = np.array([*_places(field, step, texts), REFUSED], np.int64)
         codes = column.indices
         if codes.null_count:
@@ -198,7 +198,7 @@ class ColumnEncoder:
     def _write_codes(
         self, field: Field, step: Codes, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        """Numbers that are codes, each of which has its place."""
+        """Numbers that are codes: a code becomes its place among the step's numbers."""
         decoded = undictionaried(column)
         numbers = self._numbers(field, decoded)
         if numbers is None:

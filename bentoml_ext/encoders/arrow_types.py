@@ -46,7 +46,7 @@ def is_binary(kind: pa.DataType) -> bool:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Bytes as the text that they are in UTF-8; a byte that is none becomes the sign for such."""
+    """Bytes decoded as UTF-8; a byte that does not decode becomes U+FFFD."""
     try:
         return column.cast(pa.string())
     except pa.ArrowException:

@@ -55,12 +55,12 @@ def is_text_codes(kind: pa.DataType) -> bool:
 
 
 def as_numbers(column: pa.Array, *, boolean: bool = False, decimal: str = ".") -> pa.Array:
-    """Text as float64; null where it is no number.
+    """Text as float64; null for a text that is not a number.
 
     Args:
         column: texts.
         boolean: whether true and false, as CSV has them, are 1 and 0.
-        decimal: the decimal sign. Where it is a comma, a text with a point is no number: the point
+        decimal: the decimal sign. With a comma, a text with a point is not a number: the point
             may part thousands.
     """
     if decimal != ".":
@@ -103,7 +103,7 @@ def without_nulls(numbers: pa.Array, filler: float) -> npt.NDArray[Any]:
 def sentinels_in(field: Field, kind: pa.DataType) -> dict[float, float]:
     """The field's sentinels as a column of a type holds them, each with its sentinel.
 
-    float32 has no 99999999: such a column holds 100000000 in its place, and no reader can tell
+    float32 has no 99999999: such a column holds 100000000 in its place, and no reader knows
     which of the two was meant.
     """
     codes = {sentinel: sentinel for sentinel in field.sentinels}

@@ -64,7 +64,7 @@ class Encoder:
         null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
             what training sees after `fillna(0)`.
         missing: a number that means missing besides NaN, compared in float32 with every cell.
-        steps: how fields fill columns; by default what the feature names tell.
+        steps: how fields fill columns; by default those that the feature names give.
 
     Raises:
         FeatureMismatch: the fields do not give these features.
@@ -135,7 +135,7 @@ class Encoder:
     def check(self, application: Any) -> None:
         """Refuse an application that must not be scored.
 
-        Keys that are no field are ignored, but for those that are a feature of the model.
+        A key without a field is ignored, unless it is the name of a feature.
 
         Raises:
             InvalidApplication: names the field, what it takes and what came.
@@ -171,7 +171,7 @@ class Encoder:
 
     @staticmethod
     def is_feature(name: str) -> InvalidApplication:
-        """What is said of a key that is none of a field but would count in a row."""
+        """The refusal of a key that names a feature, and not a field."""
         return InvalidApplication("the name of a field", "that of a feature", name)
 
     def check_all(self, applications: Sequence[Any]) -> None:

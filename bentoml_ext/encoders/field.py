@@ -26,7 +26,7 @@ FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
 
 
 class Field(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field of an application: a category if it lists categories, else a number.
+    """One field of an application: a category if it lists categories, otherwise a number.
 
     Args:
         name: key in the application.
@@ -91,7 +91,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     def plain(self) -> tuple[float, float]:
         """A range of numbers that need no further look: no sentinel is in it.
 
-        What lies beyond may still be right: `check` tells.
+        A number outside the range may still be right: `check` decides.
         """
         low = -FLOAT32_MAX if self.minimum is None else self.minimum
         high = FLOAT32_MAX if self.maximum is None else self.maximum

@@ -23,7 +23,7 @@ def field_of(step: Step) -> Field:
 
 
 def check_names(features: Sequence[str], separator: str) -> None:
-    """Refuse an empty separator, and names that are no texts or stand twice.
+    """Refuse an empty separator, and a name that is not a text or stands twice.
 
     Raises:
         FeatureMismatch: says which.

@@ -21,7 +21,7 @@ def read_fields(path: Path) -> tuple[Rule, ...]:
 
     `GET /model` and `bentoml_ext.Field` name the keys; "expected" is left aside, as it follows
     from the others. Keys that a rule leaves out, and fields without a rule, keep what the model
-    tells of them.
+    says of them.
 
     Raises:
         ConfigError: another form, an unknown key, a value of another type, a range without a

@@ -29,7 +29,7 @@ def json_array(text: bytes, most: int, piece: int = PIECE) -> Any:
     """The value.
 
     Args:
-        text: in UTF-8, or in UTF-16 or UTF-32 as JSON tells them apart.
+        text: in UTF-8, or in UTF-16 or UTF-32 as JSON distinguishes them.
         most: elements that a long array may have.
         piece: characters that an element of a long array may have.
 

@@ -1,8 +1,9 @@
 """JSON decoder: the short way from JSON to rows, for applications that keep every rule.
 
-msgspec checks and decodes in one step, by types made from the encoder's fields. Whatever it does
-not take, right or wrong, is None here and goes the encoder's own way, which knows every case and
-words every error. What it takes gives the encoder's bits.
+msgspec checks and decodes in one step, by types made from the encoder's fields. For an
+application that msgspec refuses the decoder returns None, and the encoder then reads it: the
+encoder knows every case and words every error. An application that msgspec takes gets the
+encoder's bits.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ PIECE_BYTES = 512 * 1024
 """Decoding as much takes 3 ms."""
 
 Values: TypeAlias = msgspec.Struct
-"""What the reader took of an application: of each field, in the encoder's order, a float, a
-`_Category`, or None for null; then what is kept besides."""
+"""The values of an application: for each field, in the encoder's order, a float, a `_Category`, or
+None for null; then the kept values."""
 
 
 class _Category(float, Enum):
@@ -75,12 +76,12 @@ class JsonDecoder:
         shape = self._shape = msgspec.defstruct(
             "Application", fields, rename=names, forbid_unknown_fields=True, gc=False
         )
-        # JSON has a colon behind each key, so that as many as fields tell that none stands twice.
+        # JSON has a colon behind each key: as many colons as fields mean that no key stands twice.
         self._keys = len(kinds)
         self._besides = [attrgetter(name) for name, *_ in fields[len(kinds) :]]
         self._one = msgspec.json.Decoder(shape)
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
-        # Of other values a flag, which takes whatever it is; "0d" fills up to a whole float64.
+        # Kept values are packed as one bool each: `?` accepts any object. "0d" pads to 8 bytes.
         self._packing = struct.Struct(f"{len(kinds)}d{len(others)}?0d")
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
@@ -133,7 +134,7 @@ class JsonDecoder:
             found = self._one.decode_lines(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        # An object on two lines, or two on one, is no NDJSON: each line begins one, and is one.
+        # NDJSON has one object a line: refuse an object on two lines, and two objects on one.
         text = np.frombuffer(body, np.uint8)
         starts = np.append(np.flatnonzero(text[:-1] == ord("\n")) + 1, 0)
         plain = len(found) == len(starts) and (text[starts] == ord("{")).all()
@@ -146,7 +147,7 @@ class JsonDecoder:
         return self._as_many(body, found) or not has_doubled(body)
 
     def _as_many(self, body: bytes, found: Sequence[Values]) -> bool:
-        """Whether there are as many colons as keys, and in the values that are kept."""
+        """Whether the body has a colon for each key, and those within kept values."""
         if not self._besides or b"\\u003" in body:
             return False
         values = (value(one) for one in found for value in self._besides)
@@ -218,20 +219,20 @@ class JsonDecoder:
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
-    """Arrays that together have the elements of this one; no JSON, where it is none.
+    """Arrays that together have the elements of this one; not JSON if the body is not JSON.
 
-    Between two of them other threads run, the event loop's among them: msgspec lets none.
+    msgspec holds the GIL while it decodes one; between two of them the event loop runs.
     """
     start, opened = 0, b""
     while (end := body.find(b"},", start + PIECE_BYTES)) >= 0:
-        # Wherever this comma stands: if it is within an application, no piece beside it is JSON.
+        # If this comma is within an application, the pieces are not JSON, and `many` returns None.
         yield b"%b%b}]" % (opened, body[start:end])
         start, opened = end + 2, b"["
     yield opened + body[start:] if start else body
 
 
 def _colons(value: Any) -> int:
-    """Of a key and its value, as many as JSON has."""
+    """The colons that a key and its value have in JSON."""
     if value is msgspec.UNSET:
         return 0
     if isinstance(value, str):
@@ -256,7 +257,7 @@ def _type_of(field: Field, step: Step) -> Any:
 
 
 def _categories(columns: Mapping[Any, int]) -> Any:
-    # Not named by their texts, of which Enum does not take all.
+    # Members are numbered, because Enum does not take every text as a name.
     members = [
         (f"_{place}", (column, said)) for place, (said, column) in enumerate(columns.items())
     ]

@@ -30,12 +30,12 @@ class EncodedLines(NamedTuple):
 
 
 class LineEncoder:
-    """Encodes NDJSON for one encoder; what /classify takes and says of a body, it does of a line.
+    """Encodes NDJSON for one encoder: takes and refuses a line as /classify does a body.
 
     Args:
         encoder: whose fields and columns they are.
         keep: keys whose values are to be kept besides.
-        most: refusals of one application that are told; None for all.
+        most: refusals of one application that are reported; None for all.
     """
 
     def __init__(

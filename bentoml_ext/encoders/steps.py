@@ -89,7 +89,7 @@ def is_wordlike(separator: str) -> bool:
 def steps_of_names(
     features: Sequence[str], separator: str, fields: Collection[str] = ()
 ) -> tuple[Step, ...]:
-    """The steps that the feature names of a DictVectorizer tell.
+    """The steps that the feature names of a DictVectorizer give.
 
     Args:
         features: names in column order: a number's is its field's, a category's

@@ -21,7 +21,7 @@ SIGNS: Final = {
     b"--": "a multipart form",
     b"<": "XML or HTML",
 }
-"""What a body that is no JSON surely is, by its first bytes."""
+"""The format of a body that is not JSON, by its first bytes."""
 
 FORM: Final = re.compile(rb"[\w.%+\[\]-]+=[\w.%+*-]*(&|$)")
 """How a form begins, as browsers, `curl -d age=26` and `requests.post(data={...})` send it."""
@@ -52,7 +52,7 @@ def json_value(text: bytes) -> Any:
     """The value; NaN and Infinity are let through, so that the field that has one is named.
 
     Args:
-        text: in UTF-8, or in UTF-16 or UTF-32 as JSON tells them apart.
+        text: in UTF-8, or in UTF-16 or UTF-32 as JSON distinguishes them.
 
     Raises:
         InvalidApplication: not JSON; says where.
@@ -70,7 +70,7 @@ def worded(text: bytes) -> Iterator[None]:
         got = _said(error, text)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        got = _sign(text) or f"the byte 0x{byte:02x} at {error.start}, which is no UTF-8"
+        got = _sign(text) or f"the byte 0x{byte:02x} at {error.start}, which is not UTF-8"
     except RecursionError:
         got = "a value nested too deep"
     except ValueError:

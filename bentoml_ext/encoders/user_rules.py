@@ -36,7 +36,7 @@ class Rule:
 
     Args:
         field: the rule.
-        given: the keys that the user wrote; all others keep what the model tells.
+        given: the keys that the user wrote; all others keep what the model says.
     """
 
     field: Field
@@ -71,7 +71,7 @@ def ruled(own: Field, rule: Rule, step: Step) -> Field:
     """The field of a step as its rule has it; what the rule leaves out is the model's.
 
     Args:
-        own: the field as the model tells of it.
+        own: the field as the model describes it.
         rule: of the same name.
         step: of the field.
 
@@ -100,5 +100,5 @@ def ruled(own: Field, rule: Rule, step: Step) -> Field:
 
 
 def _some(values: Sequence[str | int]) -> str:
-    told = ", ".join(map(words, values[:8]))
-    return f"{told}, ..." if len(values) > 8 else told or "(none)"
+    listed = ", ".join(map(words, values[:8]))
+    return f"{listed}, ..." if len(values) > 8 else listed or "(none)"

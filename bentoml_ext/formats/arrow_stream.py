@@ -56,8 +56,8 @@ def arrow_batches(
         not wanted have no type.
 
     Raises:
-        InvalidApplication: no such stream, a broken one, or a column whose values are no single
-            numbers, texts or times.
+        InvalidApplication: no such stream, a broken one, or a column of nested values: each value
+            must be one number, text or time.
         TooLarge: compressed buffers unpack to more than `max_bytes`.
     """
     import pyarrow as pa
@@ -170,10 +170,10 @@ def _check_types(schema: pa.Schema) -> None:
         # Of nested values a few bytes can make billions.
         if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
             raise InvalidApplication("a column of plain values", str(field.type), field.name)
-        # A damaged one may have any scale, of which Arrow finds no text and no number.
+        # A damaged schema may have any scale; Arrow reads such a decimal neither as text nor number.
         if pa.types.is_decimal(kind) and abs(kind.scale) > (most := MAX_SCALE[kind.bit_width]):
-            told = f"a scale of {kind.scale}"
-            raise InvalidApplication(f"a decimal of a scale up to {most}", told, field.name)
+            got = f"a scale of {kind.scale}"
+            raise InvalidApplication(f"a decimal of a scale up to {most}", got, field.name)
         try:
             pa.nulls(0, field.type)
         except KeyError:
@@ -191,6 +191,6 @@ def _worded() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
-        told = " ".join(str(error).split())[:200].rstrip(". ")
-        got = f"one that cannot be read ({told})"
+        reason = " ".join(str(error).split())[:200].rstrip(". ")
+        got = f"one that cannot be read ({reason})"
         raise InvalidApplication("an Arrow IPC stream", got) from error

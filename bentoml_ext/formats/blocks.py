@@ -37,7 +37,7 @@ beside its work."""
 
 
 class Broken(NamedTuple):
-    """A line of CSV that is no record.
+    """A line of CSV that is not a record.
 
     Args:
         place: in its block, in which it counts.
@@ -172,12 +172,12 @@ class CsvTables(Blocks[CsvBlock]):
         return Encoded(rows, refused), kept
 
     def texts(self, block: CsvBlock, indices: Sequence[int]) -> list[str]:
-        told = {line.place: line.text for line in block.broken}
+        texts_at = {line.place: line.text for line in block.broken}
         at = {place: index for index, place in enumerate(_places(block).tolist())}
         records = [index for index in indices if index in at]
         texts = self._records.texts(block.batch, [at[index] for index in records])
-        told |= dict(zip(records, texts, strict=True))
-        return [told[index] for index in indices]
+        texts_at |= dict(zip(records, texts, strict=True))
+        return [texts_at[index] for index in indices]
 
 
 class CommaTables(CsvTables):

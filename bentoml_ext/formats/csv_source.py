@@ -1,4 +1,4 @@
-"""CSV source: delimited text becomes blocks; a line that is no record is told with its number."""
+"""CSV source: delimited text becomes blocks; a line that is not a record keeps its number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["open_csv"]
 BLOCK_BYTES: Final = 1024 * 1024
 
 DELIMITERS: Final = (",", ";", "\t", "|")
-"""Which of them a file has, the names of its fields tell."""
+"""The delimiter of a file is the one that parts the names of its fields."""
 
 
 def open_csv(
@@ -56,9 +56,9 @@ def open_csv(
 def _header(text: IO[bytes], wanted: frozenset[str]) -> tuple[list[str], str]:
     """The names of the columns, and what stands between them."""
     line = _record(text)
-    told = line.strip('"')
-    if told.lower().startswith("sep=") and len(told) == len("sep=;"):
-        delimiters: Sequence[str] = (told[-1],)
+    offer = line.strip('"')
+    if offer.lower().startswith("sep=") and len(offer) == len("sep=;"):
+        delimiters: Sequence[str] = (offer[-1],)
         line = _record(text)
     else:
         delimiters = DELIMITERS
@@ -79,7 +79,7 @@ def _record(text: IO[bytes]) -> str:
         line += more
         if line.strip() and line.count(b'"') % 2 == 0:
             break
-    # A name that is wanted and no UTF-8 will be missed by its field.
+    # A wanted name that is not UTF-8 does not match its field: the field is then missing.
     return line.strip(b"\r\n").decode(errors="replace")
 
 
@@ -130,7 +130,7 @@ def _open(file: Any, names: Sequence[str], delimiter: str, schema: pa.Schema, no
 
 
 def _joined(part: pa.RecordBatch, broken: deque[tuple[int, Broken]], at: int) -> CsvBlock:
-    """Records with the broken lines among them, of which some may stand further on.
+    """Records with the broken lines among them; later broken lines stay in `broken`.
 
     Args:
         part: records.

@@ -24,7 +24,7 @@ OTHER: Final = "cast it to the type that the model was trained on"
 
 
 def check_types(encoder: Encoder, schema: pa.Schema) -> None:
-    """Refuse a column of which no value can be right.
+    """Refuse a column whose type lets no value be right.
 
     Columns that are missing are left to others. A nullable field may have a column of any plain
     type: its tool may have made one up for nulls.
@@ -37,7 +37,7 @@ def check_types(encoder: Encoder, schema: pa.Schema) -> None:
             kind = plain_type(column.type)
             if column.name != field.name or _takes(field, kind):
                 continue
-            remedy = next((told for is_kind, told in REMEDIES if is_kind(kind)), OTHER)
+            remedy = next((cast for is_kind, cast in REMEDIES if is_kind(kind)), OTHER)
             got = f"a column of {column.type}: {remedy}"
             raise InvalidApplication(field.expected, got, field.name)
 

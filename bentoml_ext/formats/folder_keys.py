@@ -36,7 +36,7 @@ def keys_of(source: Path, part: Path) -> tuple[Key, ...]:
 
 
 def same_keys(source: Path, parts: Sequence[Path]) -> None:
-    """Refuse parts of which some have other keys than others.
+    """Refuse parts that differ in their keys.
 
     Raises:
         ConfigError: names two such parts.

@@ -36,7 +36,7 @@ class Watched:
         return piece
 
     def check(self, records: int) -> None:
-        """Refuse a text of which a record spans lines that no pair of quotation marks holds.
+        """Refuse a text with a record that spans lines outside a pair of quotation marks.
 
         Raises:
             pyarrow.ArrowInvalid: there are more lines than records.

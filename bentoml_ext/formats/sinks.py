@@ -51,7 +51,7 @@ class Sink(ABC):
 
 @contextmanager
 def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]:
-    """A sink for a file that is there, whole, when the block has ended well, and else is not.
+    """A sink for a file that is there, whole, only if the block ends without an error.
 
     Args:
         path: of the file; None for standard output, where what was written is written.
@@ -69,7 +69,7 @@ def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]
         try:
             yield sink
         except BaseException:
-            # Else the writer does it when it is collected, on a file that is closed by then.
+            # Otherwise the garbage collector closes the writer, on a file that is closed by then.
             with suppress(Exception):
                 sink.close()
             raise
@@ -190,7 +190,7 @@ def _kind(path: Path | None, form: str) -> type[Sink]:
 
 
 def _json(column: pa.Array) -> pa.Array:
-    """Text of each value in JSON: a float32 in the fewest digits that tell it."""
+    """Text of each value in JSON: a float32 in the fewest digits that give it."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         texts = [msgspec.json.encode(text).decode() for text in column.dictionary.to_pylist()]

@@ -74,7 +74,7 @@ def kept_columns(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
 
 
 def nothing_of(schema: pa.Schema) -> pa.RecordBatch:
-    """A block without rows, which tells the columns where no other does."""
+    """A block without rows: names the columns of a file without blocks."""
     nothing = [pa.nulls(0, kind) for kind in schema.types]
     return pa.RecordBatch.from_arrays(nothing, schema=schema)
 
@@ -85,7 +85,7 @@ def rows_of(encoder: Encoder) -> int:
 
 
 def bytes_of(file: IO[bytes]) -> tuple[int | None, Callable[[], int]]:
-    """All bytes of a file, and a function that tells how many are read; nothing of a pipe."""
+    """The bytes of a file, and a function that counts those read; None and 0 for a pipe."""
     if not file.seekable():
         return None, lambda: 0
     return os.fstat(file.fileno()).st_size, file.tell

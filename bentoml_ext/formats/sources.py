@@ -55,8 +55,8 @@ DAMAGED: Final = (
 )
 """What is raised while a file is read that is not what it should be."""
 
-TOLD_BY: Final = 1_000
-"""Lines of NDJSON that tell the types of what is to be kept."""
+SAMPLE_LINES: Final = 1_000
+"""Lines of NDJSON whose values decide the types of the kept columns."""
 
 
 Opener: TypeAlias = Callable[..., Opened]
@@ -82,7 +82,7 @@ def open_source(
         encoder: whose fields they have; other columns are not read.
         keep: names of further columns to keep.
         groups: row groups to read of a Parquet file; None for all of the file.
-        keys: columns that the names of its folders tell.
+        keys: columns that the names of its folders give.
         spelling: of a file of text.
 
     Raises:
@@ -104,12 +104,12 @@ def open_source(
                 opener = partial(opener, spelling=spelling)
             yield _wanted(opener(file, encoder, keep), encoder, keep, keys)
         except DAMAGED as error:
-            # What Arrow calls an I/O error, of a damaged file, has no number.
+            # Arrow raises OSError without errno for a damaged file.
             if getattr(error, "errno", None) is not None:
                 raise
-            told = " ".join(str(error).split()) or type(error).__name__
-            hint = ENCODING if "UTF8" in told or isinstance(error, UnicodeError) else ""
-            raise UnreadableInput(f"Expected {form}, got: {told} - at {place}.{hint}") from error
+            reason = " ".join(str(error).split()) or type(error).__name__
+            hint = ENCODING if "UTF8" in reason or isinstance(error, UnicodeError) else ""
+            raise UnreadableInput(f"Expected {form}, got: {reason} - at {place}.{hint}") from error
 
 
 def _wanted(opened: Opened, encoder: Encoder, keep: Sequence[str], keys: Sequence[Key]) -> Source:
@@ -123,14 +123,14 @@ def _wanted(opened: Opened, encoder: Encoder, keep: Sequence[str], keys: Sequenc
                 "of a folder. Write the lines with all their values, or Parquet."
             )
     else:
-        told = key_columns(keys, encoder)
-        own = [field for field in told if field.name not in columns.names]
+        named = key_columns(keys, encoder)
+        own = [field for field in named if field.name not in columns.names]
         columns = pa.schema([*columns, *own])
         check_names(encoder, columns.names)
         if opened.kind is Tables:
             check_types(encoder, columns)
         if keys:
-            blocks = (with_keys(block, keys, told) for block in cast("Iterator[Any]", blocks))
+            blocks = (with_keys(block, keys, named) for block in cast("Iterator[Any]", blocks))
     kept = kept_columns(columns, keep)
     return Source(opened.kind, kept, blocks, opened.total, opened.position)
 
@@ -186,7 +186,7 @@ def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
         batches = _arrow_file(_seekable(file), wanted, rows_of(encoder))
     else:
         batches = arrow_batches(file, wanted, rows_of(encoder))
-    # The first one has no rows: it tells the columns.
+    # The first batch has no rows: it names the columns.
     first = next(batches)
     return Opened(Tables, first.schema, chain([first], batches), *bytes_of(file))
 
@@ -210,13 +210,13 @@ def _ndjson(
     progress = bytes_of(file)
     blocks = line_blocks(unpacked(file, spelling.encoding), LINES_BYTES, max_lines=lines)
     first = next(blocks, b"")
-    return Opened(Lines, _told(first, encoder, keep), chain([first], blocks), *progress)
+    return Opened(Lines, _kept_columns(first, encoder, keep), chain([first], blocks), *progress)
 
 
-def _told(lines: bytes, encoder: Encoder, keep: Sequence[str]) -> pa.Schema:
-    """The columns to keep, of the types that the first lines tell."""
+def _kept_columns(lines: bytes, encoder: Encoder, keep: Sequence[str]) -> pa.Schema:
+    """The columns to keep, with the types that the first lines have."""
     applications = []
-    for line in split_lines(lines)[:TOLD_BY] if keep else []:
+    for line in split_lines(lines)[:SAMPLE_LINES] if keep else []:
         with suppress(InvalidApplication):
             applications.append(json_value(line))
     objects = [value for value in applications if isinstance(value, dict)]

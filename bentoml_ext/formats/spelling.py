@@ -11,7 +11,7 @@ from bentoml_ext.errors import ConfigError
 __all__ = ["ENCODING", "PLAIN", "Spelling"]
 
 ENCODING: Final = " Name its encoding, such as by `--encoding windows-1252`."
-"""What to do about bytes that are no UTF-8."""
+"""What to do about bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ PLAIN: Final = Spelling()
 
 def _check_encoding(name: str) -> None:
     try:
-        # Python has codecs that are none of text, such as base64.
+        # Python has codecs of bytes alone, such as base64.
         "".encode(name)
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError, UnicodeError):

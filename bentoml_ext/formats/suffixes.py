@@ -38,29 +38,29 @@ def plainly(path: Path) -> Path:
 
 
 def _remedy(path: Path | None, option: str) -> str:
-    """What to do about a place whose format nothing tells."""
+    """What to do about a place whose name gives no format."""
     is_sheet = path is not None and path.suffix.lower() in SHEETS
     if option == "--to":
         other = " A spreadsheet opens CSV: `-o NAME.csv`." if is_sheet else ""
         return f"Name the file, or its format by --to.{other}"
     if is_sheet:
         return "Save the sheet as CSV UTF-8."
-    return "In a folder, a name that begins with '_' or '.' is no part."
+    return "In a folder, a name that begins with '_' or '.' is not a part."
 
 
-def form_of(path: Path | None, told: str | None, option: str) -> str:
+def form_of(path: Path | None, given: str | None, option: str) -> str:
     """The format of a path; None for standard input or output.
 
     Args:
         path: of the file.
-        told: by the user.
-        option: that tells it.
+        given: the format that the user names.
+        option: that names it.
 
     Raises:
         ConfigError: nothing does.
     """
-    if told is not None:
-        return told
+    if given is not None:
+        return given
     place = "standard input" if path is None else str(path)
     form = None
     if path is not None:

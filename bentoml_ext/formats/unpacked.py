@@ -71,13 +71,13 @@ def unpacked(file: IO[bytes], encoding: str | None = None) -> io.BufferedReader:
     return cast("io.BufferedReader", file)
 
 
-def _encoding(begin: bytes, told: str | None) -> str | None:
-    """The encoding of a text by its first bytes, or as it was told; None for UTF-8."""
+def _encoding(begin: bytes, given: str | None) -> str | None:
+    """The encoding of a text by its first bytes, or as the user named it; None for UTF-8."""
     for mark, encoding in MARKS.items():
         if begin.startswith(mark):
             return encoding
-    if told is not None:
-        return told
+    if given is not None:
+        return given
     # A header is ASCII, so that every other byte of UTF-16 is zero.
     zeros = [index % 2 for index, byte in enumerate(begin) if not byte]
     if len(zeros) == len(begin) // 2 > 0 and len(set(zeros)) == 1:

@@ -82,12 +82,12 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
         _score(job, scorer, summary, on_progress)
     except (InvalidApplication, TooLarge) as error:
         place = "standard input" if job.source is None else job.source
-        told = f"{str(error).rstrip('.')}, in {place}. "
-        told += "Its answers were not written." if job.output else "The answers are not whole."
-        told += ENCODING if "no UTF-8" in told else ""
+        message = f"{str(error).rstrip('.')}, in {place}. "
+        message += "Its answers were not written." if job.output else "The answers are not whole."
+        message += ENCODING if "not UTF-8" in message else ""
         if getattr(error, "index", None) is not None:
-            told += " `--on-error reject` sends such applications to a file of their own."
-        raise UnreadableInput(told) from error
+            message += " `--on-error reject` sends such applications to a file of their own."
+        raise UnreadableInput(message) from error
 
 
 def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | None) -> None:

@@ -133,7 +133,7 @@ def test_answers_for_a_spreadsheet_are_csv(book: Path, tmp_path: Path) -> None:
     said = refusal(called("score", TAG, book, "-o", tmp_path / "x.xlsx"))
 
     assert "A spreadsheet opens CSV: `-o NAME.csv`." in said
-    assert "is no part" not in said
+    assert "is not a part" not in said
 
 
 def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_what_is_no_text_is_refused_where_it_is_made(text: Any) -> None:
     "key", ["probability", "Probability", "margin", "MARGIN", "model", "error", " probability "]
 )
 def test_a_key_that_an_answer_has_already_is_refused(key: str) -> None:
-    with pytest.raises(ConfigError, match=r"Expected a key that is none of error, margin, model"):
+    with pytest.raises(ConfigError, match=r"Expected a key other than error, margin, model"):
         Policy(key=key)
 
 

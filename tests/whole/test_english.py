@@ -19,10 +19,6 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
 
 NOT_YET = (
     "bentoml_ext/acceptance",
-    "bentoml_ext/boosters",
-    "bentoml_ext/decisions",
-    "bentoml_ext/encoders",
-    "bentoml_ext/formats",
     "bentoml_ext/importers",
     "bentoml_ext/offline",
     "benchmarks/compat",
@@ -70,7 +66,7 @@ COMPARED = (
 BANNED = {
     "told, tell": re.compile(r"\b(told|tells?|telling)\b", re.I),
     "come to": re.compile(r"\b(comes?|came|coming) to\b", re.I),
-    "is none": re.compile(r"\b(is|are|was|were|be) none\b", re.I),
+    "is none": re.compile(r"\b(is|are|was|were|be) none\b"),
     "is no": re.compile(rf"(?<!there )\b(is|are|was|were|be) no (?!({COMPARED})\b)(?=\w)", re.I),
     "of which": re.compile(r"\bof which\b", re.I),
     "else": re.compile(r"(?<!thing )(?<!body )(?<!one )(?<!all )(?<!what )\belse\b", re.I),

@@ -222,7 +222,7 @@ def model_of(gradient: Mapping[str, Any]) -> Any:
 
 
 def version_of(document: Any) -> tuple[int, ...]:
-    """Of the XGBoost that wrote the document; empty if it does not tell."""
+    """The version of the XGBoost that wrote the document; empty if the document names none."""
     try:
         return tuple(int(part) for part in document["version"])
     except (KeyError, TypeError, ValueError):

@@ -28,7 +28,7 @@ class EstimatorView:
     Args:
         booster: what holds the trees.
         rounds: how many boosting rounds the model uses; None is all.
-        missing: a number that means missing besides NaN, a float32 value; None if there is none.
+        missing: a number that means missing besides NaN, a float32 value; None for NaN alone.
         n_classes: of a classifier, which answers with `predict_proba`; None for all others.
         scipy_softmax: whether `predict_proba` leaves XGBoost's softmax aside and takes scipy's.
         inplace: whether the model predicts by `Booster.inplace_predict`, not by way of a DMatrix.

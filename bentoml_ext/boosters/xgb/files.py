@@ -73,7 +73,7 @@ _ODD_VALUES: Final = (
 )
 
 _MOST_CODES: Final = 1_000_000
-"""Categories of a column whose texts the file does not tell, as many as its largest code."""
+"""Upper limit on the largest code of a column whose categories the file does not name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class BoosterFile:
         best: rounds up to the best iteration; None where no others lie behind it.
         estimator: whether a scikit-learn estimator wrote it.
         kind: what XGBoost calls the booster: gbtree, dart or gblinear.
-        missing: the estimator's marker for missing, where its file tells; else None.
+        missing: the estimator's marker for missing; None if its file does not name one.
         features: names of the columns; empty if it has none.
         kinds: XGBoost's types of the columns ("float", "i", "c", ...); empty if it has none.
         categories: of each column, by number, that holds codes: the step that makes them.
@@ -132,9 +132,9 @@ class BoosterFile:
             raise
         # XGBoost and Python name a hostile value in a dozen ways; XGBoost's error is a ValueError.
         except _ODD_VALUES as error:
-            told = (str(error).strip().splitlines() or [""])[0]
+            got = (str(error).strip().splitlines() or [""])[0]
             raise ImportRefused(
-                f"Expected a booster, got {type(error).__name__}: {told:.200} - at {place}. {SAVE}"
+                f"Expected a booster, got {type(error).__name__}: {got:.200} - at {place}. {SAVE}"
             ) from error
 
     @classmethod
@@ -230,10 +230,10 @@ def _what_else(document: Any) -> str:
     return "no learner"
 
 
-def _marker(told: str) -> float | None:
+def _marker(attributes: str) -> float | None:
     """The marker for missing in an estimator's attributes; up to 1.7 they hold its parameters."""
     try:
-        missing = json.loads(told).get("missing")
+        missing = json.loads(attributes).get("missing")
     except (ValueError, AttributeError, RecursionError):
         return None
     return float(missing) if isinstance(missing, int | float) and not math.isnan(missing) else None
@@ -250,29 +250,29 @@ def _categories(
     features: tuple[str, ...],
     place: str,
 ) -> dict[int, Codes]:
-    """XGBoost's own categories: their texts since 3.1, else the codes that its trees ask for."""
+    """XGBoost's own categories: their texts since 3.1; before, the codes that its trees ask for."""
     kinds = booster.feature_types or []
     codes = [column for column, kind in enumerate(kinds) if kind == "c"]
     if not codes:
         return {}
-    told = {c: _told(stored[c]) if c < len(stored) else ((), ()) for c in codes}
-    untold = [column for column in codes if not any(told[column])]
-    # The trees are read for columns alone that the file does not tell of.
-    largest = _codes_in_trees(booster, untold) if untold else {}
+    named = {c: _named(stored[c]) if c < len(stored) else ((), ()) for c in codes}
+    unnamed = [column for column in codes if not any(named[column])]
+    # Trees are slow to read: they give the codes only of columns that the file does not name.
+    largest = _codes_in_trees(booster, unnamed) if unnamed else {}
     if largest and (most := max(largest.values())) >= _MOST_CODES:
         raise ImportRefused(
             f"Expected codes of categories below {_MOST_CODES:,}, got {most} - at the trees of "
             f"{place}."
         )
     found = {}
-    for column, (texts, numbers) in told.items():
+    for column, (texts, numbers) in named.items():
         name = features[column] if features else f"f{column}"
         codes_seen = tuple(range(largest[column] + 1)) if column in largest else numbers
         found[column] = Codes(name, column, texts, codes_seen)
     return found
 
 
-def _told(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _named(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Texts or numbers of the categories of one column."""
     values = [int(value) for value in entry.get("values", ())]
     if odd := [value for value in entry.get("values", ()) if value != int(value)]:

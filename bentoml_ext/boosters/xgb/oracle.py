@@ -29,7 +29,7 @@ class Truth:
         margins: float32, (n, n_targets).
         predictions: float32, (n, k), what `Booster.predict` gives.
         chances: float32, (n,), the probability that decisions are taken on: the booster's own, or
-            where this machine has another expf, ours; None if the margin is no log-odds.
+            where this machine has another expf, ours; None unless the margin is a log-odds.
     """
 
     margins: Floats

@@ -36,7 +36,7 @@ def read_ensemble(
             one sum.
 
     Raises:
-        ExportRefused: a key, a value, a tree or an array that is none of the known kinds.
+        ExportRefused: a key, a value, a tree or an array of an unknown kind.
     """
     document = ubjson.decode(bytes(booster.save_raw("ubj")))
     # Read before XGBoost is asked anything: a row would lead it out of a tree that is not sound.
@@ -139,12 +139,12 @@ def _linear_base(
     for used in (np.full_like(base, base[0]), base, *untrained):
         if np.array_equal(linear.bias + used, observed):
             return replace(ensemble, base=used)
-    told = "Expected bias and base margin to add up - at the gblinear booster."
+    message = "Expected bias and base margin to add up - at the gblinear booster."
     if not int(model_of(document["learner"]["gradient_booster"]).get("boosted_rounds", 0)):
-        told = (
+        message = (
             "Expected the number of rounds beside the weights, got none, as XGBoost before 1.6 "
             f"wrote it - at the gblinear booster. XGBoost {xgb.__version__} takes it for one that "
             "was never trained and adds another base. Install 'xgboost<3.1', which does not; or "
             'write "boosted_rounds": 1 beside "weights" in the JSON file.'
         )
-    raise ExportRefused(told)
+    raise ExportRefused(message)

@@ -12,7 +12,7 @@ __all__ = ["best_rounds", "counting"]
 
 
 def best_rounds(booster: xgboost.Booster) -> int | None:
-    """Rounds up to the best iteration, where others lie behind it; else None, as all count.
+    """Rounds up to the best iteration; None if no round lies behind it, so that all count.
 
     All rounds of gblinear count: they are one set of weights, and XGBoost predicts by all of them
     whatever it is asked for.

@@ -16,7 +16,7 @@ _NO_PARENT: Final = (-1, (1 << 31) - 1)
 
 
 def check_ways(trees: Trees) -> Bools:
-    """bool, (n_nodes,): which nodes a row can come to.
+    """bool, (n_nodes,): which nodes a row can reach.
 
     Args:
         trees: as they were stored.
@@ -53,7 +53,7 @@ def check_parents(trees: Trees, parents: Ints, seen: Bools) -> None:
     Args:
         trees: as they were stored, their ways checked.
         parents: int64, (n_nodes,), as they were stored.
-        seen: bool, (n_nodes,), the nodes that a row can come to.
+        seen: bool, (n_nodes,), the nodes that a row can reach.
 
     Raises:
         ExportRefused: names tree and node.
@@ -76,7 +76,7 @@ def check_values(trees: Trees, seen: Bools, n_features: int | None = None) -> No
 
     Args:
         trees: as they were stored.
-        seen: bool, (n_nodes,), the nodes that a row can come to; others may hold anything.
+        seen: bool, (n_nodes,), the nodes that a row can reach; others may hold anything.
         n_features: columns of a row; None where they are checked already.
 
     Raises:

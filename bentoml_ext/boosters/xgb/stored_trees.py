@@ -23,7 +23,7 @@ Stored = Sequence[Mapping[str, Any]]
 def read_trees(
     model: Mapping[str, Any], *, n_features: int, n_targets: int, rounds: int | None = None
 ) -> Trees:
-    """The trees of the first `rounds` rounds, without nodes that no row can come to.
+    """The trees of the first `rounds` rounds, without nodes that no row can reach.
 
     Args:
         model: the part of the document that holds `trees`.
@@ -65,7 +65,7 @@ def weighted(trees: Trees, holder: Mapping[str, Any], n_stored: int, base: Float
         base: float32, (n_targets,), where the sum goes through the base margin.
 
     Raises:
-        ExportRefused: weights for other trees, or one that is no number.
+        ExportRefused: weights for other trees, or a weight that is not a number.
     """
     weights = _numbers(holder["weight_drop"], "weight_drop", "the booster")
     if len(weights) != n_stored or not np.isfinite(weights).all():
@@ -241,7 +241,7 @@ def _codes(stored: Stored, first: Ints) -> tuple[Ints, Ints]:
 
 
 def _without(trees: Trees, seen: Bools) -> Trees:
-    """The same trees without nodes that no row can come to: pruning leaves some behind."""
+    """The same trees without nodes that no row can reach: pruning leaves some behind."""
     offset = trees.first[:-1][trees.tree_of_node]
     number = np.cumsum(seen) - 1
     kept = np.bincount(trees.tree_of_node[seen], minlength=len(trees))

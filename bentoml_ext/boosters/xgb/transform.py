@@ -31,8 +31,8 @@ def transform_of(document: Mapping[str, Any], n_targets: int) -> str:
         n_targets: margins of a row.
 
     Returns:
-        `SORTED` for quantiles that are put in order, `SINGLE` for an exponential in float32, else
-        an empty text.
+        `SORTED` for quantiles that are put in order, `SINGLE` for an exponential in float32,
+        otherwise an empty text.
     """
     objective = document["learner"]["objective"]["name"]
     if objective == "reg:quantileerror" and n_targets > 1:
