@@ -27,7 +27,7 @@ from bentoml_ext.scoring.scorer import Scorer
 
 __all__ = ["Accepted", "accept", "confirm"]
 
-ALWAYS_TOLD: Final = ("absent", "rounds")
+ALWAYS_NAMED: Final = ("absent", "rounds")
 """Switches without a default of their own."""
 
 FEW_ROWS: Final = 30
@@ -37,8 +37,8 @@ COARSE: Final = 0.005
 """A tolerance from which on many a wrong reading would agree."""
 
 REFUSING: Final[Mapping[str, Any]] = {"null": None, "unknown": "refuse", "missing": None}
-"""Values under which what no row has is refused, or scored as XGBoost does by itself: they need no
-word of the user's."""
+"""Values that refuse what no row has, or score it as XGBoost does by itself: no user has to choose
+them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Accepted:
     """A reading under which every row agrees.
 
     Args:
-        reading: what was decided, and what the rows told besides.
+        reading: what was decided, and what the rows showed besides.
         acceptance: for the proof.
     """
 
@@ -78,9 +78,9 @@ def accept(
         The reading with what was undecided, found by the check.
 
     Raises:
-        NotAccepted: a row differs, or is refused; says where, and which switch cures it. Or the
-            rows cannot tell two readings apart, and the user has to.
-        UnreadableInput: a row is no application, or has no prediction.
+        NotAccepted: a row differs, or is refused; says where, and which switch cures it. Or two
+            readings agree with every row, and the user has to choose.
+        UnreadableInput: a row is not an application, or has no prediction.
         BentoMLExtError: whatever `read` refuses, if it refuses every reading.
     """
     undecided = [name for name in choices if getattr(reading, name) is None]
@@ -98,15 +98,15 @@ def accept(
     if not agreeing:
         raise Refusal(search, base, choices, found).error()
     chosen = _the_one(search, agreeing, choices, undecided)
-    told = {
+    shown = {
         name: value
         for name in undecided
         if not _refuses(name, value := getattr(chosen.reading, name))
-        and (name in ALWAYS_TOLD or value != getattr(base, name))
+        and (name in ALWAYS_NAMED or value != getattr(base, name))
     }
-    notes = [f"The rows told {Reading(**told).switches()}."] if told else []
-    # What is as assumed, no row has told: it stays undecided.
-    reading = replace(reading, **told)
+    notes = [f"The rows showed {Reading(**shown).switches()}."] if shown else []
+    # A switch that keeps its assumed value is not shown by any row: it stays undecided.
+    reading = replace(reading, **shown)
     return Accepted(reading, _acceptance(check, found, chosen.measure, reading, notes))
 
 
@@ -217,10 +217,10 @@ def _the_one(
     if len(left) == 1:
         return first
     names = [name for name in choices if len({getattr(one.reading, name) for one in left}) > 1]
-    told = [Reading(**{name: getattr(one.reading, name) for name in names}) for one in left[:4]]
+    several = [Reading(**{name: getattr(one.reading, name) for name in names}) for one in left[:4]]
     raise NotAccepted(
-        f"Expected rows that tell how the source is to be read, got {len(check):,} that agree with "
-        f"{' and with '.join(f'`{one.switches()}`' for one in told)} - at {check.name}. "
+        f"Expected rows that show how the source is to be read, got {len(check):,} that agree with "
+        f"{' and with '.join(f'`{one.switches()}`' for one in several)} - at {check.name}. "
         f"Say which it is, with {' and '.join(f'--{name}' for name in names)}, or add rows."
     )
 
@@ -264,12 +264,12 @@ def _acceptance(
 
 
 def _limits(found: Predictions, measure: Measure, rows: int) -> Iterator[str]:
-    """What such predictions cannot tell, in sentences."""
+    """The limits of a check by such predictions, in sentences."""
     if rows < FEW_ROWS:
         yield f"{rows} rows are few: values that they do not have were not checked."
     if rows > 1 and len(set(found.words or found.numbers.tolist())) == 1:
-        yield "All predictions are the same: they can hardly tell one model from another."
+        yield "All predictions are the same: they hardly distinguish one model from another."
     elif measure.kind == "label":
-        yield "Labels tell on which side of a cut-off a row is, and no more."
+        yield "Labels show on which side of a cut-off a row is, and no more."
     elif measure.tolerance >= COARSE:
-        yield "Such coarse numbers tell one model from another only where they differ much."
+        yield "Such coarse numbers distinguish two models only where these differ much."

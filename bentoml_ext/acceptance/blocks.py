@@ -28,7 +28,7 @@ def encoded_blocks(
     Args:
         encoder: application to row; its `wrong` says what is refused.
         given: the rows of a file.
-        without: names of the columns that are no part of an application.
+        without: names of the columns outside an application.
     """
     columns = ColumnEncoder(encoder, text_numbers=given.text_numbers)
     size = block_rows(encoder.n_features, MOST_ROWS)

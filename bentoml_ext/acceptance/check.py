@@ -54,7 +54,7 @@ class Check:
         Args:
             path: of the file; it may be compressed by gzip.
             prediction: name of the column; by default the one that has a prediction's name, or the
-                only one that is no field.
+                only one without a field.
 
         Raises:
             OSError: no such file.

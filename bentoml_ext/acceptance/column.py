@@ -38,7 +38,7 @@ def find_column(
     if asked is not None:
         return _asked(names, fields, asked), ""
     known = [name for name in others if KNOWN.fullmatch(_plain(name))]
-    # What stands under the policy's key may be the outcome as well: it counts if nothing else does.
+    # A column named by the policy's key may hold the outcome: it counts only without another one.
     known = known or [name for name in others if name == key]
     if pair := _pair(others):
         known = [name for name in known if name not in pair] + pair
@@ -47,7 +47,7 @@ def find_column(
     if len(known) == 1:
         return known, ""
     if len(others) == 1:
-        return others, f"'{others[0]}' is taken as the only column that is no field."
+        return others, f"'{others[0]}' is taken as the only column without a field."
     among = ", ".join(f"'{name}'" for name in (known or others)[:12]) or "none besides the fields"
     raise UnreadableInput(
         f"Expected one column of predictions, got {among} - at the check. "

@@ -24,7 +24,7 @@ MOST: Final = 0.5
 
 
 def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints) -> str | None:
-    """What the predictions are, as a sentence, if margins of the same rows tell.
+    """What the predictions are, as a sentence, if margins of the same rows explain them.
 
     Args:
         found: the predictions.
@@ -38,12 +38,12 @@ def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints
     if isinstance(measure, Statuses):
         return _bands(measure, rows, chances)
     if measure.same(margins, rows).mean() > MOST:
-        # A few rows that differ tell nothing of how all were made.
+        # A few rows that differ do not show how all were made.
         return None
     theirs = found.numbers[rows]
     wide = margins.astype(np.float64)
-    told = (explain(theirs, chances, wide) for explain in _EXPLANATIONS)
-    return next(filter(None, told), None)
+    reasons = (explain(theirs, chances, wide) for explain in _EXPLANATIONS)
+    return next(filter(None, reasons), None)
 
 
 def _other_class(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
@@ -107,7 +107,7 @@ def _calibrated(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
             return (
                 f"They {what} with the booster's margin in every row, and are other numbers: a "
                 "calibrated or otherwise post-processed model (CalibratedClassifierCV, a scale). "
-                "Its last step is no part of the import: check the booster's own predictions."
+                "The import leaves its last step out: check the booster's own predictions."
             )
     return None
 
@@ -167,18 +167,18 @@ def _cut(above: Mask, chances: Wide) -> str | None:
 
 def _bands(measure: Statuses, rows: Ints, chances: Wide) -> str | None:
     statuses, bands = measure.decider.statuses, measure.bands[rows]
-    told = []
+    cut_offs = []
     for band in range(1, len(statuses)):
         below, above = chances[bands < band], chances[bands >= band]
         if not len(below) or not len(above):
             continue
         if below.max() >= above.min():
             return None
-        told.append(f"{statuses[band]} above {below.max():.6g} to {above.min():.6g}")
-    if not told:
+        cut_offs.append(f"{statuses[band]} above {below.max():.6g} to {above.min():.6g}")
+    if not cut_offs:
         return None
     return (
-        f"They agree with another policy ({', '.join(told)}): give it with --policy, or the "
+        f"They agree with another policy ({', '.join(cut_offs)}): give it with --policy, or the "
         "probabilities."
     )
 

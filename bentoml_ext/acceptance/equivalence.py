@@ -52,16 +52,16 @@ def fingerprint(
         applications: probes.
         seen: bytes of boosters by identity, which take long to write.
     """
-    told = hashlib.sha256(_booster(found.model, seen))
+    digest = hashlib.sha256(_booster(found.model, seen))
     for application in applications:
         if any(True for _ in found.encoder.wrong(application)):
-            told.update(b"refused")
+            digest.update(b"refused")
             continue
         row = found.encoder.rows([application])
         row[np.isnan(row)] = np.nan
         # To XGBoost, 0.0 and -0.0 are one.
-        told.update((row + np.float32(0)).tobytes())
-    return told.digest()
+        digest.update((row + np.float32(0)).tobytes())
+    return digest.digest()
 
 
 def _booster(model: Any, seen: dict[int, bytes]) -> bytes:

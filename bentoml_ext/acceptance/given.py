@@ -43,10 +43,10 @@ class Given(ABC):
         Args:
             rows: which.
             fields: of the application: where the file has no types, they say what a text is.
-            without: names of the columns that are no part of an application.
+            without: names of the columns outside an application.
 
         Raises:
-            UnreadableInput: a row that is no application; names it.
+            UnreadableInput: a row that is not an application; names it.
         """
 
     @abstractmethod
@@ -55,7 +55,7 @@ class Given(ABC):
 
     @abstractmethod
     def batch(self, start: int, stop: int, names: Sequence[str]) -> pa.RecordBatch | None:
-        """Some rows as columns; None where they are no columns."""
+        """Some rows as columns; None where the file holds objects."""
 
     @property
     def text_numbers(self) -> bool:

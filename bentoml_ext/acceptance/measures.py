@@ -33,7 +33,7 @@ NEAR_STEP: Final = 0.1
 """Of a step of float32: nine digits are always so near, and of other numbers few are."""
 
 FLOAT32_DIGITS: Final = 6
-"""Decimals that every float32 keeps: more of them are no rounding that a user made."""
+"""Decimals that every float32 keeps: a user who rounds writes no more of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,7 +165,7 @@ def measures(found: Predictions, decider: Decider) -> list[Measure]:
     """Every way in which the predictions may be meant, the strictest first.
 
     Raises:
-        NotAccepted: words that are no labels of the policy, nor of two classes.
+        NotAccepted: words that are neither labels of the policy nor of two classes.
     """
     if found.words:
         return _of_words(found.words, decider)
@@ -183,7 +183,7 @@ def measures(found: Predictions, decider: Decider) -> list[Measure]:
         made = [one for one in made if isinstance(one, Numbers) and one.how == "bits"]
         made.append(Cut(theirs == 1, agreement=words))
     elif len(two := np.unique(theirs)) == 2 and (two == np.rint(two)).all():
-        # Classes by other numbers, as -1 and 1: as of two words, the rows tell which is which.
+        # Classes by other numbers, as -1 and 1: as with two words, the rows show which is which.
         made += _of_classes(theirs, [float(one) for one in two])
     return made
 
@@ -248,10 +248,10 @@ def _digits(theirs: Wide) -> int | None:
 
 def _of_classes(said: npt.NDArray[Any], names: Sequence[str | float]) -> list[Measure]:
     """Each of two classes may be the one of the probability."""
-    told = [f"{name:g}" if isinstance(name, float) else f"'{name}'" for name in names]
+    words = [f"{name:g}" if isinstance(name, float) else f"'{name}'" for name in names]
     return [
         Cut(said == name, agreement=f"every label equal, {word} above a probability of 0.5")
-        for name, word in zip(names, told, strict=True)
+        for name, word in zip(names, words, strict=True)
     ]
 
 
@@ -266,7 +266,7 @@ def _of_words(words: Sequence[str], decider: Decider) -> list[Measure]:
         agreement = "every label equal but for capitals"
         return [Statuses(bands, decider, agreement=agreement)]
     if len(distinct) == 2:
-        # Which of the two is the class of the probability, all rows together tell.
+        # All rows together show which of the two is the class of the probability.
         return _of_classes(np.array(words), distinct)
     raise NotAccepted(
         f"Expected labels of {', '.join(decider.statuses)}, or two classes, got "

@@ -66,8 +66,8 @@ def opened(data: bytes, path: Path) -> Given:
         UnicodeDecodeError,
         zlib.error,
     ) as error:
-        told = " ".join(str(error).split())[:200].rstrip(". ")
-        raise UnreadableInput(f"Expected a table, got: {told} - at {path}. {TO_MEND}") from error
+        reason = " ".join(str(error).split())[:200].rstrip(". ")
+        raise UnreadableInput(f"Expected a table, got: {reason} - at {path}. {TO_MEND}") from error
     twice = [name for name in given.names if list(given.names).count(name) > 1]
     if twice:
         raise UnreadableInput(
@@ -219,7 +219,7 @@ def _array(data: bytes) -> Given:
     try:
         return Objects([bytes(one) for one in msgspec.json.decode(data, type=list[msgspec.Raw])])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Python writes NaN, which is no JSON.
+        # Python writes NaN, which JSON lacks.
         return Objects([json.dumps(one).encode() for one in _entries(data)])
 
 

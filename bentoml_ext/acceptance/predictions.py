@@ -74,10 +74,10 @@ def read_predictions(given: Given, names: Sequence[str], note: str = "") -> Pred
         raise UnreadableInput(
             f"Expected two numbers, got words - at columns {' and '.join(names)}."
         )
-    told = f"'{names[1]}' is taken, the second column of predict_proba."
+    note = f"'{names[1]}' is taken, the second column of predict_proba."
     _check_pair(given, first.numbers, second.numbers, " and ".join(names))
     return Predictions(
-        names[1], second.numbers, is_half=second.is_half, decimals=second.decimals, note=told
+        names[1], second.numbers, is_half=second.is_half, decimals=second.decimals, note=note
     )
 
 
@@ -142,9 +142,9 @@ class _Column:
         except (TypeError, ValueError):
             self._refuse("two numbers", repr(pairs[0])[:60], 0)
         _check_pair(self.given, both[:, 0], both[:, 1], f"column '{self.name}'")
-        told = "The second of the two numbers of predict_proba is taken."
+        note = "The second of the two numbers of predict_proba is taken."
         is_printed = isinstance(pairs[0][1], str)
-        return Predictions(self.name, both[:, 1], is_printed=is_printed, note=told)
+        return Predictions(self.name, both[:, 1], is_printed=is_printed, note=note)
 
     def _numbers(
         self, wide: Wide, *, is_half: bool = False, decimals: int | None = None

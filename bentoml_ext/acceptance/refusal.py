@@ -22,7 +22,8 @@ __all__ = ["Refusal"]
 
 EXPLAINED: Final = 16
 EXPLAINED_ROWS: Final = 100_000
-"""Readings of which all rows, or else the sample alone, may tell what the predictions are."""
+"""Readings that may explain the predictions, and rows to score under each: a larger file is judged
+by its sample."""
 
 FEW: Final = 0.05
 FEWEST_MARKED: Final = 3
@@ -35,7 +36,7 @@ class Refusal:
 
     Args:
         search: which tried them.
-        base: the reading that was decided, or else assumed.
+        base: the reading that was decided; where it was not, the assumed one.
         choices: the values of each switch.
         found: the predictions.
     """
@@ -59,16 +60,16 @@ class Refusal:
             error = self._search.refusals[self._base]
             return NotAccepted(f"{error} {self._cured(cures)}") if cures else error
         if missing := candidate.missing_fields:
-            told = self._without_fields(candidate, missing)
-            return NotAccepted(" ".join(filter(None, [told, self._cured(self._cures(None))])))
+            fault = self._without_fields(candidate, missing)
+            return NotAccepted(" ".join(filter(None, [fault, self._cured(self._cures(None))])))
         whole = candidate.all()
         measure, same = self._search.nearest(whole, np.arange(self._count))
         odd = np.flatnonzero(~same)
         cures = self._cures((candidate, odd))
         cured = self._cured(cures) or self._explained(candidate, whole, measure, odd)
-        told = self._first(candidate, measure, whole, odd, cures)
+        fault = self._first(candidate, measure, whole, odd, cures)
         guess = f"Of the file's columns, {self._found.note}" if self._found.note else ""
-        return NotAccepted(" ".join(filter(None, [told, cured, guess])))
+        return NotAccepted(" ".join(filter(None, [fault, cured, guess])))
 
     def _first(
         self,
@@ -134,26 +135,26 @@ class Refusal:
     def _cured(self, cures: Sequence[Reading]) -> str:
         if not cures:
             return ""
-        told = " or ".join(f"`{_switches(self._base, cure)}`" for cure in cures[:3])
-        return f"{told} cures it: all {self._count:,} rows agree."
+        switches = " or ".join(f"`{_switches(self._base, cure)}`" for cure in cures[:3])
+        return f"{switches} cures it: all {self._count:,} rows agree."
 
     def _explained(self, candidate: Candidate, whole: Scored, measure: Measure, odd: Ints) -> str:
-        """What else the predictions may be, if no switch cures it."""
+        """What the predictions may be, if no switch cures the difference."""
         good = np.flatnonzero(~whole.refused)
         if len(good) < self._count and measure.same(whole.margins[good], good).all():
             return f"No switch cures it.{_others(len(good))}"
         if len(good) and (
-            told := explained(self._found, measure, whole.margins[good], good)
+            reason := explained(self._found, measure, whole.margins[good], good)
             or self._under_another_reading()
         ):
-            return told
+            return reason
         rows = good[: len(self._search.sample)]
         scored = candidate.some(rows)
-        told = reordered(candidate, scored.rows, lambda margins: measure.same(margins, rows))
+        reason = reordered(candidate, scored.rows, lambda margins: measure.same(margins, rows))
         agree = int(measure.same(whole.margins[good], good).sum())
-        if not told and len(odd) <= FEW * self._count:
+        if not reason and len(odd) <= FEW * self._count:
             return f"No switch cures it.{_others(agree)} Were these predictions made by this model?"
-        return told or (
+        return reason or (
             "No switch cures it. Is this the model that made them, are the features in the order "
             "of its columns, are the applications as they were before any scaling or encoding?"
         )
@@ -172,17 +173,17 @@ class Refusal:
             switches = _switches(self._base, reading)
             if same.all() and len(good) > good.sum():
                 return f"With `{switches}` all rows agree that are not refused."
-            if told := explained(self._found, measure, margins[good], rows[good]):
-                return f"{told} Besides, `{switches}` is needed." if switches else told
+            if reason := explained(self._found, measure, margins[good], rows[good]):
+                return f"{reason} Besides, `{switches}` is needed." if switches else reason
         return None
 
     def _without_fields(self, candidate: Candidate, missing: Sequence[str]) -> str:
         names = list(self._search.check.given.names)
-        told = ", ".join(f"'{name}'" for name in missing[:8])
+        lacking = ", ".join(f"'{name}'" for name in missing[:8])
         if len(missing) > 8:
-            told += f" and {len(missing) - 8} more"
+            lacking += f" and {len(missing) - 8} more"
         text = (
-            f"Expected a column for each field of the model, got none for {told} among "
+            f"Expected a column for each field of the model, got none for {lacking} among "
             f"{', '.join(names[:40])} - at {self._search.check.name}."
         )
         folded = {name.strip().casefold(): name for name in names}

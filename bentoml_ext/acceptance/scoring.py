@@ -84,7 +84,7 @@ class Candidate:
     Args:
         found: model and encoder.
         given: the rows.
-        without: names of the columns that are no part of an application.
+        without: names of the columns outside an application.
         oracles: of boosters that were asked before.
 
     Raises:

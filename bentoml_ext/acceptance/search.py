@@ -52,7 +52,7 @@ class Search:
         check: the rows.
         read: a source under a reading.
         measures: how a row may agree, the strictest first.
-        without: names of the columns that are no part of an application.
+        without: names of the columns outside an application.
         on_progress: called now and then.
 
     `failed` keeps, of each reading that the sample was enough to refuse, the rows and their

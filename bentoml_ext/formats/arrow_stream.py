@@ -170,7 +170,7 @@ def _check_types(schema: pa.Schema) -> None:
         # Of nested values a few bytes can make billions.
         if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
             raise InvalidApplication("a column of plain values", str(field.type), field.name)
-        # A damaged schema may have any scale; Arrow reads such a decimal neither as text nor number.
+        # Arrow cannot convert a decimal whose scale is out of range, as in a damaged schema.
         if pa.types.is_decimal(kind) and abs(kind.scale) > (most := MAX_SCALE[kind.bit_width]):
             got = f"a scale of {kind.scale}"
             raise InvalidApplication(f"a decimal of a scale up to {most}", got, field.name)

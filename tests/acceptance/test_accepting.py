@@ -152,7 +152,7 @@ def test_what_null_means_is_found() -> None:
     found = accepted(model, reading=Reading())
 
     assert found.reading.null == "missing"
-    assert found.acceptance.note.startswith("The rows told --absent zero --null missing.")
+    assert found.acceptance.note.startswith("The rows showed --absent zero --null missing.")
 
 
 def with_nan(some: Any) -> list[dict[str, Any]]:
@@ -218,7 +218,7 @@ def test_rows_that_cannot_tell_two_readings_apart_ask_which_it_is() -> None:
         accepted(model, reading=Reading(null="zero"))
 
     assert str(refused.value) == (
-        "Expected rows that tell how the source is to be read, got 300 that agree with "
+        "Expected rows that show how the source is to be read, got 300 that agree with "
         "`--absent zero` and with `--absent missing` - at memory. Say which it is, with --absent, "
         "or add rows."
     )
@@ -287,7 +287,7 @@ def test_progress_is_told_up_to_the_last_row() -> None:
     ("count", "say", "note"),
     [
         (5, lambda p: p, "5 rows are few"),
-        (300, lambda p: p > 0.5, "Labels tell on which side"),
+        (300, lambda p: p > 0.5, "Labels show on which side"),
         (300, lambda p: p.round(1), "Such coarse numbers"),
     ],
     ids=["few", "labels", "coarse"],

@@ -18,7 +18,6 @@ PACKAGES = ("bentoml_ext", "models", "services", "benchmarks")
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
 
 NOT_YET = (
-    "bentoml_ext/acceptance",
     "bentoml_ext/importers",
     "bentoml_ext/offline",
     "benchmarks/compat",
