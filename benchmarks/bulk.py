@@ -52,9 +52,9 @@ def bulk(
     is from before it reads until it has written. Start is the rest of the process's life: imports,
     the model, a cluster, and their end. Memory is the most that the process and all below it have
     at one time; what they share counts once. Every answer is compared with the booster's:
-    decisions, and the bits of the probability and, where told, of the margin.
+    decisions, and the bits of the probability and, where written, of the margin.
 
-    Spark and Ray run the usual way inside their workers, and their steps cannot be told apart. Both
+    Spark and Ray run the usual way inside their workers: their steps are not timed one by one. Both
     are extras: pip install 'bentoml-ext[ray,spark]'; Spark needs Java.
 
     Ends with 1 if one of ours failed or differs.
@@ -122,20 +122,20 @@ def _grow(
 
 def _measure(stage: Stage, contestant: Contestant, rows: int, bar: Progress) -> Measured:
     run = stage.measure(contestant, rows)
-    told = f"{run.seconds['total']:.2f} s" if run.seconds else run.fault
-    bar.console.print(f"{contestant.name}, {rows:,} rows: {told}")
+    described = f"{run.seconds['total']:.2f} s" if run.seconds else run.fault
+    bar.console.print(f"{contestant.name}, {rows:,} rows: {described}")
     return run
 
 
 def _write(output: Path, figures: Figures) -> None:
     from bentoml_ext import files
 
-    told = {
+    described = {
         "runs": [asdict(run) for run in figures.runs],
         "notes": figures.notes(),
         "verdicts": figures.verdicts(),
     }
-    files.write(output, json.dumps(told, indent=1).encode())
+    files.write(output, json.dumps(described, indent=1).encode())
 
 
 if __name__ == "__main__":

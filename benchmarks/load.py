@@ -25,16 +25,16 @@ end
 done = function(summary, latency, requests)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  local function tell(name, value)
+  local function report(name, value)
     io.write("RESULT ", name, " ", value, "\\n")
   end
-  tell("requests", summary.requests)
-  tell("seconds", summary.duration / 1e6)
-  tell("failed", failed)
-  tell("p50", latency:percentile(50) / 1e3)
-  tell("p99", latency:percentile(99) / 1e3)
-  tell("p999", latency:percentile(99.9) / 1e3)
-  tell("longest", latency.max / 1e3)
+  report("requests", summary.requests)
+  report("seconds", summary.duration / 1e6)
+  report("failed", failed)
+  report("p50", latency:percentile(50) / 1e3)
+  report("p99", latency:percentile(99) / 1e3)
+  report("p999", latency:percentile(99.9) / 1e3)
+  report("longest", latency.max / 1e3)
 end
 """
 
@@ -98,8 +98,8 @@ def drive(url: str, script: Path, connections: int, seconds: float) -> Load:
         check=False,
     )
     lines = (line.split() for line in ran.stdout.splitlines() if line.startswith("RESULT "))
-    told = {name: float(value) for _, name, value in lines}
-    if not told:
+    summary = {name: float(value) for _, name, value in lines}
+    if not summary:
         raise RuntimeError(f"Expected a result of wrk, got {ran.stdout}{ran.stderr}.")
-    counts = [int(told.pop(name)) for name in ("requests", "failed")]
-    return Load(counts[0], told.pop("seconds"), counts[1], **told)
+    counts = [int(summary.pop(name)) for name in ("requests", "failed")]
+    return Load(counts[0], summary.pop("seconds"), counts[1], **summary)

@@ -134,7 +134,7 @@ def _take_turns(
 def _tails(site: Site) -> dict[str, Any]:
     """Of at least 100 000 answers to one connection: the longest, and p99 over p50 by rounds.
 
-    Of the floor too, which tells what of it is the machine's.
+    The floor's figures show the machine's own share.
     """
     loads: dict[str, list[Load]] = {FLOOR: [], OURS: []}
     while sum(load.requests for load in loads[OURS]) < LONG:
@@ -145,7 +145,7 @@ def _tails(site: Site) -> dict[str, Any]:
         name: {
             "answers": sum(load.requests for load in of),
             "longest, ms": max(load.longest for load in of),
-            "p99 / p50": _told([load.p99 / load.p50 for load in of]),
+            "p99 / p50": _spread([load.p99 / load.p50 for load in of]),
         }
         for name, of in loads.items()
     }
@@ -215,7 +215,7 @@ def _report(
         if name in names and other in names:
             pairs = zip(runs[name, SINGLE, 32], runs[other, SINGLE, 32], strict=True)
             ratios = [a.rate / b.rate for a, b in pairs]
-            console.print(f"{name} / {other}: {_told(ratios)}, wanted {least:g}")
+            console.print(f"{name} / {other}: {_spread(ratios)}, wanted {least:g}")
     for name in (name for name in names if name.startswith("ours")):
         for connections in (1, 32):
             pairs = zip(runs[name, MANY, connections], runs[name, SINGLE, connections], strict=True)
@@ -223,12 +223,12 @@ def _report(
             ratios = [BATCH * a.rate / b.rate for a, b in pairs]
             console.print(
                 f"{name}, batches of {BATCH}, {connections} connections: {rows:,.0f} rows/s, "
-                f"over singly {_told(ratios)}, wanted 10"
+                f"over singly {_spread(ratios)}, wanted 10"
             )
     console.print_json(json.dumps(figures))
 
 
-def _told(ratios: list[float]) -> str:
+def _spread(ratios: list[float]) -> str:
     rounds = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
     return f"{statistics.median(ratios):.2f} (rounds {rounds})"
 

@@ -1,4 +1,4 @@
-"""Soak: millions of mixed requests to two workers, two of which are killed on the way.
+"""Soak: millions of mixed requests to two workers; twice a worker is killed.
 
     python -m benchmarks.soak --requests 2000000
 
@@ -51,7 +51,7 @@ def soak(*, requests: int, connections: int) -> None:
         scorer = load_model("credit_risk_model:latest", "xgboost")
         mix = Mix([msgspec.json.decode(body) for body in bodies], scorer)
         with start(PAIR, Path(folder), bodies[0]) as (server, _):
-            # The start made requests too, of which a worker brings its counts in its own time.
+            # The start made requests too; a worker adds their counts to the metrics at intervals.
             time.sleep(SETTLE_S)
             before = _counted(server)
             clients = Clients(server.port, mix, requests)

@@ -17,7 +17,7 @@ __all__ = ["stock_verdict"]
 
 # float32 sums of a few hundred leaves differ by far less; a row that went elsewhere by far more.
 ROUNDING = 1e-4
-# What onnxmltools raises when it means to refuse, or hands on when XGBoost refuses it a text dump.
+# Errors by which onnxmltools refuses a model, or that XGBoost raises when asked for a text dump.
 _REFUSALS = (NotImplementedError, RuntimeError, xgb.core.XGBoostError)
 _UNKNOWN_ESTIMATOR = "No proper operator name"
 
@@ -31,7 +31,7 @@ def stock_verdict(model: Model, rows: Rows) -> tuple[str, float | None]:
 
     Returns:
         exact, rounding, wrong, crashes, refuses or unusable (a file that ONNX Runtime does not
-        load or run); and the share of predictions with the same bits, None if there are none.
+        load or run); and the share of predictions with the same bits, None without predictions.
     """
     inputs = [("rows", FloatTensorType([None, rows.shape[1]]))]
     try:

@@ -24,7 +24,7 @@ from benchmarks.load import drive, script
 from benchmarks.stage import CONTESTANTS, prepare, start
 from tests.support.servers import Server
 
-# A frame is `function (file:line)`; what it is part of is told by the file.
+# A frame is `function (file:line)`; its file names the part.
 PARTS = (
     (r"httptools_impl.py", "uvicorn: parse, head, write"),
     (r"uvicorn/|uvloop", "uvicorn, other"),

@@ -81,8 +81,8 @@ def meant(text: str, names: tuple[str, ...]) -> str | None:
     The time does not grow with the number of names, but for the first text.
 
     Args:
-        text: none of the names.
-        names: of a few, each is in sight, and none is told here.
+        text: not one of the names.
+        names: the choices; a short list is in the message already, and gets no hint.
     """
     if len(names) <= SHOWN or len(text) > MAX_TEXT:
         return None

@@ -58,8 +58,8 @@ def the_extra(name: str) -> str:
     """The extra of this package that installs something, and the command."""
     here = extra_here(name)
     small = f", or 'bentoml-ext[{name}-cpu]' without libraries for GPUs"
-    told = f"the '{here}' extra: pip install 'bentoml-ext[{here}]'"
-    return told + small if name in WITHOUT_GPU and here == name else told
+    text = f"the '{here}' extra: pip install 'bentoml-ext[{here}]'"
+    return text + small if name in WITHOUT_GPU and here == name else text
 
 
 def extra_here(name: str) -> str:

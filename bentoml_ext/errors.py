@@ -82,20 +82,20 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
         super().__init__(f"Expected {expected}, got {got}" + (f" - at {place}." if place else "."))
 
     def __reduce__(self) -> tuple[type[InvalidApplication], tuple[Any, ...]]:
-        # An exception is pickled by its message alone, unless told otherwise.
+        # By default an exception is pickled by its message alone.
         return type(self), (self.expected, self.got, self.field, self.index)
 
     @property
     def detail(self) -> dict[str, Any]:
-        """What a client is told: error, index, field, expected, got; without what is None."""
-        told = {
+        """The client's answer: error, index, field, expected and got, without entries of None."""
+        answer = {
             "error": str(self),
             "index": self.index,
             "field": self.field,
             "expected": self.expected,
             "got": self.got,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in answer.items() if value is not None}
 
     @property
     def reason(self) -> str:

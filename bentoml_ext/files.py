@@ -88,7 +88,7 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         scratch.replace(path)
     finally:
-        # Where the folder is none, this fails as the opening did.
+        # If the parent is not a folder, `unlink` fails too; `open` has raised the error already.
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
         _SCRATCHES.discard(scratch)

@@ -78,11 +78,11 @@ def save_model(
 
     Raises:
         FeatureMismatch: the encoder's features are not the booster's, or it is no encoder.
-        ExportRefused: no exact graph covers the booster, or it is none, or nobody says which of its
-            rounds count. Nothing is stored.
+        ExportRefused: no exact graph covers the booster, or it is not a booster, or `rounds` does
+            not name the rounds that count. Nothing is stored.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
-        ConfigError: the name is none that BentoML allows; no such rounds, or no such check.
+        ConfigError: BentoML does not allow the name; no such rounds, or no such check.
         BentoMLException: the version exists.
     """
     from bentoml_ext.export.forms import written

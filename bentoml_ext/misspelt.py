@@ -1,8 +1,8 @@
 """Misspelt: a variable of the environment that was meant to be a setting.
 
-The environment belongs to every program, so a name alone tells nothing: `MODE` and `BACKENDS` may
-be another program's. A variable is refused where its name is next to one of ours and its value is
-one that ours takes, and where it has our prefix, which none of ours has.
+The environment belongs to every program, so a name alone proves nothing: `MODE` and `BACKENDS` may
+be another program's. A variable is refused if its name resembles a setting and its value is valid
+for that setting. A variable with our prefix is refused too: no setting has the prefix.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Settings:
         crossover: `CROSSOVER`, as onnx:1,xgboost:80; which backend scores from how many rows on,
             where `BACKEND` is auto; another backend does not look at it, so that a bento that
             carries it can still be swapped by one word. Default: measured at start.
-        fastpath: `FASTPATH`, on or off; answer plain requests in front of BentoML. Default on.
+        fastpath: `FASTPATH`, on or off; answer simple requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
         max_bulk_rows: `MAX_BULK_ROWS`; applications in one request as Arrow or NDJSON.
         max_bulk_bytes: `MAX_BULK_BYTES`; of such a request's body.
@@ -166,8 +166,10 @@ def _tag(value: str) -> bentoml.Tag:
     try:
         return tag_of(value)
     except ConfigError as error:
-        told = str(error).rstrip(".")
-        raise ConfigError(f"{told} - at MODEL. Set it as in credit_risk_model:latest.") from error
+        message = str(error).rstrip(".")
+        raise ConfigError(
+            f"{message} - at MODEL. Set it as in credit_risk_model:latest."
+        ) from error
 
 
 def _switch(name: str, value: str) -> bool:

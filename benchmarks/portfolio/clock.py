@@ -13,7 +13,7 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Seconds by step, and from its making to `tell`: imports and loading the model come before."""
+    """Seconds by step, and in all from its making to `write`, without imports and model loading."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
@@ -26,13 +26,13 @@ class Clock:
         yield
         self._seconds[name] += time.perf_counter() - began
 
-    def tell(self, path: Path, rows: int) -> None:
+    def write(self, path: Path, rows: int) -> None:
         """Write rows and seconds as `bentoml ext score --json` does.
 
         Args:
             path: the file; a standard output would be shared with the libraries' own words.
             rows: that were scored.
         """
-        told = {"rows": rows, "seconds": time.perf_counter() - self._began}
+        written = {"rows": rows, "seconds": time.perf_counter() - self._began}
         steps = {f"{name}_s": seconds for name, seconds in self._seconds.items()}
-        path.write_text(json.dumps(told | steps))
+        path.write_text(json.dumps(written | steps))

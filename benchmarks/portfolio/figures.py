@@ -37,7 +37,7 @@ PEAK_MB = 400
 
 @dataclass(frozen=True)
 class Figures:
-    """What a number of rounds came to.
+    """Results of a number of rounds.
 
     Args:
         rounds: each contestant's runs, one for each round.
@@ -93,8 +93,8 @@ class Figures:
                 )
         ours = self.rounds.get(OURS, [])
         if (encode := _median(ours, "encode")) is not None:
-            told = f"{encode / ours[0].rows * 1e6:.3f} us/row"
-            lines.append(f"{OURS}, encode: {told} (wanted at most {ENCODE_US})")
+            figure = f"{encode / ours[0].rows * 1e6:.3f} us/row"
+            lines.append(f"{OURS}, encode: {figure} (wanted at most {ENCODE_US})")
         return lines + self._growth_verdicts()
 
     def _growth_verdicts(self) -> list[str]:
@@ -135,7 +135,7 @@ class Figures:
 
 
 def _median(runs: Sequence[Measured], step: str) -> float | None:
-    """Seconds of a step, None where no run told them."""
+    """Seconds of a step; None if no run has measured it."""
     seconds = [run.seconds[step] for run in runs if step in run.seconds]
     return statistics.median(seconds) if seconds else None
 

@@ -34,7 +34,7 @@ def main(way: str, folder: Path, ready: Path, output: Path, seconds: Path) -> No
             matrix = xgb.DMatrix(rows, nthread=1)
         with clock.step("predict"):
             margins = booster.predict(matrix, output_margin=True)
-    clock.tell(seconds, len(rows))
+    clock.write(seconds, len(rows))
     pq.write_table(pa.table({"id": np.arange(len(rows)), "margin": margins}), output)
 
 

@@ -35,13 +35,13 @@ def main(folder: Path, source: Path, output: Path, seconds: Path) -> None:
     def scored(applications: Any) -> Any:
         return applications.map_batches(score, batch_format="pandas", batch_size=BATCH_ROWS)
 
-    # Ray reports usage to its makers unless told not to.
+    # Ray reports usage to its makers by default.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init("local", num_cpus=1, include_dashboard=False, _temp_dir=str(output.parent))
     scored(ray.data.read_parquet(str(source)).limit(100)).materialize()
     clock = Clock()
     scored(ray.data.read_parquet(str(source))).write_parquet(str(output))
-    clock.tell(seconds, pq.read_metadata(source).num_rows)
+    clock.write(seconds, pq.read_metadata(source).num_rows)
     ray.shutdown()
 
 

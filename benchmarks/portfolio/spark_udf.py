@@ -29,7 +29,7 @@ SETTINGS = {
 
 def main(folder: Path, source: Path, output: Path, seconds: Path) -> None:
     """Score the file into a folder of parts."""
-    # Else its workers are the PATH's Python.
+    # By default its workers are the PATH's Python.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master("local[1]")
     for name, value in {**SETTINGS, "spark.local.dir": str(output.parent)}.items():
@@ -40,7 +40,7 @@ def main(folder: Path, source: Path, output: Path, seconds: Path) -> None:
     _scored(applications.limit(100), folder).write.format("noop").mode("overwrite").save()
     clock = Clock()
     _scored(session.read.parquet(str(source)), folder).write.parquet(str(output))
-    clock.tell(seconds, rows)
+    clock.write(seconds, rows)
     session.stop()
 
 

@@ -30,8 +30,8 @@ class Measured:
         rows: applications to score.
         wall_s: seconds from the start of its process to its end.
         peak_mb: most resident memory of it and all below it.
-        seconds: "total", from before it reads until it has written, and those of `STEPS` that it
-            told. Empty if it failed.
+        seconds: "total", from before it reads until it has written, and the `STEPS` that it has
+            measured. Empty if it failed.
         fault: what its answers differ in from the booster's, or why it failed, or nothing.
     """
 
@@ -47,7 +47,7 @@ class Stage:
     """Trains into the store of BENTOML_HOME.
 
     Args:
-        folder: for everything else.
+        folder: for the outputs, the log and the timings.
         rows: applications for the contestants.
     """
 
@@ -70,26 +70,26 @@ class Stage:
             contestant: that nothing is missing for.
             rows: the stage's own number, or another for who reads a file of applications.
         """
-        output, told = self._folder / "decisions.parquet", self._folder / "seconds.json"
+        output, timings = self._folder / "decisions.parquet", self._folder / "seconds.json"
         places = {"model": self._model, "tag": TAG, "source": self._source(rows)}
-        places |= {"ready": self._truth.ready, "output": output, "seconds": told}
+        places |= {"ready": self._truth.ready, "output": output, "seconds": timings}
         cores = set(sorted(os.sched_getaffinity(0))[-contestant.cores :])
         log, environ = self._folder / "log", {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
         try:
             ran = run(contestant.command(places), cores, ROOT, log, environ)
-            return self._judged(contestant, rows, ran, output, told)
+            return self._judged(contestant, rows, ran, output, timings)
         finally:
-            told.unlink(missing_ok=True)
+            timings.unlink(missing_ok=True)
             shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
 
     def _judged(
-        self, contestant: Contestant, rows: int, ran: Ran, output: Path, told: Path
+        self, contestant: Contestant, rows: int, ran: Ran, output: Path, timings: Path
     ) -> Measured:
-        if ran.code or not told.exists():
+        if ran.code or not timings.exists():
             last = (ran.output.strip() or "no word").splitlines()[-1]
             fault = f"failed with {ran.code}: {last}"
             return Measured(contestant.name, rows, ran.wall_s, ran.peak_mb, fault=fault)
-        summary = json.loads(told.read_bytes())
+        summary = json.loads(timings.read_bytes())
         seconds = {"total": summary["seconds"]}
         seconds |= {step: summary[f"{step}_s"] for step in STEPS if f"{step}_s" in summary}
         fault = self._truth.differences(output, contestant.answers, rows)

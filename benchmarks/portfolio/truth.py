@@ -1,4 +1,4 @@
-"""Truth: what the booster itself says of every application, and who says something else."""
+"""Truth: the booster's own answer to every application, and the answers that differ."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def main(library: Library, folder: Path, source: Path, output: Path, seconds: Pa
         chances = np.concatenate(parts)
         columns = {"id": frame["id"], "Status": statuses(chances), "probability": chances}
         pd.DataFrame(columns).to_parquet(output)
-    clock.tell(seconds, len(frame))
+    clock.write(seconds, len(frame))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Seen:
     Args:
         answered: by endpoint and status; of a client that left in its body, 499.
         wrong: answers that were not the right one.
-        unsure: by endpoint, requests of which it is not known whether they were answered.
+        unsure: by endpoint, requests that may or may not have been answered.
         lost: of those, the ones whose connection broke.
         uncounted: by endpoint and status, what was answered right before a kill.
     """

@@ -43,12 +43,12 @@ def _noting(log: Path) -> Callable[[str, dict[str, int]], None]:
     counts, seconds, longest = [0] * 3, [0.0] * 3, [0.0] * 3
     began = 0.0
 
-    def note(phase: str, told: dict[str, int]) -> None:
+    def note(phase: str, collected: dict[str, int]) -> None:
         nonlocal began
         if phase == "start":
             began = time.perf_counter()
             return
-        took, generation = time.perf_counter() - began, told["generation"]
+        took, generation = time.perf_counter() - began, collected["generation"]
         counts[generation] += 1
         seconds[generation] += took
         longest[generation] = max(longest[generation], took)

@@ -17,7 +17,7 @@ __all__ = ["AutoBackend"]
 
 
 class AutoBackend(Backend):
-    """Other backends, all with the same bits, and a table of which is asked for how many rows.
+    """Several backends with the same bits, and a table that picks one by the number of rows.
 
     Args:
         backends: by name.

@@ -1,4 +1,4 @@
-"""Base: a backend takes float32 rows and gives float32 margins, and knows nothing else."""
+"""Base: the contract of a backend, which takes float32 rows and gives float32 margins."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class Backend(ABC):
         return lambda: float(self.margins(row)[0])
 
     def __str__(self) -> str:
-        """Its name, and in brackets what there is to tell of it in a line of the log."""
+        """Name of the backend, and in brackets its details, for a line of the log."""
         return self.name
 
     def describe(self) -> dict[str, Any]:
-        """What GET /model tells of it besides its name."""
+        """Facts of the backend for GET /model, besides its name."""
         return {}

@@ -88,7 +88,7 @@ class Crossover:
         """
         steps = [(1, min(costs, key=lambda name: costs[name].single_s))]
         rows: float = 2
-        # Along the lower edge of the lines, each of which is less steep than the one before.
+        # Along the lower edge of the lines: each line is less steep than the one before.
         while rows < MOST:
             best = min(costs, key=lambda name: (costs[name].of(rows), costs[name].row_s))
             if best != steps[-1][1]:

@@ -19,7 +19,7 @@ LIMIT_S: Final = 60.0
 
 
 def session(model: onnx.ModelProto | bytes, threads: int) -> ort.InferenceSession:
-    """The model, loaded to run with so many intra-op threads; all else as ONNX Runtime sets it."""
+    """The model, loaded to run with so many intra-op threads; other options keep their default."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = QUIET

@@ -65,21 +65,21 @@ class DensePredictor:
         rows = np.ascontiguousarray(rows, np.float32)
         if not hasattr(self._of_thread, "call"):
             self._of_thread.call = _Call(self._booster)
-        found: Margins = self._of_thread.call.predicted(self._told(rows), len(rows))
+        found: Margins = self._of_thread.call.predicted(self._interface(rows), len(rows))
         return found
 
     def single(self, row: Rows) -> Callable[[], float]:
         """As `Backend.single`."""
-        call, told = _Call(self._booster), self._told(row)
+        call, interface = _Call(self._booster), self._interface(row)
 
         # The default keeps the row, whose memory the library reads.
         def margin(_: Rows = row) -> float:
-            call(told)
+            call(interface)
             return float(call.found[0])
 
         return margin
 
-    def _told(self, rows: Rows) -> bytes:
+    def _interface(self, rows: Rows) -> bytes:
         """Where rows are, in numpy's array interface."""
         if rows.ndim != 2 or rows.shape[1] != self._width:
             raise xgboost.core.XGBoostError(
@@ -104,17 +104,17 @@ class _Call:
         outputs = (self._shape, self._dimensions, self.found)
         self._outputs = tuple(map(ctypes.byref, outputs))
 
-    def __call__(self, told: bytes) -> None:
+    def __call__(self, interface: bytes) -> None:
         """Predict; `found` points to the margins until this thread's next call."""
         _check(
             _library.XGBoosterPredictFromDense(
-                self._handle, told, CONFIG, self._proxy, *self._outputs
+                self._handle, interface, CONFIG, self._proxy, *self._outputs
             )
         )
 
-    def predicted(self, told: bytes, n: int) -> Margins:
+    def predicted(self, interface: bytes, n: int) -> Margins:
         """A copy of the margins, (n,) where there is one for each row."""
-        self(told)
+        self(interface)
         each = math.prod(self._shape[1 : self._dimensions.value])
         margins = np.empty(n * each, np.float32)
         ctypes.memmove(margins.ctypes.data, self.found, margins.nbytes)

@@ -37,14 +37,14 @@ class _Group(click.Group):
         except BentoMLException as error:
             raise click.ClickException(" ".join(str(error).split())) from error
         except BrokenPipeError:
-            # Whoever read has enough. Else Python would complain when it flushes.
+            # The reader has closed the pipe. Without a new stdout Python's last flush would fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except MemoryError as error:
-            told = (
+            message = (
                 "Expected more memory, got none - at this process. Free some, or raise its limit."
             )
-            raise click.ClickException(told) from error
+            raise click.ClickException(message) from error
         except OSError as error:
             place = f": {error.filename}" if error.filename else ""
             raise click.ClickException(f"{error.strerror or error}{place}") from error
@@ -53,8 +53,8 @@ class _Group(click.Group):
                 raise
             from bentoml_ext.distributions import the_extra
 
-            told = f"This needs {library}. Install it with {the_extra(EXTRAS[library])}."
-            raise click.ClickException(told) from error
+            message = f"This needs {library}. Install it with {the_extra(EXTRAS[library])}."
+            raise click.ClickException(message) from error
 
 
 @click.group(cls=_Group)

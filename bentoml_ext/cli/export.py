@@ -51,16 +51,16 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
     if one_thread:
         data = bundle.file("graph.onnx")
-        told = render.exported_for_one_thread(stored, bundle, output)
+        text = render.exported_for_one_thread(stored, bundle, output)
     elif with_encoder:
         whole = exported_application.make(bundle, stored.tag)
-        data, told = whole.data, render.exported_whole(stored, whole, output)
+        data, text = whole.data, render.exported_whole(stored, whole, output)
     else:
         made = exported_margins.make(bundle, stored.tag)
-        data, told = made.data, render.exported(stored, bundle, made, output)
+        data, text = made.data, render.exported(stored, bundle, made, output)
     to_stdout = str(output) == "-"
     if to_stdout:
         sys.stdout.buffer.write(data)
     else:
         files.write(output, data)
-    click.echo(told, err=to_stdout)
+    click.echo(text, err=to_stdout)

@@ -44,13 +44,13 @@ def accepted(acceptance: Acceptance | None) -> str:
             "`bentoml ext import --check FILE` does."
         )
     said = str(acceptance)
-    told = [
+    sentences = [
         f"{said[:1].upper()}{said[1:]}: column '{acceptance.column}' of {acceptance.file}, "
         f"sha256 {acceptance.sha256[:12]}...",
         f"Read with {acceptance.reading}." if acceptance.reading else "",
         acceptance.note,
     ]
-    return " ".join(filter(None, told))
+    return " ".join(filter(None, sentences))
 
 
 def exported(stored: bentoml.Model, bundle: Bundle, made: RowsGraph, output: Path) -> str:
@@ -112,12 +112,12 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
         f"{manifest.objective}."
     )
-    told: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
-    told.append(accepted(bundle.proof.acceptance))
+    lines: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
+    lines.append(accepted(bundle.proof.acceptance))
     if (slow := slowness(bundle.file(GRAPH))) is not None:
-        told.append(slow)
+        lines.append(slow)
     return Group(
-        *told,
+        *lines,
         f"{_evidence(bundle)}\n"
         "Serve it with `bentoml serve service:svc`, where service.py holds:\n"
         f'    import bentoml_ext\n    svc = bentoml_ext.get_service("{stored.tag}")',
@@ -141,7 +141,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts.add_row("trees", _trees(manifest))
     facts.add_row("features", str(manifest.n_features))
     bands = [f"{band.answer} above {band.above:g}" for band in bundle.policy.bands]
-    facts.add_row(bundle.policy.key, ", ".join([*bands, f"else {bundle.policy.otherwise}"]))
+    facts.add_row(bundle.policy.key, ", ".join([*bands, f"otherwise {bundle.policy.otherwise}"]))
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     facts.add_row("xgboost", str(Provenance.of(manifest, bundle.proof)))
     facts.add_row("proof", _evidence(bundle))
@@ -185,18 +185,18 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
         )
     expected = f"Expected: the bits of {proof.oracle}, {proof.objective}."
     model = f"The model: {proof.provenance}."
-    told = [*_notes(proof.parts), "", f"{expected} Took {proof.seconds:.1f} s.", model]
+    lines = [*_notes(proof.parts), "", f"{expected} Took {proof.seconds:.1f} s.", model]
     if proof.acceptance is not None:
-        told.append(accepted(proof.acceptance))
+        lines.append(accepted(proof.acceptance))
     if proof.limit:
-        told.append(proof.limit)
+        lines.append(proof.limit)
     if proof.holds:
-        told.append(f"Every bit is equal. {proof.caveat}".rstrip())
+        lines.append(f"Every bit is equal. {proof.caveat}".rstrip())
     else:
-        told.append(f"{_verdict(proof)}. {proof.reason}")
+        lines.append(f"{_verdict(proof)}. {proof.reason}")
         if proof.difference and proof.difference.values:
-            told.append("That row: " + _row(proof.difference.values, features))
-    return Group(table, "", *told)
+            lines.append("That row: " + _row(proof.difference.values, features))
+    return Group(table, "", *lines)
 
 
 def _verdict(proof: Proof) -> str:
@@ -206,12 +206,12 @@ def _verdict(proof: Proof) -> str:
 
 def _notes(parts: Sequence[Part]) -> list[str]:
     """What was compared, once for all parts or subjects with the same words."""
-    told = []
+    lines = []
     for note in dict.fromkeys(part.note for part in parts):
         names = dict.fromkeys(part.name for part in parts if part.note == note)
         subjects = dict.fromkeys(part.subject for part in parts if part.note == note)
-        told.append(f"{', '.join(names if len(names) == 1 else subjects)}: {note}")
-    return told
+        lines.append(f"{', '.join(names if len(names) == 1 else subjects)}: {note}")
+    return lines
 
 
 def _share(part: Part) -> str:

@@ -36,7 +36,7 @@ CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
     "--to",
     "output_form",
     type=CHOICE_FORMAT,
-    help="Format of the answers.  [default: by the suffix of the output, else INPUT's]",
+    help="Format of the answers.  [default: by the suffix of the output, otherwise INPUT's]",
 )
 @click.option(
     "--backend", default="auto", show_default=True, help="Backend that scores; all say the same."
@@ -134,7 +134,7 @@ def score_command(
         summary = run(request, stored_model(tag), backend, workers, on_progress)
     if summary_path is not None:
         files.write(summary_path, summary.to_json())
-    # Where the answers may go to stdout, nothing else does.
+    # If the answers may go to stdout, the summary goes to stderr.
     is_file = Path(summary.output).is_file() or Path(summary.output).is_dir()
     click.echo(render.scored(summary), err=not is_file)
     context.exit(3 if summary.rejected else 0)

@@ -14,7 +14,7 @@ from bentoml_ext.boosters.ensemble import Ensemble, Ints, Trees
 from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.errors import ExportRefused
 
-__all__ = ["confirm", "telling_rows"]
+__all__ = ["confirm", "distinguishing_rows"]
 
 _ROWS: Final = 300
 # A row costs a cell for each column, and more in ONNX Runtime: of the widest models a few rows do.
@@ -37,7 +37,7 @@ def confirm(
     Raises:
         ExportRefused: a bit differs; names the first row.
     """
-    rows = telling_rows(ensemble)
+    rows = distinguishing_rows(ensemble)
     expected = {"margin": source.margins(rows)}
     if len(graph.graph.output) > 1:
         expected["prediction"] = source.predictions(model, rows)
@@ -72,7 +72,7 @@ def _compare(name: str, expected: Floats, got: Floats) -> None:
         )
 
 
-def telling_rows(ensemble: Ensemble) -> Rows:
+def distinguishing_rows(ensemble: Ensemble) -> Rows:
     """float32, (n, n_features), finite or NaN: on splits, beside them, missing, and at random."""
     width = ensemble.n_features
     count = max(min(_ROWS, _CELLS // width), _FEWEST)

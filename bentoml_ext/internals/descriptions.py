@@ -33,10 +33,10 @@ def reading(place: str) -> Iterator[None]:
     except (BentoMLException, OSError):
         raise
     except Exception as error:
-        told = (str(error).strip().splitlines() or [""])[0]
+        message = (str(error).strip().splitlines() or [""])[0]
         raise BundleError(
-            f"Expected what BentoML describes it by, got {type(error).__name__}: {told:.200} - at "
-            f"{place}. Restore that version, or delete its folder."
+            f"Expected what BentoML describes it by, got {type(error).__name__}: {message:.200} - "
+            f"at {place}. Restore that version, or delete its folder."
         ) from error
     finally:
         for logger, disabled in zip(loggers, before, strict=True):

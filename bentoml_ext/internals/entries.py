@@ -53,8 +53,8 @@ def follow_legacy_builds(extend: Callable[[Any, Path, Path], Any]) -> None:
         return
 
     @wraps(write)
-    def write_to_bento(options: Any, bento: Any, folder: str, **told: Any) -> None:
-        write(extend(options, Path(bento), Path(folder)), bento, folder, **told)
+    def write_to_bento(options: Any, bento: Any, folder: str, **rest: Any) -> None:
+        write(extend(options, Path(bento), Path(folder)), bento, folder, **rest)
 
     write_to_bento.bentoml_ext = True  # type: ignore[attr-defined]
     classes: Any = PythonOptions

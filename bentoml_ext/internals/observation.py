@@ -75,8 +75,8 @@ def plain_log(logger: logging.Logger) -> tuple[logging.StreamHandler[Any], str, 
     """Where a logger's lines go, if BentoML words them and a stream takes them.
 
     Returns:
-        The handler, the format of the time, and what stands between time and message; None where
-        something else than BentoML's own logging is set up.
+        The handler, the format of the time, and the text between time and message; None if other
+        logging than BentoML's own is set up.
     """
     while not logger.handlers and logger.propagate and logger.parent is not None:
         logger = logger.parent
@@ -121,7 +121,7 @@ def access_log_skips() -> tuple[str, ...]:
 
 
 def access_log_options() -> dict[str, bool] | None:
-    """What BentoML's access log tells of a request, or None where it is off."""
+    """The parts of a request that BentoML's access log writes; None if it is off."""
     access = BentoMLContainer.api_server_config.logging.access
     if not access.enabled.get():
         return None

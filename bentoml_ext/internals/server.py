@@ -28,7 +28,7 @@ def listens_on(params: Mapping[str, Any]) -> tuple[str, int]:
 
 def request_timeout_s(service: str) -> float | None:
     """Seconds until a request to a configured service gets a 504; None for no limit."""
-    # As it was written: the 504 tells the number.
+    # The number as it was written: the 504 shows it.
     return BentoMLContainer.config.services[service].get()["traffic"]["timeout"] or None
 
 
@@ -115,7 +115,7 @@ class Series:
         """Count requests that were answered 200.
 
         Args:
-            counts: how many fell under each of `bounds`, the last of which is infinite.
+            counts: requests under each of `bounds`; the last bound is infinite.
             seconds: sum of their durations.
             last: when the last one came, in seconds since 1970.
         """

@@ -1,7 +1,7 @@
 """Telemetry: the usage reports that libraries send to their makers, switched off in one place.
 
-A library looks at its variable once, mostly when it is loaded. So this runs when `bentoml_ext` is
-imported, before anything else of it. Child processes inherit the variables.
+A library looks at its variable once, mostly when it is loaded. So this module is the first that
+`bentoml_ext` imports. Child processes inherit the variables.
 """
 
 from __future__ import annotations

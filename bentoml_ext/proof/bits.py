@@ -28,7 +28,7 @@ def _rank(values: Floats) -> Ints:
 
 
 def word_of(value: Any) -> str:
-    """A float in hex, which is exact; anything else as it is."""
+    """A float in hex, which is exact; the text of any other value."""
     return float(value).hex() if isinstance(value, np.floating) else str(value)
 
 

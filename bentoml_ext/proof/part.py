@@ -57,8 +57,8 @@ class Part(msgspec.Struct, frozen=True):
             there are no numbers.
         decision_flips: rows that get another answer; None where the objective has no answers.
         note: what was compared, in words.
-        bound_ulp: of a fact of the machine, which is told and which nothing served rests on: how
-            far values may lie apart; None where every bit must be equal.
+        bound_ulp: how far values may lie apart, for a fact of the machine that is reported but not
+            served; None where every bit must be equal.
         difference: the first one.
     """
 

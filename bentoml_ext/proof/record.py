@@ -39,13 +39,13 @@ class Acceptance(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         file: its name, without the folder.
         sha256: its checksum in hex.
-        rows: applications in it, all of which agree.
+        rows: applications in it; all agree.
         column: of the predictions.
         kind: what they are: probability, margin (log-odds) or label.
         agreement: how they agree, in words: "every bit equal", "rounded to 4 decimals", ...
         tolerance: the largest difference that was let through; 0 where bits or labels are equal.
         reading: how the source was read, as options of `bentoml ext import`.
-        note: what such a file cannot tell, in sentences; empty if there is nothing to say.
+        note: limits of the comparison, in sentences; may be empty.
     """
 
     file: str
@@ -181,9 +181,9 @@ class Proof(msgspec.Struct, frozen=True):
             return "Expected a proof with parts, got none - at the proof."
         if (first := self.difference) is None:
             return failed[0].reason
-        told = next(part for part in failed if part.difference is first).reason
+        reason = next(part for part in failed if part.difference is first).reason
         built = next((part.difference for part in failed if part.name == STRUCTURE), None)
-        return f"{told} {built}" if built and built is not first else told
+        return f"{reason} {built}" if built and built is not first else reason
 
     @property
     def caveat(self) -> str:
@@ -219,8 +219,8 @@ class Proof(msgspec.Struct, frozen=True):
     def to_json(self) -> bytes:
         """proof.json, the verdict in front."""
         plain = msgspec.to_builtins(self)
-        for part, told in zip(self.parts, plain["parts"], strict=True):
-            told |= {"equal_share": part.share, "holds": part.holds}
+        for part, written in zip(self.parts, plain["parts"], strict=True):
+            written |= {"equal_share": part.share, "holds": part.holds}
         return msgspec.json.format(msgspec.json.encode({"holds": self.holds} | plain), indent=1)
 
     @classmethod

@@ -19,7 +19,7 @@ from bentoml_ext.proof.bits import BitComparison
 __all__ = ["FUSED_ONLY", "Decisions", "compare_decider", "margins_at_crossings"]
 
 FUSED_ONLY: Final = float.fromhex("-0x1.04845ep+5")
-"""The only margin whose exponential tells whether expf has a fused multiply-add."""
+"""The only margin whose exponential shows whether expf has a fused multiply-add."""
 
 # From 16.6 or 20 on the probability is 1, from -9.2 down its text has an exponent.
 _FORMULAS: Final = (0.0, 16.635532, 20.0, -9.21024, FUSED_ONLY, -SIGMOID_CAP)

@@ -31,8 +31,8 @@ def proof_rows(
 ) -> ProofRows:
     """Rows for the self-test of a server, with the booster's answers.
 
-    Extremes, made-up applications, and rows on splits that together come to every leaf of every
-    tree, as far as `STORED_ROWS` reach.
+    Extremes, made-up applications, and rows on splits. Together they reach every leaf of every
+    tree, as far as `STORED_ROWS` allows.
 
     Args:
         oracle: the booster.
@@ -56,7 +56,7 @@ def _some(rows: Rows, count: int) -> Rows:
 
 
 def _covering(sampler: Sampler, ensemble: Ensemble, certain: Rows) -> Rows:
-    """Rows on splits: first those that come to a leaf that none before came to, then others."""
+    """Rows on splits: first the rows that reach a new leaf, then others."""
     room = STORED_ROWS - len(certain)
     trees = ensemble.model
     if not isinstance(trees, Trees) or not len(sampler.splits):

@@ -61,13 +61,13 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> RowsGraph:
     _, sha256 = load_proof(bundle)
     booster = read_booster(bundle.path / BOOSTER)
     model = to_onnx(booster, with_prediction=False)
-    told = {one.key: one for one in model.metadata_props}
+    entries = {one.key: one for one in model.metadata_props}
     for name, value in {
         "bentoml_ext.features": json.dumps(bundle.manifest.features, ensure_ascii=False),
         "bentoml_ext.model": str(tag),
         "bentoml_ext.proof_sha256": sha256,
         "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,
     }.items():
-        entry = told.get(name) or model.metadata_props.add(key=name)
+        entry = entries.get(name) or model.metadata_props.add(key=name)
         entry.value = value
     return RowsGraph(model.SerializeToString(), prove_file(model, booster))

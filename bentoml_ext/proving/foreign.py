@@ -26,8 +26,8 @@ def outside_of(model: onnx.ModelProto) -> str:
     ]
     for tensor in parts:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            told = {entry.key: entry.value for entry in tensor.external_data}
-            return told.get("location") or "no file"
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            return entries.get("location") or "no file"
     return ""
 
 

@@ -42,7 +42,7 @@ class GraphTrees:
         leaf_target: int64, (n_weights,), the output column that the weight is added to.
         leaf_weight: float32, (n_weights,).
         n_targets: output columns.
-        base_values: float32, added by ONNX Runtime after the last tree; empty if there are none.
+        base_values: float32, added by ONNX Runtime after the last tree; may be empty.
     """
 
     tree: Ints
@@ -70,7 +70,7 @@ class GraphTrees:
         return self.leaf_target[start:end], self.leaf_weight[start:end]
 
     def leaves(self, row: Rows) -> Ints:
-        """int64, (n_trees,): the leaf of each tree that one row comes to.
+        """int64, (n_trees,): the leaf of each tree that one row reaches.
 
         Args:
             row: float32, (n_features,).
@@ -109,13 +109,13 @@ def read_sets(model: onnx.ModelProto) -> dict[int, tuple[int, Floats]]:
     """Columns that tables look up, behind those of a row: by number, their feature and its codes.
 
     Raises:
-        ValueError: a table that is none: not of 0 and 1, with missing for what is missing.
+        ValueError: a table with other values than 0, 1 and, in its last row, missing.
     """
     sets: dict[int, tuple[int, Floats]] = {}
     for constant in _constants(model.graph):
-        if not (told := _TABLE.search(constant.name)):
+        if not (named := _TABLE.search(constant.name)):
             continue
-        table, (feature, first) = numpy_helper.to_array(constant), map(int, told.groups())
+        table, (feature, first) = numpy_helper.to_array(constant), map(int, named.groups())
         if (
             not np.isnan(table[-1]).all()
             or not np.isin(table[:-1], (0, 1)).all()

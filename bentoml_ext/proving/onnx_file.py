@@ -62,9 +62,9 @@ class _File:
             ) from error
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _INPUTS or len(inputs[0].shape) != 2:
-            told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-            raise FeatureMismatch(f"Expected one input of rows, got {told} - at the ONNX file.")
-        # A name or nothing stands for any width: ONNX Runtime will tell.
+            declared = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+            raise FeatureMismatch(f"Expected one input of rows, got {declared} - at the ONNX file.")
+        # A name, or no number, stands for any width: ONNX Runtime checks it.
         width = inputs[0].shape[1]
         if isinstance(width, int) and width != n_features:
             raise FeatureMismatch(
@@ -166,7 +166,7 @@ def _judge(
 
 
 def _outputs(file: _File, oracle: Oracle, rows: Rows) -> list[_Output]:
-    """What to compare with what: by name, or else with what the output is nearer to."""
+    """The comparisons to make: an output with its namesake, otherwise with the nearest values."""
     truth, found = oracle.truth(rows), file.run(rows)
     outputs = []
     for name, got in found.items():

@@ -41,7 +41,7 @@ Judgement = tuple[Proof, Sequence[str]]
 
 
 class How(TypedDict, total=False):
-    """Random rows, how many and their seed, and what is told of the progress."""
+    """Options of a comparison: number and seed of the random rows, and a callback of progress."""
 
     random_rows: int
     seed: int
@@ -63,7 +63,7 @@ def verify_file(
             that the estimator uses count.
         rounds: of a Booster whose training stopped early: "best" or "all".
         missing: a number that means missing besides NaN, as an estimator's `missing=`; by default
-            what the booster's file tells, which since XGBoost 2.0 is nothing.
+            the marker in the booster's file, which XGBoost 2.0 and later no longer write.
         how: random_rows, seed, on_progress.
 
     Raises:
@@ -112,8 +112,8 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
     booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
     if {"margin", "decision"} <= {one.name for one in model.graph.output}:
-        told = bundle.encoder, bundle.policy
-        parts = judge_application_graph(model, booster, *told, seed=seed)
+        rules = bundle.encoder, bundle.policy
+        parts = judge_application_graph(model, booster, *rules, seed=seed)
         facts = {"objective": bundle.manifest.objective, "oracle": f"the service of {stored.tag}"}
     else:
         parts, facts = _parts(graph, booster, how)
@@ -161,8 +161,8 @@ def by_pipeline(
 
 def model_of(graph: Path) -> str | None:
     """The tag that a file of `bentoml ext export` says it was made of."""
-    told = {one.key: one.value for one in _loaded(graph).metadata_props}
-    return told.get("bentoml_ext.model")
+    entries = {one.key: one.value for one in _loaded(graph).metadata_props}
+    return entries.get("bentoml_ext.model")
 
 
 def check_is_onnx(path: Path) -> None:
@@ -188,16 +188,16 @@ def _parts(
     model = _loaded(graph)
     rows = {"random_rows": RANDOM_ROWS} | how
     found = compare_onnx_file(files.read(graph), booster, **rows, missing=missing)
-    told = {one.key: one.value for one in model.metadata_props}
+    entries = {one.key: one.value for one in model.metadata_props}
     parts = list(found.parts)
     outputs = {one.name for one in model.graph.output}
-    if told.get("bentoml_ext.thread_proof") == "true" and "margin" in outputs:
+    if entries.get("bentoml_ext.thread_proof") == "true" and "margin" in outputs:
         parts += parts_on_threads(model, booster, seed=how.get("seed", 0), missing=missing)
     return parts, {"objective": found.oracle.objective, "oracle": found.oracle.name}
 
 
 def _loaded(graph: Path) -> onnx.ModelProto:
-    """The file's model; an empty one of a file that is no ONNX file."""
+    """The file's model; an empty model if the file is not ONNX."""
     import onnx
 
     from bentoml_ext.proving.foreign import MOST_NODES, node_count, outside_of

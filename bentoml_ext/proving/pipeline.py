@@ -40,7 +40,7 @@ def judge_by_pipeline(
     Args:
         data: the ONNX file.
         pipeline: fitted.
-        given: a DataFrame of the user's own rows; else rows are made of what the steps have learnt.
+        given: a DataFrame of the user's own rows; without it rows are made of the learnt values.
         random_rows: made of the given ones, besides them.
         seed: of what is random.
 
@@ -153,7 +153,7 @@ class _Said:
         return cls(np.asarray(pipeline.predict(rows)), chances)
 
     def beside(self, got: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-        """What an output must be, by its kind and shape; None if it is something else."""
+        """The pipeline's own values of an output, by its kind and shape; None if it has none."""
         if not np.issubdtype(got.dtype, np.floating):
             return self.labels.reshape(got.shape) if self.labels.size == got.size else None
         wanted = self.labels.astype(np.float32) if self.chances is None else self.chances

@@ -44,7 +44,7 @@ class Sampler:
     """Makes rows for one ensemble; the same ones for the same seed.
 
     Args:
-        ensemble: whose thresholds tell the ranges that it was trained on.
+        ensemble: its thresholds show the ranges of its training data.
         seed: of the random generator.
     """
 
@@ -143,9 +143,9 @@ class Sampler:
             yield rows
 
     def boundary(self) -> Iterator[Rows]:
-        """Rows that come to each split and stand on it.
+        """Rows that reach each split and stand on it.
 
-        Four rows for each of `splits`, all of which go the way from the root to that node: its
+        Four rows for each of `splits`; each goes from the root to that node. They hold its
         threshold, the float32 numbers below and above it, and missing. For a node that asks for
         codes: one that is listed, one that is not, one beyond all, and missing.
         """
@@ -172,7 +172,7 @@ class Sampler:
         return rows
 
     def _on_the_way(self, trees: Trees, node: Ints) -> Rows:
-        """float32, (len(node), n_features): rows that come to these nodes."""
+        """float32, (len(node), n_features): rows that reach these nodes."""
         parent = _parents(trees)
         low = np.full((len(node), self.n_features), -_MAX, np.float32)
         high = np.full_like(low, _MAX)

@@ -122,7 +122,7 @@ def _compare_trees(
     graph: GraphTrees,
     sets: Mapping[int, tuple[int, Floats]],
 ) -> int:
-    """Walk down both side by side; returns how many of the booster's nodes were come to."""
+    """Walk down both side by side; returns how many of the booster's nodes were reached."""
     check.count("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
     check.count("values added last", "0", str(len(graph.base_values)))
     _, base = graph.weights_of(int(graph.root[0]))
@@ -223,7 +223,7 @@ class _Walk:
             at = after
             codes.append(graph.value[at])
         listed = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
-        # A node without codes asks for a number that is none.
+        # A node without codes compares with 0.5, which is not a code.
         expected = listed.astype(np.float32) if len(listed) else np.array([0.5], np.float32)
         found = np.sort(np.array(codes, np.float32))
         tree, local = place

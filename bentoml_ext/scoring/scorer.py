@@ -97,7 +97,7 @@ class Scorer:
         )
 
     def sound_margins(self, rows: Rows, start: int = 0) -> Margins:
-        """Log-odds of rows, of which none is NaN.
+        """Log-odds of rows; no log-odds is NaN.
 
         Raises:
             InvalidApplication: one is, with its index from `start`; no policy has a band for it.

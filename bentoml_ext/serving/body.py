@@ -110,7 +110,7 @@ class JsonBody(RootInput, bentoml.IODescriptor):
         payload = serde.serialize_value(obj)
         return Response(b"".join(payload.data), headers=dict(payload.headers), media_type=PICKLE)
 
-    # What BentoML tells others.
+    # BentoML describes the API by the schema and the media type.
 
     @classmethod
     def model_json_schema(cls, *_: Any, **__: Any) -> Schema:

@@ -44,7 +44,7 @@ JSON = "application/json"
 
 
 class Classifier:
-    """Base of a service class: `POST /classify`, `POST /classify_batch`, and what GET /model tells.
+    """Base of a service class: `POST /classify`, `POST /classify_batch`, `GET /model`'s answer.
 
     A subclass names its model, and is made a service by `bentoml_ext.service`::
 
@@ -104,7 +104,7 @@ class Classifier:
     check_start: ClassVar[Any]
 
     fastpath = False
-    """Whether plain requests are answered in front of BentoML; set when that begins."""
+    """Whether the fast path answers simple requests; set when it begins."""
 
     def __init__(self) -> None:
         try:
@@ -151,7 +151,7 @@ class Classifier:
         _logger.info("Model %s on backend %s.", self.stored.tag, self.scorer.backend)
 
     def handlers(self) -> dict[str, Handler]:
-        """What answers plain requests in front of BentoML, by the name of the API."""
+        """The fast path's handlers of simple requests, by the name of the API."""
         from bentoml_ext.serving.fastpath.handlers import BatchHandler, SingleHandler
 
         return {
@@ -197,9 +197,9 @@ class Classifier:
         body = msgspec.json.encode(error.detail)
         return Response(body, HTTPStatus.BAD_REQUEST, self.headers, JSON)
 
-    def fail(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> Response:
+    def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
         """Another answer than a 200 that no application is to blame for."""
-        body = msgspec.json.encode({"error": told})
+        body = msgspec.json.encode({"error": message})
         return Response(body, status, {**self.headers, **(headers or {})}, JSON)
 
 

@@ -99,7 +99,7 @@ def lines_of(file: Readable, request: Request) -> Readable:
     """The same file, which is refused where its lines are not UTF-8 as a whole.
 
     Raises:
-        HTTPException: 415, a charset that is no superset of ASCII.
+        HTTPException: 415, a charset that is not a superset of ASCII.
     """
     charset = _charset(request)
     if charset.startswith(("utf-16", "utf-32", "utf16", "utf32")):
@@ -230,5 +230,5 @@ def _unread(request: Request) -> HTTPException:
 def _bad_query(
     expected: str, remedy: str, got: str = '"report"', where: str = OPTION
 ) -> HTTPException:
-    told = f"Expected {expected}, got {got} - at {where}."
-    return HTTPException(HTTPStatus.BAD_REQUEST, f"{told} {remedy}." if remedy else told)
+    message = f"Expected {expected}, got {got} - at {where}."
+    return HTTPException(HTTPStatus.BAD_REQUEST, f"{message} {remedy}." if remedy else message)

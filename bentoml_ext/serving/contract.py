@@ -1,4 +1,4 @@
-"""Contract: which applications a service takes and which answers it gives, told by its bundle."""
+"""Contract: the applications that a service takes and the answers it gives, by its bundle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bentoml_ext.serving.document.schema import (
     example_of,
 )
 
-# `bentoml serve` imports a service to learn its shape; numpy is for those who ask for a schema.
+# `bentoml serve` imports a service to learn its shape; only a schema needs numpy.
 if TYPE_CHECKING:
     from bentoml_ext.store.bundle import Bundle
 
@@ -26,12 +26,12 @@ __all__ = ["Contract", "check_rules"]
 
 
 class Contract:
-    """The schemas of a service's bodies. The bundle is read when the first of them is asked for.
+    """The schemas of a service's bodies. The bundle is read for the first schema.
 
     Args:
-        model: whose bundle it is.
-        example: an application for the OpenAPI page; without one, or where the bundle refuses it,
-            one is made that keeps the rules.
+        model: gives the bundle.
+        example: an application for the OpenAPI page; by default, and if the bundle refuses it, an
+            application is made that keeps the rules.
     """
 
     def __init__(self, model: EmbeddedModel, example: Application | None = None) -> None:
@@ -40,11 +40,11 @@ class Contract:
         self._bundle: Bundle | None = None
 
     def serve(self, bundle: Bundle) -> None:
-        """Tell of this bundle from now on: the one that the worker serves."""
+        """Describe this bundle from now on: the worker serves it."""
         self._bundle = bundle
 
     def application(self) -> Schema:
-        """Of an application: the bundle's fields and rules."""
+        """Schema of an application: the bundle's fields and rules."""
         fields = self._read().encoder.fields
         return application_schema(fields, self._shown() or example_of(fields))
 
@@ -57,17 +57,17 @@ class Contract:
         return name
 
     def unwrapped(self, application: Any) -> Any:
-        """The application, where an object holds it under `whole` and nothing else."""
+        """The application, also if an object holds it as its only value, under `whole`."""
         if isinstance(application, dict) and len(application) == 1:
             return application.get(self.whole, application)
         return application
 
     def answer(self) -> Schema:
-        """Of an answer: the key and the words of the bundle's policy."""
+        """Schema of an answer: the key and the words of the bundle's policy."""
         return answer_schema(self._read().policy)
 
     def introduction(self, says: str) -> str:
-        """Of the service: its model, policy and proof, after its own words."""
+        """Text about the service: its own words, then model, policy and proof."""
         from bentoml_ext.serving.document.introduction import introduction
 
         bundle = self._read()
@@ -89,10 +89,9 @@ class Contract:
 
 
 def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:
-    """Refuse rules that a service gives and that are not the bundle's own.
+    """Refuse a service's rules that differ from the bundle's own.
 
-    Categories that only the service lists, and codes that it does not list, are no difference:
-    which exist is the model's word on every route.
+    The service may list more categories, or leave codes out: the model decides which exist.
 
     Raises:
         ConfigError: names the first field and rule that differ, and the way out.
@@ -107,7 +106,7 @@ def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:
     for field in stored:
         for rule in msgspec.structs.fields(Field):
             ours, theirs = getattr(own[field.name], rule.name), getattr(field, rule.name)
-            # What exists is the model's word, so that a service may list more, or nothing.
+            # The model decides which values exist: a service may list more, or none.
             is_models = rule.name == "categories" and ours and set(theirs) <= set(ours)
             is_models = is_models or (rule.name == "codes" and not ours)
             if ours != theirs and not is_models:

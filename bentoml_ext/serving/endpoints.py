@@ -1,7 +1,7 @@
-"""Endpoints: what the metrics call a request, as few names as there are routes.
+"""Endpoints: the name of a request in the metrics, one name for each route.
 
-BentoML names the series by the path: each path that somebody asks for would make new ones, in
-memory and on the disk, for good.
+BentoML names the series by the path: each new path in a request would add series for good, in
+memory and on the disk.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from starlette.types import Scope
 __all__ = ["UNKNOWN", "endpoint_of"]
 
 UNKNOWN: Final = "unknown"
-"""A path that no route has; no path is called so."""
+"""Name of a path without a route; a path begins with a slash, so it cannot be this name."""
 
 
 def endpoint_of(routes: Sequence[BaseRoute]) -> Callable[[Scope], str]:
-    """A request's route: its path, or where others are mounted or take part of a path, theirs.
+    """Names a request by the path of its route, or of the mounted application's route.
 
     Args:
-        routes: of the application; more may be added to them.
+        routes: of the application; routes added later count too.
     """
 
     def endpoint(scope: Scope) -> str:

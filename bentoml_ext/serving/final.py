@@ -102,7 +102,7 @@ def check_assigned(classifier: object, *names: str) -> None:
 
 
 def check_service(inner: type, ours: Mapping[str, Any], apis: Mapping[str, Any]) -> None:
-    """Refuse a service whose hot routes are not answered by this package alone.
+    """Refuse a service whose fast routes are not answered by this package alone.
 
     Args:
         inner: the class.
@@ -139,14 +139,16 @@ def check_instance(instance: object, base: type) -> None:
 
 def _taken(name: str, cls: type) -> ConfigError:
     if name in ANSWERS:
-        told = (
+        remedy = (
             "Every route answers by the stored model, and the fast path and the streams would not "
             "ask there. Give the method another name under @bentoml.api, and let it call "
             "`self.scorer`."
         )
     else:
-        told = (
+        remedy = (
             "bentoml_ext sets it. Take another name; `model`, `fields` and `example` are given as "
             'in `class X(Classifier, model="NAME:latest")`.'
         )
-    return ConfigError(f"Expected no '{name}' of its own, got one - at {cls.__qualname__}. {told}")
+    return ConfigError(
+        f"Expected no '{name}' of its own, got one - at {cls.__qualname__}. {remedy}"
+    )

@@ -42,7 +42,7 @@ Limits: TypeAlias = Callable[[Scope], Limit | None]
 
 
 class BodyLimit:
-    """ASGI middleware: 413 to a body that is too long, before it is read where its length is told.
+    """ASGI middleware: 413 to a body that is too long, unread if its head gives the length.
 
     A client that leaves before its body is whole gets no answer; it is counted as 499.
 
@@ -108,7 +108,7 @@ class _Body:
 
 
 def declared(headers: Headers) -> int:
-    """Bytes that a body has by its head; 0 where that does not tell."""
+    """Length of a body in bytes by its head; 0 if the head does not give it."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit():
             return int(value)
@@ -116,9 +116,9 @@ def declared(headers: Headers) -> int:
 
 
 def _too_large(limit: Limit) -> Response:
-    told = (
+    message = (
         f"Expected at most {limit.size} bytes, got more - at the request's body. {limit.way_out}."
     )
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     headers = observation.answer_headers()
-    return Response(json.dumps({"error": told}), status, headers, "application/json")
+    return Response(json.dumps({"error": message}), status, headers, "application/json")

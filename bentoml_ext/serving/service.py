@@ -51,7 +51,7 @@ __all__ = ["ClassifierService", "service", "service_for"]
 BADGE = "//img.shields.io/"
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""For workers: the libraries' own threads would only take the cores from other workers."""
+"""For workers: threads of the libraries would only take cores from other workers."""
 
 
 class ClassifierService(bentoml.Service[Any]):
@@ -59,7 +59,7 @@ class ClassifierService(bentoml.Service[Any]):
 
     @property
     def labels(self) -> dict[str, str]:
-        """The user's own, and what a bento carries: BentoML reads them when it builds one."""
+        """The user's labels and those of the packed model; BentoML reads them to build a bento."""
         return {**self._labels, **packed_labels(self.inner)}
 
     @labels.setter
@@ -90,9 +90,9 @@ class ClassifierService(bentoml.Service[Any]):
         app = super().to_asgi(is_main)
         app.add_route(self._path("model"), _model_view, methods=["GET"])
         keep_to_itself(app, self.name)
-        # Before BentoML's own route of this path, which takes what this one leaves.
+        # Before BentoML's own route of this path, which takes every other media type.
         app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
-        # The innermost: what it refuses is counted, traced, logged and timed.
+        # The innermost: a refusal is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
@@ -101,7 +101,7 @@ class ClassifierService(bentoml.Service[Any]):
 
             observation.wrap_sampler(Decided)
         scrape = self._path("metrics")
-        shortcut = FastPath(app, request_timeout_s(self.name), scrape)
+        fastpath = FastPath(app, request_timeout_s(self.name), scrape)
         started = app.router.lifespan_context
 
         @asynccontextmanager
@@ -109,25 +109,25 @@ class ClassifierService(bentoml.Service[Any]):
             async with started(app) as state:
                 freeze_startup_objects()
                 if self.inner.settings.fastpath and observation.has_plain_answers(self):
-                    self._open(shortcut, middlewares)
+                    self._open(fastpath, middlewares)
                 ready()
                 yield state
-                shortcut.flush()
+                fastpath.flush()
 
         app.router.lifespan_context = lifespan
         install()
-        return shortcut
+        return fastpath
 
     @ending_where_scarce()
-    def _open(self, shortcut: FastPath, middlewares: Middlewares) -> None:
-        """Let the fast path answer; until then it hands everything on."""
+    def _open(self, fastpath: FastPath, middlewares: Middlewares) -> None:
+        """Let the fast path answer; until then it forwards every request."""
         from bentoml_ext.serving.fastpath.endpoint import Endpoint
         from bentoml_ext.serving.fastpath.metrics import BufferedMetrics
         from bentoml_ext.serving.fastpath.observing import Observer
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES
 
         classifier = bentoml.get_current_service()
-        # Past `__setattr__`, which refuses a user's.
+        # Past `__setattr__`, which refuses the name to a user.
         vars(classifier)["fastpath"] = True
         names = {
             **classifier.headers,
@@ -136,16 +136,16 @@ class ClassifierService(bentoml.Service[Any]):
         }
         headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
         sizes = {"classify": MAX_APPLICATION_BYTES, "classify_batch": MAX_BATCH_BYTES}
-        routes = {}
+        endpoints = {}
         for name, handler in classifier.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
-            tally = None if metrics is None else BufferedMetrics(Series(metrics, path))
-            routes[path] = Endpoint(handler, headers, tally, sizes[name])
-        shortcut.open(routes, middlewares.concurrency, Observer.of_settings())
+            counts = None if metrics is None else BufferedMetrics(Series(metrics, path))
+            endpoints[path] = Endpoint(handler, headers, counts, sizes[name])
+        fastpath.open(endpoints, middlewares.concurrency, Observer.of_settings())
 
     def _limit(self, scope: Scope) -> Limit | None:
-        """Of the body of a request; None where its route sees to that."""
+        """The limit of a request's body; None if the route itself has limits."""
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
         from bentoml_ext.serving.streaming.route import is_bulk
 
@@ -160,29 +160,29 @@ class ClassifierService(bentoml.Service[Any]):
 
     @property
     def openapi_spec(self) -> Any:
-        """BentoML's, with the model, its policy and proof, and all that our routes answer."""
+        """BentoML's document, with the model, its policy and proof, and our routes' answers."""
         from bentoml_ext.serving.document.openapi import complete
 
         spec = super().openapi_spec
         complete(spec, self.name)
-        # BentoML's own words are five badges, which a browser fetches from five other machines.
+        # BentoML's default text has five badges, which a browser fetches from five other machines.
         own = cleandoc(self.inner.__doc__ or "") if BADGE in self.doc else self.doc
         says = self.inner.contract.introduction(own)
-        # BentoML writes Python's None where there is no bento.
+        # Without a bento BentoML writes Python's None.
         version = str(self.bento.tag.version) if self.bento else "dev"
-        # BentoML's team, which it names, does not answer for this service.
+        # BentoML names its own team as the contact of this service.
         return evolve(spec, info=evolve(spec.info, description=says, contact=None, version=version))
 
     def schema(self) -> dict[str, Any]:
-        """What BentoML's clients read: its own, but that fields may be given by name."""
-        told: dict[str, Any] = super().schema()
-        for route in told["routes"]:
+        """BentoML's schema for its clients, which may also give the fields by name."""
+        schema: dict[str, Any] = super().schema()
+        for route in schema["routes"]:
             if route["name"] == "classify":
                 route["input"] = call_schema(route["input"], self.inner.contract.whole)
-        return told
+        return schema
 
     def _path(self, name: str) -> str:
-        """Where BentoML has a path of this name."""
+        """BentoML's path for this name."""
         prefix = (self.path_prefix or "").strip("/")
         return f"/{prefix}/{name}" if prefix else f"/{name}"
 
@@ -195,7 +195,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 
     Raises:
         UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used,
-            or the class has no model, or answers a hot route otherwise; this stops the start.
+            or the class has no model, or answers a fast route otherwise; this stops the start.
     """
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
@@ -210,7 +210,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         settings = inner.settings = Settings.read()
         inner.model.choose(settings.model)
         EmbeddedModel.served.append(inner.model)
-        # Called once, before the workers start: they could say the same only one after the other.
+        # Called once before the workers start, so that an error is reported once.
         prefix = config.get("path_prefix") or ""
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
@@ -222,7 +222,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         if settings.model:
             envs["MODEL"] = str(settings.model)
         config.setdefault("envs", [{"name": name, "value": envs[name]} for name in envs])
-        # For the image of a bento: what starts there may load a library before this package.
+        # For the image of a bento: a program there may load a library before this package.
         named = {env["name"] if isinstance(env, dict) else env.name for env in config["envs"]}
         quiet = [{"name": name, "value": os.environ[name]} for name in telemetry.OFF]
         config["envs"] = [*config["envs"], *(env for env in quiet if env["name"] not in named)]

@@ -118,8 +118,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The same manifest with its own checksum."""
         plain = msgspec.to_builtins(msgspec.structs.replace(self, sha256=""))
         # What a version does not say was not yet a field when it was sealed.
-        told = {name: value for name, value in plain.items() if value is not None}
-        digest = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+        given = {name: value for name, value in plain.items() if value is not None}
+        digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()
         return msgspec.structs.replace(self, sha256=digest)
 
 
@@ -172,9 +172,9 @@ class Bundle:
         if PROOF_ROWS not in self.proof.files:
             found.pop(PROOF_ROWS, None)
         self._compare_proven("sha256 of ", self.proof.files, found)
-        told = {"objective": self.proof.objective, **self.proof.facts}
+        facts_of_proof = {"objective": self.proof.objective, **self.proof.facts}
         facts = self.manifest.facts
-        self._compare_proven("", told, {name: facts.get(name) for name in told})
+        self._compare_proven("", facts_of_proof, {name: facts.get(name) for name in facts_of_proof})
 
     def _compare_proven(
         self, what: str, proven: Mapping[str, Any], found: Mapping[str, Any]

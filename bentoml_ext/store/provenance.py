@@ -42,13 +42,13 @@ class Provenance(msgspec.Struct, frozen=True):
         return cls(made, proven, here, older)
 
     def __str__(self) -> str:
-        told = f"made with XGBoost {self.made_with or 'unknown'}, "
-        told += f"proven with {self.proven_with or 'unknown'}"
-        return f"{told}; here is {self.serving_with}, which is older" if self.older else told
+        text = f"made with XGBoost {self.made_with or 'unknown'}, "
+        text += f"proven with {self.proven_with or 'unknown'}"
+        return f"{text}; here is {self.serving_with}, which is older" if self.older else text
 
 
 def made_with(manifest: Manifest) -> str:
-    """The XGBoost that wrote a stored model: its own file names it; else the one that stored it."""
+    """The XGBoost named by a stored model's own file, otherwise the one that stored the model."""
     named = manifest.origin.xgboost if manifest.origin else ""
     return named or manifest.versions.get("xgboost", "")
 

@@ -248,7 +248,7 @@ def test_inspect_shows_sizes_checksums_versions_objective_trees_and_fields(
     versions = next(line for line in ended.stdout.splitlines() if line.startswith("versions"))
     assert all(f"{name} {number}" in versions for name, number in manifest.versions.items())
     assert ["home", "2", "one", "of", "'owner',", "'rent'"] in lines
-    assert "DECLINED above 0.5, MAYBE above 0.3, else APPROVED" in ended.stdout
+    assert "DECLINED above 0.5, MAYBE above 0.3, otherwise APPROVED" in ended.stdout
     assert str(stored.tag) in ended.stdout
     assert "auc=0.8" in ended.stdout
 

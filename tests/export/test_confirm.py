@@ -9,7 +9,7 @@ import xgboost as xgb
 from benchmarks.making import CODES, fit, objective, train
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.confirm import confirm, telling_rows
+from bentoml_ext.export.confirm import confirm, distinguishing_rows
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import OBJECTIVES
@@ -48,7 +48,7 @@ def test_a_classifiers_probabilities_are_compared_with_its_own() -> None:
 
 def test_rows_stand_on_splits_beside_them_and_on_codes() -> None:
     _, ensemble = read(train("binary", rows="codes", how=CODES, max_cat_to_onehot=1))
-    rows = telling_rows(ensemble)
+    rows = distinguishing_rows(ensemble)
     trees = ensemble.model
     numeric = np.unique(trees.threshold[~trees.is_leaf & ~trees.categorical])  # type: ignore[union-attr]
 
@@ -63,12 +63,12 @@ def test_wide_models_are_confirmed_on_fewer_rows() -> None:
     rows[:, 3] = np.arange(8)
     booster = xgb.train({"max_depth": 2}, xgb.DMatrix(rows, label=np.arange(8)), 2)
 
-    assert telling_rows(read(booster)[1]).size <= 4_000_000
+    assert distinguishing_rows(read(booster)[1]).size <= 4_000_000
 
 
 def test_crossing_quantiles_are_among_the_rows() -> None:
     booster = objective("reg:quantileerror", quantile_alpha=[0.4, 0.5, 0.6], max_depth=5, eta=1.0)
     source, ensemble = read(booster)
-    margins = source.margins(telling_rows(ensemble))
+    margins = source.margins(distinguishing_rows(ensemble))
 
     assert (np.diff(margins, axis=1) < 0).any()

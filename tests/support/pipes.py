@@ -23,7 +23,7 @@ KEEP_ALIVE_S = 5
 
 
 class Wraps:
-    """A handler that puts a body into brackets, and hands on what has an x."""
+    """A handler that puts a body into brackets, and forwards a body with an x."""
 
     def __init__(self) -> None:
         self.at_once_calls: list[int] = []
@@ -45,7 +45,7 @@ def wrapped(request: bytes) -> Body:
 
 
 async def specification(scope: Scope, receive: Receive, send: Send) -> None:
-    """What answers all that is handed on; one path at once, and the rest when it has come."""
+    """Answers every forwarded request; one path at once, and the rest when the body is whole."""
     body, more = b"", scope["path"] != "/soon"
     while more:
         message = await receive()

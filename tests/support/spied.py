@@ -29,7 +29,7 @@ class Spied(bentoml_ext.Classifier, model="credit_risk_model:latest"):
     def plain_heads(self) -> int:
         from bentoml_ext.serving.fastpath.protocol import Connection
 
-        return max(len(one._wire._plain) for one in gc.get_objects() if type(one) is Connection)
+        return max(len(one._batcher._simple) for one in gc.get_objects() if type(one) is Connection)
 """
 
 

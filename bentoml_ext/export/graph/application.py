@@ -190,7 +190,7 @@ def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> st
     said: Sequence[Any] = step.texts or [float(number) for number in step.numbers]
     codes: dict[Any, int] = dict(zip(said, range(len(said)), strict=True))
     at = ops.cast(_looked_up(ops, field.name, codes, default=-1), TensorProto.FLOAT)
-    # What has no code is null here: anything else was refused.
+    # A text without a code is null here: every other unknown text was refused.
     none = ops.add("Less", at, ops.constant(0, np.float32))
     return ops.add("Where", none, ops.constant(FILL[encoder.null], np.float32), at)
 

@@ -34,8 +34,8 @@ class CodeSets:
     Args:
         trees: splits by codes ask whether their column is below 0.5, as it is where the code is not
             listed: that way is left.
-        tables: by feature, float32, (codes + 2, sets): 1 for a listed code, 0 for another and in
-            the last row but one for any number that is no code of the table; NaN in the last row.
+        tables: by feature, float32, (codes + 2, sets): 1 for a listed code, 0 for another. The last
+            row but one is 0, for a number that is not a code of the table; the last row is NaN.
         first: by feature, the number of its first column.
     """
 
@@ -120,7 +120,7 @@ def add_columns(ops: GraphBuilder, rows: str, sets: CodeSets) -> str:
 
 
 def _visited(trees: Trees) -> npt.NDArray[np.float64]:
-    """(n_nodes,): the share of rows that come to each node, if each split halves them."""
+    """(n_nodes,): the share of rows that reach each node, if each split halves them."""
     share = np.zeros(len(trees.left))
     level: Ints = trees.first[:-1]
     part = 1.0

@@ -168,7 +168,7 @@ def _may_be_negative_zero(ensemble: Ensemble, trees: Trees) -> Bools:
 
 
 def _non_zero_leaves(ops: GraphBuilder, ensemble: Ensemble, trees: Trees, rows: str) -> str:
-    """float32, (n, n_targets): how many leaves other than -0.0 each row comes to."""
+    """float32, (n, n_targets): how many leaves other than -0.0 each row reaches."""
     counted = (~_is_negative_zero(trees.leaf) & trees.is_leaf[:, None]).astype(np.float32)
     none = np.zeros_like(ensemble.base)
     return add_trees(ops, rows, replace(trees, leaf=counted), trees.target, none)

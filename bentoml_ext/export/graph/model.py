@@ -45,9 +45,9 @@ def to_onnx(
     Args:
         model: a fitted Booster or scikit-learn estimator of XGBoost.
         deterministic_threads: add up in an order that no number of threads changes. Without it a
-            row takes half the time or less, and whoever runs the file has to set
-            `intra_op_num_threads = 1`: else ONNX Runtime adds the trees in another order from 51
-            rows on.
+            row takes half the time or less, but the file's user has to set
+            `intra_op_num_threads = 1`: with more threads ONNX Runtime adds the trees in another
+            order from 51 rows on.
         with_prediction: without it the graph ends at the margin. ONNX Runtime computes every output
             of a graph, asked for or not, so a graph that only serves margins is faster without.
 

@@ -123,8 +123,8 @@ def _chained(trees: Trees, nodes: _Nodes) -> _Nodes:
     value = nodes.value.copy()
     value[trees.categorical] = _NO_CODE
     # ONNX Runtime joins equality nodes in a row whose true branches look equal, drops the second
-    # branch and adds the weights of its leaves to the first node of all. A leaf's own value is not
-    # used for anything else, so it keeps different leaves different.
+    # branch and adds the weights of its leaves to the first node of all. A leaf's own value has
+    # no other use, so it keeps different leaves different.
     value[trees.is_leaf] = nodes.node[trees.is_leaf]
     some = np.flatnonzero(trees.categorical & (count > 0))
     value[some] = trees.codes[trees.first_code[some]]

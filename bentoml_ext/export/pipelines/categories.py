@@ -73,7 +73,7 @@ def ordinal(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
 
 
 def _hits(ops: GraphBuilder, column: Block, categories: Any, place: str) -> str:
-    """float32, (n, n_categories): 1 where the value is the category, else 0."""
+    """float32, (n, n_categories): 1 where the value is the category, otherwise 0."""
     if column.kind == TEXT:
         if not all(isinstance(one, str) for one in categories):
             raise ExportRefused(

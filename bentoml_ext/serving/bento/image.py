@@ -91,7 +91,7 @@ class EmbeddedModel(BeforeStart):
         """The stored model.
 
         Raises:
-            NotFound: there is none; says what to do.
+            NotFound: the store has no such model; the message names the remedy.
             ConfigError: as `tag`.
         """
         tag = bentoml.Tag.from_str(pinned(str(self.tag)) or str(self.tag))

@@ -71,7 +71,7 @@ def _named(lines: str) -> dict[str, bool]:
             one = Requirement(text)
             named[canonicalize_name(one.name)] = one.url is not None
         except InvalidRequirement:
-            # An option, a comment or a path, of which ours alone matters.
+            # An option, a comment or a path: only one that names this package matters.
             if NAME in canonicalize_name(text) and not text.startswith("#"):
                 named[NAME] = True
     return named

@@ -46,8 +46,10 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
 
 def bands(policy: Policy) -> str:
     """A policy in words."""
-    told = [f"{band.answer} where the probability is above {band.above:g}" for band in policy.bands]
-    return f"`{policy.key}` is {', '.join([*told, f'otherwise {policy.otherwise}'])}."
+    words = [
+        f"{band.answer} where the probability is above {band.above:g}" for band in policy.bands
+    ]
+    return f"`{policy.key}` is {', '.join([*words, f'otherwise {policy.otherwise}'])}."
 
 
 def _accepted(acceptance: Acceptance | None) -> str:

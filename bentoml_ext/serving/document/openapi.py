@@ -59,7 +59,7 @@ ANSWERS: Final = {
     HTTPStatus.INTERNAL_SERVER_ERROR: ("A fault of the server; its log says which.", "Error"),
     HTTPStatus.GATEWAY_TIMEOUT: ("The time for a request is over.", "Error"),
 }
-"""What a hot route answers besides 200, each with the schema of its body."""
+"""The answers of a fast route besides 200, each with the schema of its body."""
 
 NULL: Final[Schema] = {"type": "null"}
 
@@ -92,7 +92,7 @@ MODEL: Final[Schema] = {
 
 
 def complete(spec: Any, name: str) -> None:
-    """Tell in BentoML's document what our routes do, and keep it a valid one.
+    """Describe our routes in BentoML's document, and keep the document valid.
 
     Args:
         spec: BentoML's, to be changed.
@@ -104,9 +104,9 @@ def complete(spec: Any, name: str) -> None:
         # Swagger UI shows it beside the path, and the whole text when the path is opened.
         operation.setdefault("summary", re.split("[:;]", operation["description"])[0])
         responses = operation["responses"]
-        # BentoML tells of it on every route.
+        # BentoML lists 404 on every route.
         responses.pop(HTTPStatus.NOT_FOUND.value, None)
-        responses |= {status.value: _answer(*told) for status, told in ANSWERS.items()}
+        responses |= {status.value: _answer(*described) for status, described in ANSWERS.items()}
     model = MODEL | {"operationId": f"{name}__model", "x-bentoml-name": "model"}
     spec.paths["/model"] = type(spec.paths["/classify"])(get=model)
     spec.components["schemas"] |= {"Refusal": REFUSAL, "Error": ERROR}
@@ -122,14 +122,14 @@ def formats_here() -> list[str]:
 
 def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:
     """A document in YAML that one environment wrote, for another that has pyarrow or has not."""
-    told = msgspec.yaml.decode(document)
-    operation = told["paths"].get("/classify_batch", {}).get("post", {})
-    # Of a service of another's, which only depends on ours, there is nothing to tell.
+    whole = msgspec.yaml.decode(document)
+    operation = whole["paths"].get("/classify_batch", {}).get("post", {})
+    # A service that only depends on ours has no such route: nothing to add.
     for side in (operation.get("requestBody", {}), *operation.get("responses", {}).values()):
         if (content := side.get("content", {})) and NDJSON in content:
             content.pop(ARROW, None)
             content |= {ARROW: content[NDJSON]} if has_arrow else {}
-    return msgspec.yaml.encode(told)
+    return msgspec.yaml.encode(whole)
 
 
 def _answer(description: str, schema: str) -> Schema:
@@ -145,10 +145,10 @@ def _valid(part: Any) -> Any:
     if isinstance(part, list):
         return [_valid(inner) for inner in part]
     if isinstance(part, dict):
-        told = {name: _valid(inner) for name, inner in part.items()}
-        if NULL in (choices := told.get("anyOf", ())):
-            told |= {"anyOf": [one for one in choices if one != NULL], "nullable": True}
-        return told
+        valid = {name: _valid(inner) for name, inner in part.items()}
+        if NULL in (choices := valid.get("anyOf", ())):
+            valid |= {"anyOf": [one for one in choices if one != NULL], "nullable": True}
+        return valid
     if hasattr(part, "root_input"):
         return evolve(part, root_input=False, properties=_valid(part.properties))
     return evolve(part, schema=_valid(part.schema)) if hasattr(part, "schema") else part

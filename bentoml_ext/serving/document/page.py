@@ -20,8 +20,8 @@ POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-"""A browser then refuses whatever else the page asks for, such as Swagger UI's badge of a validator
-that is told the address of this service."""
+"""A browser then refuses every other request of the page. One is Swagger UI's validator badge,
+which would send the service's address to another server."""
 
 ELEMENTS: Final = re.compile(r"<(script|noscript|iframe)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
 ELSEWHERE: Final = re.compile(r"(https?:)?//\w")

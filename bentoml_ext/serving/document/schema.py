@@ -84,7 +84,7 @@ def call_schema(application: Schema, whole: str) -> Schema:
 
 
 def add_bulk(operation: dict[str, Any], media_types: Iterable[str]) -> None:
-    """Tell, in the OpenAPI operation of a batch, of bulk requests.
+    """Describe bulk requests in the OpenAPI operation of a batch.
 
     Args:
         operation: to be changed.

@@ -26,9 +26,9 @@ class AccessLog:
     """Writes BentoML's access-log lines.
 
     Args:
-        parts: which of BentoML's parts to tell: request_content_length, request_content_type,
+        parts: which of BentoML's parts a line has: request_content_length, request_content_type,
             response_content_length, response_content_type.
-        skips: what the paths begin with that are left out.
+        skips: prefixes of paths that have no line.
     """
 
     def __init__(self, parts: dict[str, bool], skips: tuple[str, ...] = ()) -> None:
@@ -42,27 +42,27 @@ class AccessLog:
         self._second, self._start = 0, ""
 
     def request(self, path: str, headers: Headers) -> str:
-        """A POST's part of a line, but for its scheme; empty if it has no line."""
+        """A POST's part of a line, without its scheme; empty if it has no line."""
         if path.startswith(self._skips):
             return ""
-        return ",".join(["method=POST", f"path={path}", *_told(self._request, headers)])
+        return ",".join(["method=POST", f"path={path}", *_fields(self._request, headers)])
 
     def write(
         self, caller: Caller, request: str, answer: Answer, seconds: float, span: SpanContext
     ) -> None:
-        """Tell of a request that was answered; `flush` writes the line.
+        """Keep the line of an answered request; `flush` writes it.
 
         Args:
             caller: address and port, and the scheme.
-            request: what `request` told.
+            request: the request's part, from `request`.
             answer: status and headers.
-            seconds: that it took.
-            span: its trace and its id.
+            seconds: duration of the request.
+            span: trace and id of the request.
         """
         client, scheme = caller
         status, headers = answer
         address = f"{client[0]}:{client[1]}" if client else "_"
-        response = ",".join([f"status={status}", *_told(self._response, headers)])
+        response = ",".join([f"status={status}", *_fields(self._response, headers)])
         line = f"{address} (scheme={scheme},{request}) ({response}) {seconds * 1000:.3f}ms"
         if self._plain is None:
             with _within(span):
@@ -75,18 +75,18 @@ class AccessLog:
         )
 
     def flush(self) -> None:
-        """Write what was told, in one piece: a line costs less than a call of the system."""
+        """Write the kept lines in one piece: a line costs less than a system call."""
         if self._plain is None or not self._lines:
             return
         text, self._lines = "".join(self._lines), []
         handler = self._plain[0]
-        # Who read the log has gone. That is no reason to answer nobody.
+        # A reader of the log may have gone; requests are answered all the same.
         with handler.lock or nullcontext(), suppress(OSError, ValueError):
             handler.stream.write(text)
             handler.flush()
 
     def _prefix(self) -> str:
-        """Time, level and component, as BentoML words them."""
+        """Time, level and component, as in BentoML's own lines."""
         now = int(time.time())
         if now != self._second and self._plain is not None:
             _, form, between = self._plain
@@ -105,11 +105,11 @@ def _within(span: SpanContext) -> Iterator[None]:
 
 
 def _names(parts: dict[str, bool], side: str) -> list[tuple[str, bytes]]:
-    """What is told of one side, in BentoML's order: the word in the log, and the header."""
+    """The fields of one side, in BentoML's order: the word in the log, and the header."""
     order = (("type", b"content-type"), ("length", b"content-length"))
     return [(word, header) for word, header in order if parts[f"{side}_content_{word}"]]
 
 
-def _told(names: list[tuple[str, bytes]], headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+def _fields(names: list[tuple[str, bytes]], headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     found = dict(headers)
     return [f"{word}={found.get(header, b'').decode('latin-1')}" for word, header in names]

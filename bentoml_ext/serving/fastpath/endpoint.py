@@ -1,4 +1,4 @@
-"""Endpoint: a route of the fast path, its handler, and the headers of its answers."""
+"""Endpoint: a fast route, its handler, and the headers of its answers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ AT_ONCE_BYTES = 32 * 1024
 """A batch up to this long, about 150 applications, takes less time than a thread's hand-over."""
 
 Body: TypeAlias = bytes | None
-"""The body of a 200, or None to hand the request on to BentoML."""
+"""The body of a 200, or None to forward the request to BentoML."""
 
 
 class Named(bytes):
-    """The body of a 200 whose backend is its own; that of a plain body is its route's."""
+    """The body of a 200, with the name of the backend that scored it."""
 
     backend: str
 
     @classmethod
     def of(cls, body: bytes, backend: str) -> Named:
-        """The same body, and who scored it."""
+        """The same body, with a backend's name."""
         named = cls(body)
         named.backend = backend
         return named
@@ -44,7 +44,7 @@ class Handler(Protocol):
     def at_once(self, requests: list[bytes], /) -> list[Body]:
         """The answers to bodies, in order.
 
-        None to one that is not plainly right, or that would keep the event loop long.
+        None for a body that is not simple, or that would hold up the event loop.
         """
         ...
 
@@ -54,13 +54,13 @@ class Handler(Protocol):
 
 
 class Endpoint:
-    """A hot route.
+    """A fast route.
 
     Args:
-        handler: what answers it.
-        headers: of every answer, but for length, request id and the backend of a `Named` one.
-        tally: counts its answers; None where metrics are off.
-        max_bytes: of a body; a longer one is handed on, to be refused.
+        handler: answers the bodies.
+        headers: of every answer, except length, request id and the backend of a `Named` body.
+        metrics: counts the answers; None if metrics are off.
+        max_bytes: of a body; a request with a longer one is forwarded, and refused there.
 
     Raises:
         ValueError: a header that would break the head of an answer.
@@ -70,7 +70,7 @@ class Endpoint:
         self,
         handler: Handler,
         headers: Headers,
-        tally: BufferedMetrics | None,
+        metrics: BufferedMetrics | None,
         max_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         for name, value in headers:
@@ -79,44 +79,44 @@ class Endpoint:
         self.headers = headers
         self.max_bytes = max_bytes
         self._handler = handler
-        self._tally = tally
+        self._metrics = metrics
 
     def at_once(self, requests: list[bytes]) -> list[Body]:
-        """The answers that need no waiting, in order; None to hand a request on."""
+        """The answers that need no waiting, in order; None to forward a request."""
         try:
             return self._handler.at_once(requests)
         except Exception:
-            # Nobody else meets it, should each of them do well alone.
+            # Each request may succeed alone on BentoML's path: only this log shows the error.
             _logger.exception("%d requests could not be answered together.", len(requests))
             return [None] * len(requests)
 
     async def answer(self, request: bytes) -> Body:
-        """The answer, or None to hand the request on."""
+        """The answer, or None to forward the request."""
         try:
             return await self._handler.answer(request)
         except Exception:
-            # Whatever it is, BentoML's path meets it too, and logs and words it.
+            # BentoML's path meets the same error, logs it and answers it.
             return None
 
     def headers_of(self, body: bytes) -> Headers:
-        """The headers of one answer, but for length and request id."""
+        """The headers of one answer, except length and request id."""
         if isinstance(body, Named):
             return [*self.headers, (b"x-backend", body.backend.encode())]
         return self.headers
 
     def in_progress(self) -> AbstractContextManager[object]:
         """A block in which one more request is in progress."""
-        return nullcontext() if self._tally is None else self._tally.in_progress()
+        return nullcontext() if self._metrics is None else self._metrics.in_progress()
 
     def count(self, seconds: float, status: int = 200) -> None:
         """Count an answer that took so long."""
-        if self._tally is not None:
+        if self._metrics is not None:
             if status == 200:
-                self._tally.add(seconds)
+                self._metrics.add(seconds)
             else:
-                self._tally.observe(status, seconds)
+                self._metrics.observe(status, seconds)
 
     def flush(self) -> None:
         """Bring every count to Prometheus."""
-        if self._tally is not None:
-            self._tally.flush()
+        if self._metrics is not None:
+            self._metrics.flush()

@@ -1,4 +1,4 @@
-"""Handlers: from the bodies of plain requests to the bodies of their answers."""
+"""Handlers: from the bodies of simple requests to the bodies of their answers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class SingleHandler:
     """Answers single applications, many of them with one call.
 
     Args:
-        scorer: what scores them.
-        capacity: rows of one call at the most.
+        scorer: scores the applications.
+        capacity: most rows of one call.
     """
 
     def __init__(self, scorer: Scorer, capacity: int = 256) -> None:
@@ -33,14 +33,14 @@ class SingleHandler:
         self._cells = self._octets.cast("f")
 
     def at_once(self, requests: list[bytes]) -> list[Body]:
-        """The answers, in order; None to hand a request on."""
+        """The answers, in order; None to forward a request."""
         bodies: list[Body] = []
         for start in range(0, len(requests), self._capacity):
             bodies += self._bodies(requests[start : start + self._capacity])
         return bodies
 
     async def answer(self, request: bytes) -> Body:
-        """The answer, or None to hand the request on."""
+        """The answer, or None to forward the request."""
         return self._bodies([request])[0]
 
     def _bodies(self, requests: list[bytes]) -> list[Body]:
@@ -69,19 +69,19 @@ class BatchHandler:
     """Answers arrays of applications, a long one beside the event loop.
 
     Args:
-        scorer: what scores them.
-        limit: applications at the most; more are handed on to be refused.
+        scorer: scores the applications.
+        limit: most applications of one request; a longer request is forwarded, and refused there.
     """
 
     def __init__(self, scorer: Scorer, limit: int) -> None:
         self._scorer = scorer
         self._limit = limit
         self._is_mixed = len(scorer.backend.members) > 1
-        # Two: while the backend works off one batch, without the GIL, the next one is read.
+        # Two threads: one reads the next batch while the backend scores without the GIL.
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="batch")
 
     def at_once(self, requests: list[bytes]) -> list[Body]:
-        """The answers, in order, to as many as are short together; None to hand a request on."""
+        """The answers, in order, up to `AT_ONCE_BYTES` of bodies; None to forward a request."""
         taken = accumulate(map(len, requests))
         return [
             self._body(request) if size <= AT_ONCE_BYTES else None
@@ -89,7 +89,7 @@ class BatchHandler:
         ]
 
     async def answer(self, request: bytes) -> Body:
-        """The answers, or None to hand the request on."""
+        """The answers, or None to forward the request."""
         if len(request) <= AT_ONCE_BYTES:
             return self._body(request)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._body, request)

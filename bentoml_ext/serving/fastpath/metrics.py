@@ -1,7 +1,7 @@
-"""Metrics: counts requests in plain numbers and brings them to Prometheus now and then.
+"""Metrics: counts requests in plain numbers and adds the sums to Prometheus at intervals.
 
-BentoML keeps its series in files that all workers share; each touch of one costs a microsecond,
-and a request makes six. Summed up, they cost next to nothing.
+BentoML keeps its series in files that all workers share. One access costs a microsecond, and a
+request makes six. Added as sums, they cost next to nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from bentoml_ext.internals.server import Series
 __all__ = ["EVERY_S", "BufferedMetrics"]
 
 EVERY_S = 0.1
-"""How late a request may show in the series: far less than between two scrapes."""
+"""How late a request may show in the series: far less than the time between two scrapes."""
 
 
 class BufferedMetrics:
-    """Requests of one endpoint; those answered 200 are summed up."""
+    """Counts the requests of one endpoint; a 200 is buffered."""
 
     def __init__(self, series: Series) -> None:
         self._series = series
@@ -45,7 +45,7 @@ class BufferedMetrics:
         return self._series.in_progress()
 
     def flush(self) -> None:
-        """Bring what was counted to Prometheus."""
+        """Add the buffered counts to Prometheus."""
         if self._timer is None:
             return
         self._timer.cancel()

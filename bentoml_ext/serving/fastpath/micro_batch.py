@@ -1,10 +1,9 @@
-"""Micro batch: answers simple requests of one turn of the event loop together.
+"""Micro batch: answers the simple requests of one event-loop iteration together.
 
-A server makes a scope, a task and two callables of every request, which together cost more than
-the model. A request that came whole and has a plain head needs none of them: only its body. All
-such requests of one round of the event loop are decoded, scored and worded together when the round
-is over: one call then serves them all, and what each step needs is still in the processor's caches
-for the next. Nothing waits for more to come.
+A server makes a scope, a task and two callables for every request; together they cost more than
+the model. A request that arrives whole and has a simple head needs only its body. The requests of
+one iteration are a batch, decoded, scored and worded when the iteration ends. One call serves the
+batch, and the data of each step stay in the processor's caches. No request waits for another.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ __all__ = ["Caller", "MicroBatcher"]
 END = b"\r\n\r\n"
 HEAD_BYTES = 2048
 HEADS = 1024
-"""Heads to remember: a client sends the same again and again, but for the length."""
+"""Heads to remember: a client repeats its head, except for the content length."""
 
 logger = logging.getLogger("bentoml.fastpath")
 
 
 class Caller(Protocol):
-    """Who has sent a request: a connection, as the micro batcher sees it."""
+    """A connection, as the micro batcher sees it."""
 
     @property
     def default_headers(self) -> Headers:
-        """Of every answer of the server; another list whenever they change."""
+        """Headers of every answer of the server; a new list whenever they change."""
         ...
 
     def answer(self, octets: bytes) -> None:
@@ -46,108 +45,108 @@ class Caller(Protocol):
         """Let the server make a request of these bytes.
 
         Args:
-            data: all of it.
-            sampled: whether its trace is; None where that is not decided.
+            data: the whole request.
+            sampled: whether its trace is sampled; None if that is not decided.
         """
         ...
 
     def abort(self) -> None:
-        """End it, as its answer has failed."""
+        """End the connection: its answer has failed."""
         ...
 
 
 class MicroBatcher:
-    """The plain requests of one worker; takes none until it has routes."""
+    """Batches the simple requests of one worker; takes none before `open`."""
 
     def __init__(self) -> None:
         self._concurrency: asyncio.Semaphore | None = None
-        self._rounds: dict[bytes, PendingBatch] = {}
-        self._plain: dict[bytes, tuple[PendingBatch, int]] = {}
+        self._batches: dict[bytes, PendingBatch] = {}
+        self._simple: dict[bytes, tuple[PendingBatch, int]] = {}
 
-    def open(self, routes: dict[str, Endpoint], concurrency: asyncio.Semaphore | None) -> None:
+    def open(self, endpoints: dict[str, Endpoint], concurrency: asyncio.Semaphore | None) -> None:
         """Begin to answer.
 
         Args:
-            routes: by path.
-            concurrency: BentoML's limit; while it is reached, nothing is taken.
+            endpoints: by path.
+            concurrency: BentoML's limit; while it is reached, no request is taken.
         """
-        # A path that is written otherwise in a request is left to who can read it.
-        self._rounds = {
-            b"POST %b HTTP/1.1" % path.encode(): self.make_batch(route, path)
-            for path, route in routes.items()
+        # BentoML's router decodes a path; a request whose path needs decoding is forwarded.
+        self._batches = {
+            b"POST %b HTTP/1.1" % path.encode(): self.make_batch(endpoint, path)
+            for path, endpoint in endpoints.items()
             if quote(path) == path
         }
         self._concurrency = concurrency
 
-    def make_batch(self, route: Endpoint, path: str) -> PendingBatch:
-        """The round of a route."""
-        return PendingBatch(route)
+    def make_batch(self, endpoint: Endpoint, path: str) -> PendingBatch:
+        """The batch of an endpoint."""
+        return PendingBatch(endpoint)
 
     def take(self, caller: Caller, data: bytes) -> bool:
-        """Answer at the end of this round of the event loop, if the data are one plain request.
+        """Answer at the end of this event-loop iteration, if the data are one simple request.
 
         Args:
-            caller: of whom nothing is unfinished.
-            data: all that has come.
+            caller: a connection without an unfinished request.
+            data: everything that the connection has received.
 
         Returns:
-            Whether it was taken: then the caller is called, once, with an answer, or with the data
-            to hand them on.
+            Whether the request was taken. If so, one of `caller.answer`, `caller.forward` and
+            `caller.abort` is called, once.
         """
-        # Where there is no end, three octets are left, which are no head.
+        # `find` returns -1 without a blank line; `end` is then 3, and no known head is that short.
         end = data.find(END) + len(END)
         head = data[:end]
-        plain = self._plain.get(head) or self._read(head)
-        if plain is None or len(data) - end != plain[1]:
+        simple = self._simple.get(head) or self._read(head)
+        if simple is None or len(data) - end != simple[1]:
             return False
         if self._concurrency is not None and self._concurrency.locked():
             return False
-        plain[0].add(caller, data, data[end:])
+        simple[0].add(caller, data, data[end:])
         return True
 
     def finish(self) -> None:
-        """Answer now what was taken in this round."""
-        for round_ in self._rounds.values():
-            round_.finish()
+        """Answer now every request that was taken in this iteration."""
+        for batch in self._batches.values():
+            batch.finish()
 
     def _read(self, head: bytes) -> tuple[PendingBatch, int] | None:
-        round_ = self._rounds.get(head.partition(b"\r\n")[0])
-        if round_ is None or len(head) > HEAD_BYTES:
+        batch = self._batches.get(head.partition(b"\r\n")[0])
+        if batch is None or len(head) > HEAD_BYTES:
             return None
         length = simple_content_length(head)
-        if length is None or length > round_.max_bytes:
+        if length is None or length > batch.max_bytes:
             return None
-        if len(self._plain) == HEADS:
-            # All at once: who sends a new head every time gets nothing from remembering.
-            self._plain.clear()
-        self._plain[head] = round_, length
-        return round_, length
+        if len(self._simple) == HEADS:
+            # A client whose head always differs gains nothing from remembered heads.
+            self._simple.clear()
+        self._simple[head] = batch, length
+        return batch, length
 
 
 class PendingBatch:
-    """Requests to one route that have arrived in one round of the event loop."""
+    """Requests to one endpoint that have arrived in one event-loop iteration."""
 
-    def __init__(self, route: Endpoint) -> None:
-        self._route = route
-        self.max_bytes = min(AT_ONCE_BYTES, route.max_bytes)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.max_bytes = min(AT_ONCE_BYTES, endpoint.max_bytes)
         self._arrived: list[tuple[Caller, bytes, bytes, float]] = []
-        self._fixed = b"".join(b"%b: %b\r\n" % header for header in route.headers)
+        self._fixed = b"".join(b"%b: %b\r\n" % header for header in endpoint.headers)
         # A server makes a new list once a second, when the date changes.
         self._defaults: Headers | None = None
         self._head = b""
 
     def add(self, caller: Caller, data: bytes, body: bytes) -> None:
-        """A request that came whole."""
+        """Add a request that arrived whole."""
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self.finish)
         self._arrived.append((caller, data, body, perf_counter()))
 
     def finish(self) -> None:
-        """Answer what has arrived."""
+        """Answer every request of the batch."""
         arrived, self._arrived = self._arrived, []
         if not arrived:
             return
-        bodies = self._route.at_once([body for _, _, body, _ in arrived])
+        bodies = self._endpoint.at_once([body for _, _, body, _ in arrived])
         ended = perf_counter()
         for (caller, data, _, began), body in zip(arrived, bodies, strict=True):
             try:
@@ -155,9 +154,9 @@ class PendingBatch:
                     caller.forward(data)
                 else:
                     caller.answer(self._answer(caller, body))
-                    self._route.count(ended - began)
+                    self._endpoint.count(ended - began)
             except Exception:
-                # One failure is one caller's: the others still get their own answers.
+                # One failure concerns one caller: every other caller still gets its answer.
                 logger.exception("An answer could not be sent.")
                 caller.abort()
 

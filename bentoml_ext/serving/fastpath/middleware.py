@@ -1,10 +1,9 @@
 """Middleware: answers simple requests to the fast routes in front of BentoML.
 
-It knows HTTP and nothing of what is answered. Whatever it is not sure of it hands on untouched,
-the body replayed: BentoML's own path is the specification, and every error comes from there, but
-for the 504 of a request whose time is over while the fast path has it. Most requests never come
-here, as the micro batcher has answered them: what comes has a body that arrived in parts, or takes
-long, or something else about it.
+It knows HTTP and nothing of the answers. A request that is not simple is forwarded untouched, its
+body replayed. BentoML's own path is the specification: every error comes from there, except the
+504 of a request whose time runs out in the fast path. The micro batcher has answered most requests
+before. The middleware sees the others: for example a body that arrived in parts, or a long one.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class FastPath:
     Args:
         app: BentoML's application.
         timeout_s: seconds until a request gets a 504; None for no limit.
-        scrape: path of the metrics, before which every count is brought there.
+        scrape: path of the metrics; every count reaches Prometheus before it is answered.
     """
 
     def __init__(self, app: ASGIApp, timeout_s: float | None, scrape: str = "/metrics") -> None:
@@ -47,37 +46,37 @@ class FastPath:
         self.scrape = scrape
         self.timeout_s = timeout_s
         self.batcher = MicroBatcher()
-        self._routes: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._observer: Observer | None = None
         self._concurrency: asyncio.Semaphore | None = None
 
     def open(
         self,
-        routes: dict[str, Endpoint],
+        endpoints: dict[str, Endpoint],
         concurrency: asyncio.Semaphore | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """Begin to answer; until then everything is handed on.
+        """Begin to answer; until then every request is forwarded.
 
         Args:
-            routes: by path.
+            endpoints: by path.
             concurrency: BentoML's limit, to be held while a request is answered.
             observer: of each request; None where nothing is observed.
         """
-        self._routes = routes
+        self._endpoints = endpoints
         self._concurrency = concurrency
         self._observer = observer
         if observer is not None:
             from bentoml_ext.serving.fastpath.observed_batch import ObservedBatcher
 
             self.batcher = ObservedBatcher(observer)
-        self.batcher.open(routes, concurrency)
+        self.batcher.open(endpoints, concurrency)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            route = self._routes.get(scope["path"])
-            if route is not None and self._may_answer(scope):
-                await self._answer(route, scope, receive, send)
+            endpoint = self._endpoints.get(scope["path"])
+            if endpoint is not None and self._may_answer(scope):
+                await self._answer(endpoint, scope, receive, send)
                 return
             if scope["path"] == self.scrape:
                 self.flush()
@@ -85,8 +84,8 @@ class FastPath:
 
     def flush(self) -> None:
         """Bring every count to Prometheus."""
-        for route in self._routes.values():
-            route.flush()
+        for endpoint in self._endpoints.values():
+            endpoint.flush()
 
     def _may_answer(self, scope: Scope) -> bool:
         return (
@@ -96,8 +95,8 @@ class FastPath:
             and (self._concurrency is None or not self._concurrency.locked())
         )
 
-    async def _answer(self, route: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-        if declared(scope["headers"]) > route.max_bytes:
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        if declared(scope["headers"]) > endpoint.max_bytes:
             await self.app(scope, receive, send)
             return
         began = perf_counter()
@@ -108,14 +107,14 @@ class FastPath:
         messages: list[Message] = []
         # BentoML names each answer by a random id.
         request_id = random.getrandbits(64)
-        with route.in_progress():
-            answer = await self._in_time(route, scope, receive, messages, request_id)
+        with endpoint.in_progress():
+            answer = await self._in_time(endpoint, scope, receive, messages, request_id)
         if answer is None:
             await self.app(scope, _replay(messages, receive), send)
             return
         status, headers, body = answer
         seconds = perf_counter() - began
-        route.count(seconds, status)
+        endpoint.count(seconds, status)
         span = None
         if self._observer is not None and seen is not None:
             span = self._observer.trace_of(seen, request_id)
@@ -129,7 +128,7 @@ class FastPath:
             self._observer.flush()
 
     def _see(self, scope: Scope) -> Seen | None:
-        """What is to be observed of a request; decides whether it is sampled."""
+        """What the head of a request means for observing; decides whether it is sampled."""
         if self._observer is None:
             return None
         seen = self._observer.see(scope["path"], scope["headers"])
@@ -139,20 +138,20 @@ class FastPath:
 
     async def _in_time(
         self,
-        route: Endpoint,
+        endpoint: Endpoint,
         scope: Scope,
         receive: Receive,
         messages: list[Message],
         request_id: int,
     ) -> tuple[int, Headers, bytes] | None:
-        """Status, headers and body; 504 when the time is over; None to hand the request on."""
+        """Status, headers and body; 504 when the time is over; None to forward the request."""
         if self.timeout_s is not None:
-            # Of a request that is handed on too: its time does not begin anew.
+            # A forwarded request keeps its deadline.
             scope[DEADLINE] = asyncio.get_running_loop().time() + self.timeout_s
         try:
             async with asyncio.timeout_at(scope.get(DEADLINE)), self._concurrency or nullcontext():
-                request = await _read(receive, messages, route.max_bytes)
-                found = None if request is None else await route.answer(request)
+                request = await _read(receive, messages, endpoint.max_bytes)
+                found = None if request is None else await endpoint.answer(request)
         except TimeoutError:
             if self.timeout_s is None:
                 raise
@@ -162,7 +161,7 @@ class FastPath:
             return None
         length = (b"content-length", b"%d" % len(found))
         name = (b"x-bentoml-request-id", b"%016x" % request_id)
-        return 200, [*route.headers_of(found), length, name], found
+        return 200, [*endpoint.headers_of(found), length, name], found
 
 
 async def _read(receive: Receive, messages: list[Message], max_bytes: int) -> bytes | None:
@@ -180,7 +179,7 @@ async def _read(receive: Receive, messages: list[Message], max_bytes: int) -> by
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:
-    """A `receive` that gives these messages again, then what is to come."""
+    """A `receive` that repeats these messages, then goes on with the real one."""
     left = list(reversed(messages))
 
     async def again() -> Message:

@@ -1,7 +1,7 @@
 """Observing: what tracing, CORS and the access log ask of the fast path, request by request.
 
-Each of them needs little of a request: a sample, a header, a line. So the fast path does that
-itself, and hands on to BentoML only the requests that are sampled, whose spans are BentoML's.
+Each needs little of a request: a sample, a header, a line. The fast path does that itself, and
+forwards only the sampled requests to BentoML, which writes their spans.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bentoml_ext.serving.headers import Headers
 __all__ = ["Decided", "Observer", "Seen"]
 
 DECIDED: ContextVar[bool | None] = ContextVar("decided", default=None)
-"""Whether the trace that begins in this task is sampled; None leaves it to BentoML."""
+"""Whether the trace that begins in this task is sampled; None lets BentoML decide."""
 
 LAST_ID = (1 << 64) - 1
 
 
 class Decided(Sampler):
-    """BentoML's sampler, which keeps to what was decided before.
+    """BentoML's sampler, which keeps to an earlier decision.
 
     Args:
         sampler: decides by the trace id: below a bound is sampled.
@@ -48,26 +48,26 @@ class Decided(Sampler):
         return self._sampler.should_sample(parent_context, trace_id, name, *rest, **more)
 
     def get_description(self) -> str:
-        """What it is."""
+        """The description of BentoML's sampler."""
         return self._sampler.get_description()
 
 
 class Seen(NamedTuple):
-    """What the headers of a request have to do with observing.
+    """What the headers of a request mean for observing.
 
     Args:
-        parent: the span that the client has named; None where it has named none.
+        parent: the span that the client has named; None if it has named no span.
         extra: headers of CORS for the answer.
-        told: the request's part of a line in the access log.
+        logged: the request's part of a line in the access log.
     """
 
     parent: SpanContext | None
     extra: Headers
-    told: str
+    logged: str
 
 
 class Observer:
-    """What is configured of one service.
+    """Traces, CORS and access log of one service, as configured.
 
     Args:
         rate: share of the requests that is sampled; None without tracing.
@@ -91,7 +91,7 @@ class Observer:
 
     @classmethod
     def of_settings(cls) -> Observer | None:
-        """What BentoML's settings ask for; None where that is nothing."""
+        """The observer that BentoML's settings ask for; None if they ask for nothing."""
         asked = observation.asked()
         parts = observation.access_log_options()
         log = None if parts is None else AccessLog(parts, observation.access_log_skips())
@@ -119,7 +119,7 @@ class Observer:
             DECIDED.set(sampled)
 
     def headers(self, seen: Seen, span: SpanContext) -> Headers:
-        """Those that are asked for, for an answer."""
+        """The headers of CORS and tracing for an answer."""
         if self.names_trace:
             return [*seen.extra, (b"x-bentoml-trace-id", b"%032x" % span.trace_id)]
         return seen.extra
@@ -127,17 +127,17 @@ class Observer:
     def log(
         self, caller: Caller, seen: Seen, span: SpanContext, answer: Answer, seconds: float
     ) -> None:
-        """Keep the line of a request that was answered, where the access log is on."""
-        if self.access_log is not None and seen.told:
-            self.access_log.write(caller, seen.told, answer, seconds, span)
+        """Keep the line of an answered request, if the access log is on."""
+        if self.access_log is not None and seen.logged:
+            self.access_log.write(caller, seen.logged, answer, seconds, span)
 
     def flush(self) -> None:
-        """Write the lines that `log` was given."""
+        """Write the lines that `log` has kept."""
         if self.access_log is not None:
             self.access_log.flush()
 
     def trace_of(self, seen: Seen, request_id: int) -> SpanContext:
-        """The trace of a request that is answered without a span: its client's, or a new one."""
+        """The trace of a request that is answered without a span: the client's, or a new trace."""
         if seen.parent is not None:
             flags, trace_id = seen.parent.trace_flags, seen.parent.trace_id
         else:
@@ -155,7 +155,7 @@ def _parent(headers: Headers) -> SpanContext | None:
 
 
 def _headers_of(cors: CORSMiddleware, headers: Headers) -> Headers:
-    """What it adds to an answer; it waits for nothing, so one step runs it."""
+    """The headers that CORS adds to an answer; the middleware awaits nothing: one step runs it."""
     added: Headers = []
 
     async def send(message: Any) -> None:

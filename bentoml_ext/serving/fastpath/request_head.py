@@ -25,7 +25,7 @@ SPECIAL = {b"expect", b"te", b"trailer", b"transfer-encoding"}
 
 
 def is_json(headers: Headers) -> bool:
-    """Whether the body is JSON as it came: by its content type, or by none."""
+    """Whether the body is unencoded JSON: by its content type, or without one."""
     for name, value in headers:
         if name == b"content-type" and value not in JSON:
             return False
@@ -35,16 +35,16 @@ def is_json(headers: Headers) -> bool:
 
 
 def simple_content_length(head: bytes) -> int | None:
-    """Bytes of the body that follows a plain head; None if the head is not plain."""
+    """Bytes of the body that follows a simple head; None if the head is not simple."""
     found = simple_head(head)
     return None if found is None else found[0]
 
 
 def simple_head(head: bytes) -> tuple[int, Headers] | None:
-    """Bytes of the body that follows a plain head, and its headers; None if it is not plain.
+    """Bytes of the body that follows a simple head, and its headers; None if it is not simple.
 
-    Plain is one of JSON whose length is given and not 0, on a connection that is kept, and that
-    asks for nothing special. An offer to upgrade is not taken.
+    A simple head announces JSON of a given length above 0, keeps the connection open, and has no
+    `SPECIAL` header. An offer to upgrade is declined.
 
     Args:
         head: up to and with the empty line.
@@ -60,14 +60,14 @@ def simple_head(head: bytes) -> tuple[int, Headers] | None:
     headers = dict(seen.headers)
     if not parser.should_keep_alive() or SPECIAL & headers.keys() or not is_json(seen.headers):
         return None
-    # The parser refuses a second one, and one that is no number. With 0 the request has ended
-    # already, and the parser forgets what its head has said of the connection.
+    # The parser refuses a second content length, and one that is not a number. With 0 the request
+    # has ended already, and the parser forgets whether the connection is kept.
     length = int(headers.get(b"content-length", b"0"))
     return (length, seen.headers) if length else None
 
 
 class _Seen:
-    """What the parser tells."""
+    """Collects the headers that the parser finds."""
 
     def __init__(self) -> None:
         self.headers: Headers = []

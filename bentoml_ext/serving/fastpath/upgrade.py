@@ -1,9 +1,8 @@
-"""Upgrade: an offer to go on in another protocol, which a request is answered without.
+"""Upgrade: declines a request's offer to change the protocol.
 
-Java's HttpClient, Spring, Ktor and `curl --http2` offer HTTP/2 with every request on a plain
-connection. A server need not take an offer, but httptools reads no further than the head of a
-request that makes one: its body would be lost, and what comes of it later be read as a request. So
-such a head is read again without its offer.
+Java's HttpClient, Spring, Ktor and `curl --http2` offer HTTP/2 with every request over plain TCP.
+A server need not accept. But httptools stops after the head of such a request: the body would be
+lost, and its later bytes be read as a request. So the head is parsed again without its offer.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ __all__ = ["Parser", "without_offer"]
 
 
 class Requester(Protocol):
-    """Who makes requests of what the parser finds."""
+    """Makes requests of what the parser finds."""
 
     def declined(self) -> tuple[Parser, bytes] | None:
-        """Where an offer was just declined: a parser anew, and the head without the offer."""
+        """If an offer was just declined: a new parser, and the head without the offer."""
         ...
 
 
 class Parser(httptools.HttpRequestParser):
-    """httptools' parser of requests, up to an offer that is declined; a new one reads on there.
+    """httptools' parser of requests, up to a declined offer; a new parser goes on there.
 
     Args:
-        requester: who is called back, and says what was declined.
+        requester: gets the parser's callbacks, and names the declined head.
     """
 
     def __init__(self, requester: Requester) -> None:
@@ -41,8 +40,8 @@ class Parser(httptools.HttpRequestParser):
         """Read what has come.
 
         Raises:
-            HttpParserUpgrade: an offer that is taken.
-            HttpParserError: no HTTP.
+            HttpParserUpgrade: an offer that uvicorn accepts.
+            HttpParserError: the data are not HTTP.
         """
         read, left = super().feed_data, memoryview(data)
         while True:
@@ -54,7 +53,7 @@ class Parser(httptools.HttpRequestParser):
                 if declined is None:
                     raise
                 left = left[offer.args[0] :]
-            # Not this one: to it, what asks to close besides is the end of the connection.
+            # A new parser: for the old one, a request that also asks to close ends the connection.
             parser, head = declined
             read = super(Parser, parser).feed_data
             read(head)

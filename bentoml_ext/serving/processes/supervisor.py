@@ -150,7 +150,7 @@ def end_server(error: Exception) -> None:
     folder = _folder(os.getppid())
     if folder is None:
         return
-    # One of several workers tells; a folder that is gone says that the server ends already.
+    # The first failed worker makes the mark and logs. Without the folder the server ends already.
     with suppress(OSError):
         (folder / FAILED).touch(exist_ok=False)
         what = "Self-test failed" if isinstance(error, SelfTestFailed) else "Server stopped"
@@ -171,8 +171,8 @@ def ending_where_scarce() -> Iterator[None]:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             # Room for the note that `end_server` leaves; this process ends.
             os.close(0)
-            told = f"Expected more open files, got: {error.strerror} - at a worker that starts."
-            end_server(ConfigError(f"{told} Raise the limit: `ulimit -n 1024`."))
+            message = f"Expected more open files, got: {error.strerror} - at a worker that starts."
+            end_server(ConfigError(f"{message} Raise the limit: `ulimit -n 1024`."))
         raise
 
 

@@ -1,4 +1,4 @@
-"""Arrow codec: record batches, answered by record batches of the same lengths in all."""
+"""Arrow codec: record batches, answered by record batches with a row for each application."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR = "error"
 
 
 class Arrow(Format):
-    """An Arrow IPC stream; columns that are no field are ignored."""
+    """An Arrow IPC stream; a column without a field is ignored."""
 
     media_type = ARROW
 
@@ -38,20 +38,20 @@ class Arrow(Format):
         for batch in arrow_batches(file, self._encoder.names, rows, max_bytes):
             yield encoder.encode(batch)
 
-    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
-        schema, pieces = self._answers.schema, _Pieces()
+    def answer(self, stream: ScoredStream, *, report: bool) -> Iterator[bytes]:
+        schema, buffer = self._answers.schema, _OutputBuffer()
         if report:
             schema = schema.append(pa.field(ERROR, pa.string()))
-        with pa.ipc.new_stream(pieces, schema) as writer:
-            for block in verdicts.blocks:
+        with pa.ipc.new_stream(buffer, schema) as writer:
+            for block in stream.blocks:
                 batch = self._answers.batch(block.margins)
                 writer.write_batch(_reported(batch, block, schema) if report else batch)
-                yield pieces.taken()
-        yield pieces.taken()
+                yield buffer.taken()
+        yield buffer.taken()
 
 
-class _Pieces:
-    """What has been written since it was last asked for."""
+class _OutputBuffer:
+    """Collects written bytes until they are taken."""
 
     closed = False
 
@@ -68,14 +68,14 @@ class _Pieces:
         return whole
 
     def flush(self) -> None:
-        """Nothing: pyarrow asks for it."""
+        """Do nothing: pyarrow calls it."""
 
     def close(self) -> None:
-        """Nothing, as with `flush`."""
+        """Do nothing: pyarrow calls it."""
 
 
 def _reported(batch: pa.RecordBatch, block: Block, schema: pa.Schema) -> pa.RecordBatch:
-    """The answers with a row of nulls and a message wherever an application was refused."""
+    """The answers, with a row of nulls and a message for each refused application."""
     refused = block.refused
     bad = np.zeros(len(batch) + len(refused), np.bool_)
     bad[list(refused)] = True

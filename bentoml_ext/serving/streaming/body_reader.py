@@ -24,22 +24,22 @@ AHEAD_BYTES = 512 * 1024
 """A block of lines."""
 
 BEGIN_BYTES = 64 * 1024
-"""As much as uvicorn takes before it lets a client wait."""
+"""uvicorn reads this much before it lets a client wait."""
 
 POLL_S = 0.2
 
 
 class Upload:
-    """A body that is taken from the network as it is read, and little more than that ahead of it.
+    """A body that is taken from the network as it is read, with a small read-ahead.
 
     Args:
-        receive: of the request; this is made in the event loop that it belongs to.
-        max_bytes: of the body.
-        turns: what the thread that reads it has one of; None where it waits for nobody.
+        receive: of the request; belongs to the running event loop.
+        max_bytes: upper limit of the body.
+        turns: shared by all uploads, the reading thread has one; None for no limits.
     """
 
     closed = False
-    """pyarrow asks."""
+    """pyarrow reads it."""
 
     def __init__(self, receive: Receive, max_bytes: int, turns: Turns | None = None) -> None:
         self._turns = turns
@@ -64,7 +64,7 @@ class Upload:
             CancelledError: the request was abandoned.
         """
         self.hold(size)
-        # What was begun ahead must end first: only one side touches the parts at a time.
+        # The read-ahead must end first: only one side touches the parts at a time.
         self._settle()
         self._begin(size)
         self._settle()
@@ -77,12 +77,12 @@ class Upload:
             taken.append(part)
             size -= len(part)
             self._held -= len(part)
-        # While the thread works on this, the network brings more.
+        # Read ahead while the thread works on these bytes.
         self._begin(AHEAD_BYTES)
         return b"".join(taken)
 
     async def begin(self) -> None:
-        """Wait for the first bytes: until they come, no thread has to.
+        """Wait for the first bytes, before a thread is taken.
 
         Raises:
             TooLarge, ClientDisconnect: as `read`.
@@ -93,8 +93,8 @@ class Upload:
         """Wait until so many bytes may be held; called in a thread.
 
         Args:
-            size: of what is read, or unpacked, next.
-            for_good: whether to the end of the request.
+            size: bytes to be read or unpacked next.
+            for_good: whether they are held to the end of the request.
 
         Raises:
             ClientDisconnect: the request was abandoned.
@@ -116,10 +116,10 @@ class Upload:
             self._turns.working.acquire()
 
     def end(self) -> None:
-        """Hold nothing any more; called in the thread."""
+        """Give the memory turn back; called in the thread."""
         if self._turns is not None and self._is_large:
             self._turns.large.release()
-        # What it raised knows the frames of this thread, and they know this upload.
+        # A raised error refers to this thread's frames, and they to this upload: a circle.
         self._filling = None
 
     def while_wanted(self, blocks: Iterable[T]) -> Iterator[T]:
@@ -130,16 +130,16 @@ class Upload:
             yield block
 
     def abandon(self) -> None:
-        """Nobody waits for the answer any more: end the thread's work at its next step."""
+        """End the thread's work at its next step: nobody waits for the answer."""
         self._abandoned = True
         if (filling := self._filling) is not None:
             filling.cancel()
 
     def close(self) -> None:
-        """Nothing: pyarrow closes what it has read."""
+        """Do nothing: pyarrow closes its input."""
 
     def _begin(self, size: int) -> None:
-        """Let the event loop fill up to so many bytes, unless they are here."""
+        """Let the event loop read up to so many bytes, unless they are held already."""
         self._filling = None
         if self._held < size and not self._ended:
             self._filling = asyncio.run_coroutine_threadsafe(self._fill(size), self._loop)
@@ -159,7 +159,7 @@ class Upload:
             self._turns.working.acquire()
 
     def _wait(self, filling: Future[None], turns: Turns) -> None:
-        """Wait for the client: without end, but that it stalls where another wants its turn."""
+        """Wait for the client, without limit unless a large upload stalls and another waits."""
         if not self._is_large:
             filling.result()
         while not filling.done():

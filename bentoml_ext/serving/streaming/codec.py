@@ -1,4 +1,4 @@
-"""Codec: the media types of streams, each with a format that reads it and answers in kind."""
+"""Codec: the media types of streams, each with a format that reads and writes it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 
 ROWS = 8192
-"""Applications of a block that is not wide: if all of it is wrong, the refusals take 80 MB for a
-while."""
+"""Applications of a block of few columns. If all are wrong, their refusals take 80 MB at most."""
 
 
 class Format(ABC):
-    """One media type. For several threads at once.
+    """Reads and writes one media type; several threads share an instance.
 
     Args:
-        scorer: whose applications and answers it words.
+        scorer: its encoder names the fields, its decider the answers.
     """
 
     media_type: ClassVar[str]
@@ -43,20 +42,20 @@ class Format(ABC):
 
         Args:
             file: the body.
-            max_bytes: that it may have when unpacked.
+            max_bytes: upper limit of the unpacked body.
 
         Raises:
-            InvalidApplication: it is nothing of this media type.
-            TooLarge: one piece of it is larger than is taken.
+            InvalidApplication: the body is not of this media type.
+            TooLarge: a line or a record batch is over its limit.
         """
 
     @abstractmethod
-    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
+    def answer(self, stream: ScoredStream, *, report: bool) -> Iterator[bytes]:
         """The body of the answer, piece by piece.
 
         Args:
-            verdicts: on all applications.
-            report: whether there may be bad ones among them.
+            stream: the results of all applications.
+            report: whether bad applications are answered one by one.
         """
 
 
@@ -64,7 +63,7 @@ CODECS = {
     ARROW: "bentoml_ext.serving.streaming.arrow_codec:Arrow",
     NDJSON: "bentoml_ext.serving.streaming.ndjson_codec:Ndjson",
 }
-"""Where each is written: a worker imports it, and pyarrow, when it is first asked for it."""
+"""Module and class of each format: a worker imports it, and pyarrow, with its first request."""
 
 
 OTHER_NAMES = dict.fromkeys(
@@ -77,7 +76,7 @@ OTHER_NAMES = dict.fromkeys(
     + ["application/stream+json", "application/x-json-stream"],
     NDJSON,
 )
-"""Nobody has registered a name for lines of JSON, so there are many."""
+"""Lines of JSON have no registered media type, so clients use many names."""
 
 
 def format_of(media_type: str, scorer: Scorer) -> Format:

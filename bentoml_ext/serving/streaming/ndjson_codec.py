@@ -1,4 +1,4 @@
-"""NDJSON codec: an application a line, answered by a line each."""
+"""NDJSON codec: one application a line, answered by one line each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bentoml_ext.serving.streaming.results import Block, ScoredStream
 __all__ = ["Ndjson"]
 
 BLOCK_BYTES = 512 * 1024
-"""Decoding one holds Python's lock, and the event loop with it, for 3 ms."""
+"""Decoding a block holds Python's lock, and so the event loop, for 3 ms."""
 
 
 class Ndjson(Format):
-    """Lines of JSON; blank ones are skipped and not counted."""
+    """Lines of JSON; a blank line is skipped and not counted."""
 
     media_type = NDJSON
 
@@ -35,8 +35,8 @@ class Ndjson(Format):
         for block in line_blocks(file, BLOCK_BYTES, max_lines=self._rows):
             yield self._encoder.encode(block).encoded
 
-    def answer(self, verdicts: ScoredStream, *, report: bool) -> Iterator[bytes]:
-        for block in verdicts.blocks:
+    def answer(self, stream: ScoredStream, *, report: bool) -> Iterator[bytes]:
+        for block in stream.blocks:
             yield self._lines(block)
 
     def _lines(self, block: Block) -> bytes:

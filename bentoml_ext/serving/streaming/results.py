@@ -1,7 +1,7 @@
 """Results: the scores of a stream, kept until its last application is judged.
 
-The status of an answer must be true, so nothing is answered before the last application is known
-to be right. Kept are four bytes of a good one, its margin, and the packed refusal of a bad one.
+The status of an answer must be true, so the answer begins after the last application is judged.
+Until then a good application takes four bytes, its margin; a bad one takes its packed refusal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bentoml_ext.scoring.scorer import Scorer
 __all__ = ["Block", "ScoredStream", "score_stream"]
 
 
-_Told: TypeAlias = tuple[int, str, str, str | None]
+_Refusal: TypeAlias = tuple[int, str, str, str | None]
 """A refusal: place in its block, expected, got, field."""
 
 
@@ -32,7 +32,7 @@ class Block:
     Args:
         start: index of the first of them in the request.
         margins: float32, (good,).
-        packed: the refusals of the others; empty for none.
+        packed: the refusals of bad applications; may be empty.
     """
 
     start: int
@@ -44,10 +44,10 @@ class Block:
         """The refusals, by place in the block; each has its index in the request."""
         if not self.packed:
             return {}
-        told = msgspec.json.decode(zlib.decompress(self.packed), type=list[_Told])
+        refusals = msgspec.json.decode(zlib.decompress(self.packed), type=list[_Refusal])
         return {
             place: InvalidApplication(expected, got, field, place + self.start)
-            for place, expected, got, field in told
+            for place, expected, got, field in refusals
         }
 
 
@@ -59,7 +59,7 @@ class ScoredStream:
     scored: int = 0
     refused: int = 0
     backends: dict[str, None] = field(default_factory=dict)
-    """Names of those that scored, in the order of their first block."""
+    """Names of the backends that scored, in the order of their first block."""
 
     @property
     def rows(self) -> int:
@@ -74,20 +74,20 @@ def score_stream(
 
     Args:
         encoded: the blocks.
-        scorer: what scores them.
-        max_rows: applications at the most.
-        report: whether a bad application is noted, and does not refuse them all.
+        scorer: scores the applications.
+        max_rows: upper limit on applications.
+        report: whether a bad application is noted, instead of refusing the request.
 
     Raises:
-        InvalidApplication: the first bad application, unless they are noted.
+        InvalidApplication: the first bad application, unless `report` is set.
         TooLarge: more than `max_rows`.
     """
-    verdicts = ScoredStream()
+    stream = ScoredStream()
     for rows, wrong in encoded:
-        start, first = verdicts.rows, _first_of_each(wrong)
-        verdicts.scored += len(rows)
-        verdicts.refused += len(first)
-        if verdicts.rows > max_rows:
+        start, first = stream.rows, _first_of_each(wrong)
+        stream.scored += len(rows)
+        stream.refused += len(first)
+        if stream.rows > max_rows:
             raise TooLarge(
                 f"Expected at most {max_rows} applications, got more - at the request's body. Send "
                 "them in parts, or score a file by `bentoml ext score`; the server's limit is "
@@ -97,14 +97,14 @@ def score_stream(
             place, error = next(iter(first.items()))
             raise error.at(start + place)
         if len(rows):
-            verdicts.backends[scorer.backend.for_rows(len(rows)).name] = None
+            stream.backends[scorer.backend.for_rows(len(rows)).name] = None
         if rows.size or first:
-            verdicts.blocks.append(Block(start, _margins(rows, first, start, scorer), _pack(first)))
-    return verdicts
+            stream.blocks.append(Block(start, _margins(rows, first, start, scorer), _pack(first)))
+    return stream
 
 
 def _margins(rows: Rows, refused: Collection[int], start: int, scorer: Scorer) -> Margins:
-    """Margins of the good applications of a block; what is refused of them has its own index."""
+    """Margins of the good applications of a block; an error names the index in the request."""
     try:
         return scorer.margins(rows)
     except InvalidApplication as error:
@@ -113,7 +113,7 @@ def _margins(rows: Rows, refused: Collection[int], start: int, scorer: Scorer) -
 
 
 def _first_of_each(wrong: list[InvalidApplication]) -> dict[int, InvalidApplication]:
-    """What is told of each bad application: the first of its wrong fields, as /classify does."""
+    """The refusal of each bad application: its first wrong field, as /classify reports it."""
     first: dict[int, InvalidApplication] = {}
     for error in wrong:
         first.setdefault(error.index or 0, error)
@@ -121,8 +121,8 @@ def _first_of_each(wrong: list[InvalidApplication]) -> dict[int, InvalidApplicat
 
 
 def _pack(refused: dict[int, InvalidApplication]) -> bytes:
-    """Small, because a request may be wrong in every application."""
+    """The refusals, compressed: every application of a request may be wrong."""
     if not refused:
         return b""
-    told: list[_Told] = [(place, e.expected, e.got, e.field) for place, e in refused.items()]
-    return zlib.compress(msgspec.json.encode(told), 1)
+    refusals: list[_Refusal] = [(place, e.expected, e.got, e.field) for place, e in refused.items()]
+    return zlib.compress(msgspec.json.encode(refusals), 1)

@@ -1,8 +1,8 @@
 """Route: many applications in one request, as Arrow or NDJSON, read and answered as streams.
 
-A request is read to its end, and every application judged, before an answer begins: so its status
-is true, and a client may send everything before it reads. It passes through BentoML's own
-middlewares, and so is counted, traced, logged, timed and limited as any other request is.
+A request is read to its end, and every application judged, before an answer begins. So the status
+is true, and a client may send its whole body before it reads. The request passes through BentoML's
+own middlewares, which count, trace, log, time and limit it as any other request.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ class Answering(Protocol):
         """A 400 that names field, expected and got."""
         ...
 
-    def fail(self, status: int, told: str, headers: Mapping[str, str] | None = None) -> Response:
-        """An answer with another status than 200 that no application is to blame for."""
+    def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer with another status than 200, for a fault that is not an application's."""
         ...
 
 
 class BulkRoute(Route):
-    """Takes the requests of one path whose content type is among `CODECS`, and leaves the others.
+    """Takes the requests to one path whose content type is among `CODECS`.
 
     Args:
-        path: where they come.
+        path: of the route.
     """
 
     def __init__(self, path: str) -> None:
@@ -72,7 +72,7 @@ class BulkRoute(Route):
         self._formats: dict[str, Format] = {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Only ever a full match: what is wrong with another request is not said here."""
+        """Match only POSTs of a streaming media type; BentoML answers every other request."""
         match, child = super().matches(scope)
         if match is Match.FULL and is_bulk(scope):
             return match, child
@@ -92,8 +92,8 @@ class BulkRoute(Route):
             answer = Response(status_code=GONE)
         except Exception:
             _logger.exception("A bulk request failed")
-            told = "An unexpected error has occurred, please check the server log."
-            answer = service.fail(HTTPStatus.INTERNAL_SERVER_ERROR, told)
+            message = "An unexpected error has occurred, please check the server log."
+            answer = service.fail(HTTPStatus.INTERNAL_SERVER_ERROR, message)
         answer.headers.update(observation.answer_headers())
         return answer
 
@@ -108,14 +108,14 @@ class BulkRoute(Route):
         work = partial(self._judge, media_type, upload, file, service, report=report)
         try:
             await upload.begin()
-            form, verdicts = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            form, stream = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
-            # Where the time is over, the thread may still be reading.
+            # After a timeout the thread may still be reading.
             upload.abandon()
-        counts = {"X-Scored": str(verdicts.scored), "X-Refused": str(verdicts.refused)}
-        # Starlette runs each step in a thread, and the next one when this piece is on its way.
-        pieces = form.answer(verdicts, report=report)
-        headers = {**service.headers_by(*verdicts.backends), **counts}
+        counts = {"X-Scored": str(stream.scored), "X-Refused": str(stream.refused)}
+        # Starlette runs each step in a thread, and starts the next when the piece is sent.
+        pieces = form.answer(stream, report=report)
+        headers = {**service.headers_by(*stream.backends), **counts}
         return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
 
     def _judge(
@@ -127,7 +127,7 @@ class BulkRoute(Route):
         *,
         report: bool,
     ) -> tuple[Format, ScoredStream]:
-        """Everything that takes long, in a thread."""
+        """Decode and score the body, in a thread."""
         with self._turns.working:
             try:
                 if media_type not in self._formats:
@@ -143,7 +143,7 @@ class BulkRoute(Route):
 
 
 def is_bulk(scope: Scope) -> bool:
-    """Whether a request to this route's path is one of its own, by its content type."""
+    """Whether a request has a streaming media type."""
     return _media_type(Request(scope)) in CODECS
 
 

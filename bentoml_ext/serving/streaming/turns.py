@@ -1,4 +1,4 @@
-"""Turns: which of the uploads in progress work, and which hold much; the others wait."""
+"""Turns: limits the uploads that work, and those that hold much memory; other uploads wait."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ READERS = 48
 """Uploads that are read at a time; each holds a thread, which mostly waits for its client."""
 
 LARGE_BYTES = 8 * 1024 * 1024
-"""Of a record batch, or of all dictionaries: what writers of streams make is smaller."""
+"""Of a record batch, or of all dictionaries: common writers make smaller ones."""
 
 STALL_S = 2.0
 STALL_BYTES = 64 * 1024
-"""A large upload of which no more comes in so many seconds is ended, if another waits for its turn:
-at that rate its time would be over long before it."""
+"""Pace of a large upload: a slower one is ended if another upload waits for its turn. At such a
+pace the request would time out anyway."""
 
 
 class Turns:
-    """Who waits for a client gives its turn away: so a client that stalls stops nobody."""
+    """An upload that waits for its client gives its turn away, so a stalled client stops nobody."""
 
     def __init__(self) -> None:
         self.working = Semaphore(AT_ONCE)
@@ -31,6 +31,6 @@ class Turns:
         self._lock = Lock()
 
     def want(self, more: int) -> None:
-        """So many more uploads wait to hold much."""
+        """Change the number of uploads that wait to hold much memory."""
         with self._lock:
             self.wanted += more

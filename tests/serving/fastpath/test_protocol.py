@@ -60,7 +60,7 @@ def test_a_plain_request_makes_no_task_and_gets_uvicorns_bytes() -> None:
 def test_requests_of_one_round_are_answered_by_one_call() -> None:
     async def talk() -> None:
         one, other = Client(), Client()
-        other.server._wire = one.server._wire
+        other.server._batcher = one.server._batcher
         one.pipe.send(PLAIN)
         other.pipe.send(request(b"[2]"))
         await one.settled()
@@ -76,7 +76,7 @@ def test_requests_of_one_round_are_answered_by_one_call() -> None:
 KINDS = [
     PLAIN,
     request(b"[" + b"1," * 400 + b"1]"),
-    request(b"handed on, as of an x"),
+    request(b"forwarded, as of an x"),
     request(b"raises!"),
     request(b""),
     request(b"", b"Connection: keep-alive"),
@@ -270,7 +270,7 @@ def test_a_client_that_sends_no_more_gets_its_answer() -> None:
     run(talk)
 
 
-def test_a_client_that_sends_no_more_gets_the_answer_of_a_request_that_is_handed_on() -> None:
+def test_a_client_that_sends_no_more_gets_the_answer_of_a_request_that_is_forwarded() -> None:
     async def talk() -> None:
         for rounds in range(4):
             client = Client()
@@ -286,11 +286,11 @@ def test_a_client_that_sends_no_more_gets_the_answer_of_a_request_that_is_handed
     run(talk)
 
 
-@pytest.mark.parametrize("body", [b"{}", b"x"], ids=["answered", "handed on"])
+@pytest.mark.parametrize("body", [b"{}", b"x"], ids=["answered", "forwarded"])
 def test_a_client_that_has_gone_harms_nobody(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def talk() -> None:
         gone, other = Client(), Client()
-        other.server._wire = gone.server._wire
+        other.server._batcher = gone.server._batcher
         gone.pipe.send(request(body))
         other.pipe.send(PLAIN)
         gone.pipe.lose(ConnectionResetError())
@@ -327,7 +327,7 @@ def test_an_answer_that_cannot_be_sent_is_nobody_elses_affair(
 ) -> None:
     async def talk() -> None:
         broken, other = Client(), Client()
-        other.server._wire = broken.server._wire
+        other.server._batcher = broken.server._batcher
         broken.pipe.send(PLAIN)
         other.pipe.send(request(b"[2]"))
         monkeypatch.setattr(broken.pipe, "write", None)
@@ -458,12 +458,12 @@ def test_another_application_is_left_to_uvicorn() -> None:
 def test_a_client_that_sends_a_new_head_every_time_fills_no_memory() -> None:
     async def talk() -> None:
         client = Client()
-        wire = client.server._wire
+        batcher = client.server._batcher
         for i in range(HEADS + 10):
             client.pipe.send(request(b"{}", b"X-Request-Id: %d" % i))
-            wire.finish()
+            batcher.finish()
 
-        assert len(wire._plain) == 10
+        assert len(batcher._simple) == 10
         assert client.answered.count(b"200 OK") == HEADS + 10
 
     run(talk)
