@@ -77,7 +77,7 @@ def save_model(
         The stored model, module `bentoml_ext`.
 
     Raises:
-        FeatureMismatch: the encoder's features are not the booster's, or it is no encoder.
+        FeatureMismatch: the encoder's features are not the booster's, or it is not an encoder.
         ExportRefused: no exact graph covers the booster, or it is not a booster, or `rounds` does
             not name the rounds that count. Nothing is stored.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.

@@ -120,7 +120,7 @@ def get_backend(name: str) -> type[Backend]:
     Raises:
         UnknownBackend: no such name; the message lists the known ones.
         BackendMissing: its library is not installed; the message names the extra.
-        ConfigError: what another package registered is no backend.
+        ConfigError: another package registered something that is not a backend.
     """
     entry = _entry(name)
     module, _, attribute = entry.target.partition(":")

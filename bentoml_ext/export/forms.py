@@ -20,7 +20,7 @@ GROUP: Final = "bentoml_ext.forms"
 """Entry-point group in which other packages register theirs: `name = "package.module:Class"`."""
 
 OTHERS: Final = frozenset({ENCODER, MANIFEST, POLICY, PROOF, PROOF_ROWS})
-"""Files of a bundle that are no form of the model."""
+"""Files of a bundle besides the forms of the model."""
 
 
 class Form(Protocol):
@@ -65,7 +65,7 @@ def written(booster: xgboost.Booster) -> dict[str, bytes]:
     """Every form of a booster, ours and those that other packages registered, by file name.
 
     Raises:
-        ConfigError: two forms write one file, or a registered one is no form.
+        ConfigError: two forms write one file, or a registered class is not a form.
         ExportRefused: as `Form.write`.
     """
     files: dict[str, bytes] = {}

@@ -78,9 +78,9 @@ def prove(
 
     Args:
         booster: the truth.
-        files: of the bundle, by name; each registered backend is judged whose file is among them.
+        files: of the bundle, by name; a registered backend is judged if its file is among them.
         encoder: application to row.
-        policy: bands, for decisions; of no use where the margin is no log-odds.
+        policy: bands, for decisions; unused unless the margin is a log-odds.
         applications: real ones, besides those that are made up. None of them is stored.
         random_rows: how many; above 100 columns there are fewer.
         seed: of the random rows.

@@ -43,7 +43,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
         tag: its tag, for the file's metadata.
 
     Raises:
-        ConfigError: the margin is no log-odds.
+        ConfigError: the margin is not a log-odds.
         BundleError: the bundle carries no proof.
         ProofFailed: the graph gives another bit.
     """

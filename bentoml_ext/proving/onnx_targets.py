@@ -166,10 +166,10 @@ def model_of(graph: Path) -> str | None:
 
 
 def check_is_onnx(path: Path) -> None:
-    """Refuse what is no ONNX file.
+    """Refuse a file that is not ONNX.
 
     Raises:
-        ConfigError: says what is wanted.
+        ConfigError: names the accepted targets.
     """
     if not _loaded(path).graph.output:
         raise ConfigError(

@@ -191,7 +191,7 @@ class Sampler:
             low[cell] = np.where(left, low[cell], np.maximum(low[cell], threshold))
             for at in np.flatnonzero(trees.categorical[above]):
                 codes = trees.codes[trees.first_code[above[at]] : trees.first_code[above[at] + 1]]
-                # Whatever is negative is no code, and goes left.
+                # A negative number is not a code, and goes left.
                 fixed[each[at], feature[at]] = -1 if left[at] or not len(codes) else codes[0]
             below = above
         rows = np.clip(self.sensible(len(node)), low, high)

@@ -137,5 +137,5 @@ class Scorer:
 
 
 def _no_number() -> InvalidApplication:
-    # Leaves are finite, and their sum is no NaN; a linear model's products may be infinite.
+    # A sum of finite leaves is never NaN; a linear model's products may be infinite.
     return InvalidApplication("numbers that the model can add", "some that are too large")

@@ -54,7 +54,7 @@ def to_application_onnx(
         properties: metadata of the file.
 
     Raises:
-        ConfigError: the margin is no log-odds, or a decision is called "INVALID".
+        ConfigError: the margin is not a log-odds, or a decision is called "INVALID".
         ExportRefused: no exact graph covers the booster.
     """
     source, ensemble = read(booster)

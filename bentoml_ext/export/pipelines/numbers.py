@@ -107,7 +107,7 @@ def imputed(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
     """What a fitted SimpleImputer of numbers makes of a block of float32 or float64.
 
     Raises:
-        ExportRefused: it adds indicators, or its marker is no number.
+        ExportRefused: it adds indicators, or its marker is not a number.
     """
     marker = step.missing_values
     if step.add_indicator or not isinstance(marker, int | float | np.number):
