@@ -15,6 +15,7 @@ import click
 from bentoml_ext.cli.export import export_command
 from bentoml_ext.cli.import_ import import_command
 from bentoml_ext.cli.inspect import inspect_command
+from bentoml_ext.cli.migrate import migrate_command
 from bentoml_ext.cli.score import score_command
 from bentoml_ext.cli.verify import verify_command
 
@@ -66,6 +67,7 @@ for command in (
     export_command,
     import_command,
     inspect_command,
+    migrate_command,
     score_command,
     verify_command,
 ):

@@ -124,6 +124,15 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
     )
 
 
+def migrated(old: bentoml.Model, new: bentoml.Model, bundle: Bundle) -> str:
+    """After `migrate`: both versions, and what was proven of the new one."""
+    return (
+        f"Wrote {old.tag} as {new.tag}, in format {bundle.manifest.format}: {_facts(bundle)}.\n"
+        f"{_evidence(bundle)}\n"
+        f"{old.tag} stays. `latest` of {new.tag.name} is the new version."
+    )
+
+
 def _read_as(origin: Origin) -> Table:
     table = _table("Part", "Read as", "Because")
     for assumption in origin.assumptions:
