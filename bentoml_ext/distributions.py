@@ -27,10 +27,10 @@ WITHOUT_GPU: Final = ("auto", "convert", "pipelines", "xgboost")
 
 @dataclass(frozen=True)
 class Installed:
-    """What provides a module here.
+    """An installed distribution that provides a module.
 
     Args:
-        module: that it provides.
+        module: the module's name.
         name: of the distribution.
         version: of the distribution.
     """
@@ -41,7 +41,7 @@ class Installed:
 
     @property
     def requirement(self) -> str:
-        """What installs the same again."""
+        """The requirement that installs the same again."""
         return f"{self.name}=={self.version}"
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Installed:
 
 
 def installed(module: str) -> Installed | None:
-    """What provides a module; None where nothing does."""
+    """The distribution that provides a module; None if it is not installed."""
     return _installed(module, tuple(sys.path))
 
 

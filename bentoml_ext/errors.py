@@ -99,7 +99,7 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
 
     @property
     def reason(self) -> str:
-        """What is wrong, without the index."""
+        """The message without the index."""
         return str(InvalidApplication(self.expected, self.got, self.field)).rstrip(".")
 
     def at(self, index: int) -> InvalidApplication:

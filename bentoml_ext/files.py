@@ -72,7 +72,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         else:
             yield from _replaced(path.resolve())
     except OSError as error:
-        # What a library calls an I/O error, of a file that it reads, has no number.
+        # Libraries such as pyarrow raise OSError without errno for damaged input; that is not an
+        # error of our output file.
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -99,7 +100,7 @@ _SCRATCHES: set[Path] = set()
 
 @atexit.register
 def _sweep() -> None:
-    """Remove what is left where an interrupt came between a block and its end."""
+    """Remove files that an interrupt between a block and its end has left."""
     for scratch in _SCRATCHES:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)

@@ -35,17 +35,17 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator sets.
+    """Settings of the operator.
 
-    `--arg name=value` of the command line goes before the environment's NAME, and that before the
-    arguments that a bentofile or a bento brings.
+    `--arg name=value` of the command line overrides the environment's NAME, which overrides the
+    arguments of a bentofile or a bento.
 
     Args:
         model: `MODEL`; tag of the stored model that answers in the place of the service's own.
         backend: `BACKEND`; the backend that scores. Default onnx.
-        crossover: `CROSSOVER`, as onnx:1,xgboost:80; which backend scores from how many rows on,
-            where `BACKEND` is auto; another backend does not look at it, so that a bento that
-            carries it can still be swapped by one word. Default: measured at start.
+        crossover: `CROSSOVER`, as onnx:1,xgboost:80; the rows from which each backend scores, if
+            `BACKEND` is auto. Another backend ignores it, so that a bento that carries it can
+            still be swapped by one word. Default: measured at start.
         fastpath: `FASTPATH`, on or off; answer simple requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
         max_bulk_rows: `MAX_BULK_ROWS`; applications in one request as Arrow or NDJSON.

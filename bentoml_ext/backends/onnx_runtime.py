@@ -56,7 +56,7 @@ class OnnxRuntimeBackend(Backend):
 
 
 def all_margins(graph: bytes) -> Callable[[Rows], Floats]:
-    """What gives every margin of rows: float32 (n, n_features), n > 0, to float32 (n, n_targets).
+    """A function from rows, float32 (n, n_features), n > 0, to margins, float32 (n, n_targets).
 
     Args:
         graph: an ONNX graph of ours.

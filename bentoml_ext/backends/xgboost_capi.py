@@ -60,7 +60,7 @@ class DensePredictor:
             float32, (n,).
 
         Raises:
-            XGBoostError: another number of features, or what the library says.
+            XGBoostError: another number of features, or the library's own error.
         """
         rows = np.ascontiguousarray(rows, np.float32)
         if not hasattr(self._of_thread, "call"):
@@ -80,7 +80,7 @@ class DensePredictor:
         return margin
 
     def _interface(self, rows: Rows) -> bytes:
-        """Where rows are, in numpy's array interface."""
+        """Place, shape and type of rows, in numpy's array interface."""
         if rows.ndim != 2 or rows.shape[1] != self._width:
             raise xgboost.core.XGBoostError(
                 f"Expected {self._width} features, got shape {rows.shape}."
@@ -90,10 +90,10 @@ class DensePredictor:
 
 
 class _Call:
-    """What a call needs that is the same each time. Not for two threads at once."""
+    """Handle, proxy and outputs that calls reuse. Not for two threads at once."""
 
     def __init__(self, booster: xgboost.Booster) -> None:
-        # A handle alone does not keep what it leads to.
+        # A handle alone does not keep the booster alive.
         self._booster, self._handle = booster, booster.handle
         self._proxy = ctypes.c_void_p()
         _check(_library.XGProxyDMatrixCreate(ctypes.byref(self._proxy)))

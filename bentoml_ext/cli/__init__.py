@@ -24,7 +24,7 @@ __all__ = ["ext"]
 EXTRAS = dict.fromkeys(
     ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx"), "convert"
 ) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray", "pandas": "pipelines", "skops": "pipelines"}
-"""What installs a library that a command needs."""
+"""The extra that installs each library of a command."""
 
 
 class _Group(click.Group):

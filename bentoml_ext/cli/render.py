@@ -209,12 +209,12 @@ def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
 
 
 def _verdict(proof: Proof) -> str:
-    """What to call a proof that does not hold: nothing differs where nothing was compared."""
+    """Name of a proof that does not hold: without a comparison nothing differs."""
     return "Not proven" if proof.difference is None else "Different"
 
 
 def _notes(parts: Sequence[Part]) -> list[str]:
-    """What was compared, once for all parts or subjects with the same words."""
+    """Notes of the parts, each once for all parts or subjects that share it."""
     lines = []
     for note in dict.fromkeys(part.note for part in parts):
         names = dict.fromkeys(part.name for part in parts if part.note == note)
@@ -243,7 +243,7 @@ def _evidence(bundle: Bundle) -> str:
     """The bundle's proof in a sentence."""
     proof, sha256 = load_proof(bundle)
     summary = proof.summary(sha256)
-    # What was assumed of an import, no proof can know.
+    # A proof cannot check the assumptions of an import.
     alone = bundle.manifest.origin is not None and proof.acceptance is None
     proven = "The booster alone is proven, on" if alone else "Proven on"
     verdict = "every bit equal" if proof.holds else f"{_verdict(proof).upper()}: {proof.reason}"

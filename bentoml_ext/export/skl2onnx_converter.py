@@ -111,7 +111,7 @@ def _answers(scope: Any, operator: Any, container: Any) -> tuple[GraphBuilder, s
     if not isinstance(operator.inputs[0].type, FloatTensorType):
         rows = ops.cast(rows, TensorProto.FLOAT)
     source, ensemble = read(operator.raw_operator)
-    # Who runs a file of skl2onnx takes a default session, with a thread for every core.
+    # Files of skl2onnx usually run in a default session, with a thread for every core.
     margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     answers, _ = add_answers(ops, source, ensemble, margins)
     return ops, margins, answers

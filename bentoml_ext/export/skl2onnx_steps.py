@@ -127,7 +127,7 @@ def _ahead(operator: Any) -> Iterator[Any]:
 
 
 def _table(operator: Any) -> Table:
-    """What an operator of skl2onnx is handed."""
+    """The inputs of an operator of skl2onnx."""
     blocks = []
     for variable in operator.inputs:
         kind = _KINDS.get(type(variable.type))

@@ -55,7 +55,7 @@ REMEDIES = {
 
 
 class Watch(Protocol):
-    """Who knows the workers."""
+    """Keeps track of a server's workers."""
 
     def was_ready(self, pid: int) -> bool:
         """Whether a worker has begun to answer."""

@@ -13,9 +13,9 @@ __all__ = ["command_line_arguments"]
 
 
 def command_line_arguments(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """What `--arg` and `--arg-file` of a `bentoml` command gave; empty in another process.
+    """The arguments of `--arg` and `--arg-file` of a `bentoml` command; empty in another process.
 
-    BentoML keeps them with those that a bento or a bentofile brings, and a bento's replace them.
+    BentoML mixes them with the arguments of a bento or a bentofile, and a bento's replace them.
 
     Args:
         words: the command line, by default of this process.

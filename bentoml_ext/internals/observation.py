@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 LOGS_EXCEPTIONS: Final = "bentoml._internal.server.http_app"
-"""The logger of what an API method raises."""
+"""The logger of errors that an API method raises."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for.
+    """Traces, CORS and trace id header, as configured.
 
     Args:
         rate: share of the requests whose trace is sampled; None without an exporter of traces.
@@ -48,7 +48,7 @@ class Asked:
 
 
 def asked() -> Asked:
-    """What is asked of the service whose settings are in force."""
+    """The configuration of the service whose settings are in force."""
     exporter = BentoMLContainer.config.tracing.exporter_type.get()
     return Asked(
         (BentoMLContainer.tracing.sample_rate.get() or 0.0) if exporter else None,
@@ -116,7 +116,7 @@ def wrap_sampler(wrap: Callable[[Any], Any]) -> None:
 
 
 def access_log_skips() -> tuple[str, ...]:
-    """What the paths begin with that BentoML's access log leaves out."""
+    """Prefixes of paths that BentoML's access log leaves out."""
     return tuple(BentoMLContainer.api_server_config.logging.access.skip_paths.get())
 
 

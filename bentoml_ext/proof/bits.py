@@ -118,7 +118,7 @@ class BitComparison:
             )
 
     def part(self) -> Part:
-        """What was found."""
+        """The result, as a part of a proof."""
         return Part(
             name=self.name,
             subject=self.subject,

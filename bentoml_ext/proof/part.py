@@ -45,7 +45,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one part of the proof found of one subject.
+    """The result of one part of the proof for one subject.
 
     Args:
         name: structure, boundary, random, ...; docs/proof.md lists them.

@@ -37,7 +37,7 @@ MADE_UP: Final = 1_000
 
 @dataclass(frozen=True)
 class ApplicationProof:
-    """What was compared, all of it equal.
+    """Size of a comparison that found every bit equal.
 
     Args:
         applications: valid ones and others.
@@ -81,7 +81,7 @@ def prove_application_graph(
 def judge_application_graph(
     model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Policy, *, seed: int = 0
 ) -> list[Part]:
-    """What `prove_application_graph` compares, of any file that takes fields.
+    """The comparisons of `prove_application_graph`, for any file that takes fields.
 
     Raises:
         BackendError: the file does not take these fields, or has no such outputs.
@@ -150,7 +150,7 @@ def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt
             inputs[field.name] = np.array(texts, object)
         else:
             numbers = [[np.nan if value is None else value] for value in values]
-            # What is too large for a float32 becomes infinite, and is refused as such.
+            # A number too large for a float32 becomes infinite, and is refused.
             with np.errstate(over="ignore"):
                 inputs[field.name] = np.array(numbers, np.float64).astype(np.float32)
     return inputs
@@ -212,7 +212,7 @@ def _is_taken(encoder: Encoder, application: Application) -> bool:
 
 @dataclass
 class _Count:
-    """What one output says on so many threads, compared."""
+    """Counts the equal values of one output on so many threads."""
 
     name: str
     threads: int

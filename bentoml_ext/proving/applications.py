@@ -72,10 +72,10 @@ def through_reader(
 ) -> None:
     """Compare the way of a request: JSON, Reader, one row in place, margin, answer.
 
-    What the Reader does not take goes the Encoder's way in a request, too, and is left out here.
+    An application that the Reader does not take is left out: a request with it uses the Encoder.
 
     Args:
-        tally: where the result goes.
+        tally: collects the result.
         scorer: with the backend that is judged.
         applications: valid ones.
         rows: what the encoder makes of them.

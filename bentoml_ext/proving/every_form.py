@@ -87,7 +87,7 @@ def prove(
         on_progress: called now and then.
 
     Returns:
-        What was found. `proof.holds` is the verdict.
+        The proof and the stored rows. `proof.holds` is the verdict.
 
     Raises:
         ExportRefused: the booster cannot be read.
@@ -172,7 +172,7 @@ class _Run:
         self._close(tallies)
 
     def _judge_answers(self, truth: Truth, rows: Rows) -> None:
-        """What the service makes of the margins; and XGBoost itself, where it has another expf."""
+        """The service's answers to the margins; XGBoost's own too, if it has another expf."""
         if truth.chances is None:
             return
         compare_decider(self._answers, self.decider, truth.margins[:, 0], truth.chances, rows)

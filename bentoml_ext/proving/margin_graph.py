@@ -31,7 +31,7 @@ NOTE: Final = f"batches of {', '.join(map(str, BATCHES))} and all rows at once"
 
 @dataclass(frozen=True)
 class FileProof:
-    """What was compared, all of it equal.
+    """Size of a comparison that found every bit equal.
 
     Args:
         nodes: of trees.

@@ -101,7 +101,7 @@ def _columns(value: Any) -> Floats | None:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What was found of a file.
+    """The result for a file.
 
     Args:
         oracle: the booster.
@@ -215,7 +215,7 @@ def _compare(
         got = _fitted(expected, found[output.name])
         tally.compare(output.compared_with, expected, got, rows)
         if truth.chances is not None:
-            # What binary:logitraw predicts is the margin, too.
+            # The prediction of binary:logitraw is the margin.
             is_margin = output.expected(truth) is truth.margins or truth.predicts_margins
             decide = decider.bands if is_margin else decisions.by_probability
             native = decisions.by_probability(truth.chances)

@@ -141,7 +141,7 @@ def _array(value: Any) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Said:
-    """What the pipeline says of rows."""
+    """The pipeline's labels and probabilities of rows."""
 
     labels: npt.NDArray[Any]
     chances: Floats | None

@@ -19,11 +19,11 @@ CHUNK: Final = 8192
 """Rows that are asked at once, at most; wide ones by `block_rows`."""
 
 MAX_SPLITS: Final = 20_000
-"""Splits that get boundary rows of their own; of more, a fair choice in which all features are."""
+"""Upper limit on splits with boundary rows; a larger model gets a random sample of its splits."""
 
 _BLOCK_CELLS: Final = 2_000_000
-# What each part of a proof may take: that of a model of 100 columns. Wider ones are asked fewer
-# rows, so that a proof takes a minute and not hours; their structure is compared node by node.
+# Upper limit on the cells of a part: a model of 100 columns just fits. A wider model gets fewer
+# rows, so that a proof takes a minute and not hours; its structure is compared node by node.
 _PART_CELLS: Final = 10_000_000
 _FEWEST: Final = 1_000
 

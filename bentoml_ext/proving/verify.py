@@ -45,7 +45,7 @@ NOTE: Final = "the rows and answers stored with the proof"
 
 @dataclass(frozen=True)
 class Measure:
-    """What an ONNX file must agree with: one of booster, model and pipeline.
+    """The standard for an ONNX file: one of booster, model and pipeline.
 
     Args:
         booster: a file of XGBoost.
@@ -199,7 +199,7 @@ def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
 
 
 def _forms(bundle: Bundle, n_targets: int) -> Iterator[tuple[str, list[Callable[[Rows], Floats]]]]:
-    """What can score here, by name, with its ways to make margins (n, n_targets) of rows."""
+    """Forms that can score here: name, and functions from rows to margins (n, n_targets)."""
     if n_targets > 1:
         # No backend gives several margins a row: the graph is judged alone.
         if importlib.util.find_spec("onnxruntime") and GRAPH in bundle.manifest.files:

@@ -90,7 +90,7 @@ def one_by_one(backend: Backend, rows: Rows) -> Margins:
 
 
 def _test_answers(decider: Decider, margins: Margins, chances: Probabilities) -> None:
-    """What is made of a margin, in a batch and one by one: probability, status and body."""
+    """The answers to margins, in a batch and one by one: probability, status and body."""
     singly = [probability(margin) for margin in margins.tolist()]
     _compare("probability", chances, probabilities(margins), "the sigmoid, in a batch")
     _compare("probability", chances, np.array(singly, np.float32), "the sigmoid, one by one")

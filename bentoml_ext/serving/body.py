@@ -27,7 +27,7 @@ from bentoml_ext.serving.limits import MAX_BATCH_BYTES
 __all__ = ["PICKLE", "JsonBody", "described_by"]
 
 PICKLE = "application/vnd.bentoml+pickle"
-"""What BentoML's services send each other; it refuses one that comes from outside."""
+"""Media type between BentoML's services; BentoML refuses it from outside."""
 
 
 class JsonBody(RootInput, bentoml.IODescriptor):
@@ -74,7 +74,7 @@ class JsonBody(RootInput, bentoml.IODescriptor):
         """A body of this value."""
         return cls.model_construct(value=value, is_pickled=True)
 
-    # What BentoML's clients call.
+    # BentoML's clients call these.
 
     @classmethod
     def from_inputs(cls, *args: Any, **kwargs: Any) -> Self:

@@ -160,7 +160,7 @@ class Classifier:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What GET /model answers."""
+        """The answer of GET /model."""
         manifest = self.bundle.manifest
         return {
             "tag": str(self.stored.tag),

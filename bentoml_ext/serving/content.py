@@ -76,7 +76,7 @@ def report_asked(request: Request) -> bool:
 
 
 def unpacked(file: Readable, request: Request, max_bytes: int) -> Readable:
-    """What a request's body is when it is unpacked; itself where it is not packed.
+    """The unpacked body of a request; `file` itself if it is not packed.
 
     Raises:
         HTTPException: 415, a coding that is not read.
@@ -123,7 +123,7 @@ class Unpacked:
         self._file = file
         self._coding = coding
         self._left = max_bytes
-        # What reads this asks it, as it would ask the upload.
+        # A reader asks for memory here, as it would ask the upload.
         self.hold = getattr(file, "hold", None)
         self._max_bytes = max_bytes
         self._packed = b""

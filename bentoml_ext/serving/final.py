@@ -19,7 +19,7 @@ __all__ = [
 ANSWERS: Final = frozenset(
     {"_make_ready", "apis", "classify", "classify_batch", "fail", "handlers", "headers_by", "reply"}
 )
-"""What the fast path, the streams and BentoML's own path answer by."""
+"""Names by which the fast path, the streams and BentoML's own path answer."""
 
 HELD: Final = frozenset(
     {
@@ -40,12 +40,12 @@ HELD: Final = frozenset(
         "stored",
     }
 )
-"""What this package sets itself, over whatever a subclass has under the name."""
+"""Names that this package sets itself, and would overwrite in a subclass."""
 
 TAKEN: Final = ANSWERS | HELD
 
 SET_LATER: Final = frozenset({"check_start", "settings"})
-"""Of those what this package sets when the class is made a service, or loaded from a bento."""
+"""Names that are set late: when the class becomes a service, or is loaded from a bento."""
 
 
 def check_class(cls: type, base: type) -> None:
@@ -56,21 +56,21 @@ def check_class(cls: type, base: type) -> None:
         base: `Classifier`.
 
     Raises:
-        ConfigError: says what to do in its place.
+        ConfigError: names the remedy.
     """
-    # What another subclass has, this package has set, or has refused there.
+    # Names of another subclass were set by this package, or checked there.
     for parent in (cls, *_mixed(cls, base)):
         if taken := sorted(vars(parent).keys() & TAKEN):
             raise _taken(taken[0], parent)
 
 
 def _mixed(cls: type, base: type) -> list[type]:
-    """Of what a class derives from: the classes that are not of this package's kind."""
+    """The classes among a class and its bases that do not derive from `base`."""
     return [one for one in cls.__mro__ if not issubclass(one, base) and one is not object]
 
 
 def own_names(cls: type) -> dict[str, Any]:
-    """What a class has under the names, to be remembered when this package has set it."""
+    """A class's values of the taken names, to be remembered after this package has set them."""
     return {name: vars(cls)[name] for name in vars(cls).keys() & (TAKEN - SET_LATER)}
 
 

@@ -17,7 +17,7 @@ from bentoml_ext.serving.headers import Headers
 __all__ = ["GONE", "MAX_APPLICATION_BYTES", "MAX_BATCH_BYTES", "BodyLimit", "Limit", "declared"]
 
 GONE: Final = 499
-"""Nobody reads this status, but the metrics have it: nginx's, for a client that went away."""
+"""nginx's status of a client that went away: only the metrics show it."""
 
 MAX_APPLICATION_BYTES: Final = 1024 * 1024
 """Of one application, as of a line of NDJSON."""

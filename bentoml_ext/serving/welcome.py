@@ -43,7 +43,7 @@ def _lines(host: str, port: int, example: Application | None, prefix: str) -> It
             "is. `--host 127.0.0.1` keeps the server to this machine."
         )
     else:
-        # Who typed `make serve` has no command line of the server's.
+        # A user of `make serve` does not see the server's command line.
         yield (
             f"It listens at {host} alone; `--host 0.0.0.0`, or BENTOML_HOST=0.0.0.0 before "
             "`make serve`, lets other machines ask."

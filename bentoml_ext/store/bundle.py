@@ -110,14 +110,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What it says of the model besides the files."""
+        """Entries about the model, without the files."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return {name: value for name, value in plain.items() if name not in BOUND_OTHERWISE}
 
     def sealed(self) -> Manifest:
         """The same manifest with its own checksum."""
         plain = msgspec.to_builtins(msgspec.structs.replace(self, sha256=""))
-        # What a version does not say was not yet a field when it was sealed.
+        # A None is a field that did not exist yet when the version was sealed.
         given = {name: value for name, value in plain.items() if value is not None}
         digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()
         return msgspec.structs.replace(self, sha256=digest)

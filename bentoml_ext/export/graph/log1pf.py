@@ -45,7 +45,7 @@ def log1pf(ops: GraphBuilder, x: str) -> str:
     one, half, low = number(1), number(0.5), number(_LN2_LOW)
     u = step("Add", one, x)
     is_two = step("Equal", u, number(2))
-    # What rounding 1 + x has lost.
+    # The part of x that the rounding of 1 + x has lost.
     lost = step(
         "Where",
         is_two,

@@ -79,7 +79,7 @@ def to_onnx(
 
 
 def read(model: Model) -> tuple[EstimatorView, Ensemble]:
-    """What `model` is and what it adds up, confirmed on a few rows by XGBoost.
+    """The view of `model` and its ensemble, confirmed on a few rows by XGBoost.
 
     Raises:
         ExportRefused: not a fitted model, unknown parts, or a sum that is not XGBoost's.
@@ -169,7 +169,7 @@ def _tensor(name: str, shape: tuple[str | int, ...]) -> onnx.ValueInfoProto:
 def properties(
     source: EstimatorView, ensemble: Ensemble, *, deterministic_threads: bool
 ) -> dict[str, str]:
-    """What the file says of itself."""
+    """The file's metadata."""
     trees = len(ensemble.model) if isinstance(ensemble.model, Trees) else 0
     return {
         "bentoml_ext.objective": ensemble.objective,

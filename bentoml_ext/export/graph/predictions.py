@@ -79,7 +79,7 @@ OBJECTIVES: Final[dict[str, Callable[[GraphBuilder, str], str]]] = {
     "survival:aft": _exponential,
     "survival:cox": expf,
 }
-"""What XGBoost's objectives make of margins; every objective of XGBoost 3.4 is here."""
+"""Functions of XGBoost's objectives from margin to prediction; every objective of 3.4 is here."""
 
 
 def add_predictions(

@@ -20,7 +20,7 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def one_hot(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
-    """What a fitted OneHotEncoder makes of columns."""
+    """The output of a fitted OneHotEncoder for these columns."""
     blocks = []
     ignores = step.handle_unknown in ("ignore", "warn")
     if not ignores and step.handle_unknown != "error":
@@ -46,7 +46,7 @@ def one_hot(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
 
 
 def ordinal(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
-    """What a fitted OrdinalEncoder makes of columns."""
+    """The output of a fitted OrdinalEncoder for these columns."""
     if getattr(step, "min_frequency", None) or getattr(step, "max_categories", None):
         raise ExportRefused(f"Expected every category to have a code - at {place}.")
     kind = np.dtype(step.dtype)

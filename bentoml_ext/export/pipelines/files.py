@@ -81,7 +81,7 @@ def _check_size(path: Path) -> None:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ImportRefused(f"Expected a skops file, got {error!r} - at {path}.") from error
-    # What an entry says of its size is all that zipfile reads of it.
+    # zipfile reads no more of an entry than the size that the entry declares.
     for what, size, most in (
         (SCHEMA, sizes.get(SCHEMA, 0), files.MOST_TEXT_BYTES),
         ("the archive", sum(sizes.values()), files.MOST_BYTES),

@@ -112,7 +112,7 @@ def _tensor(name: str, kind: int, columns: int | None) -> onnx.ValueInfoProto:
 
 
 def pipeline_answers(pipeline: Pipeline, rows: Any) -> dict[str, Any]:
-    """What the pipeline says of rows, by the name of the output that must say the same."""
+    """The pipeline's answers to rows, by the name of the output that must equal them."""
     if hasattr(pipeline, "predict_proba"):
         return {
             "label": np.asarray(pipeline.predict(rows)),

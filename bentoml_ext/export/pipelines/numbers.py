@@ -51,7 +51,7 @@ SCALERS: Final[dict[str, Callable[[Any], list[Sum]]]] = {
 
 
 def scaled(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
-    """What a fitted scaler makes of a block of float32 or float64.
+    """The output of a fitted scaler for a block of float32 or float64.
 
     Raises:
         ExportRefused: this scikit-learn computes in a way that is not known.
@@ -74,7 +74,7 @@ def scaled(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
 
 
 def _bounds(step: Any) -> tuple[float, float] | None:
-    """What the step clips its result to."""
+    """The bounds to which the step clips its result."""
     if not getattr(step, "clip", False):
         return None
     return getattr(step, "feature_range", (-1.0, 1.0))
@@ -104,7 +104,7 @@ def _is_narrow(
 
 
 def imputed(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
-    """What a fitted SimpleImputer of numbers makes of a block of float32 or float64.
+    """The output of a fitted SimpleImputer for a block of float32 or float64.
 
     Raises:
         ExportRefused: it adds indicators, or its marker is not a number.

@@ -64,7 +64,7 @@ class PipelineRows:
         return (Block(ARRAY_INPUT, self.kinds[0], self.rows.shape[1]),)
 
     def feed(self) -> dict[str, npt.NDArray[Any]]:
-        """What a session of the graph is handed for these rows."""
+        """The inputs of a session of the graph for these rows."""
         if not self._named(self.rows):
             return {ARRAY_INPUT: np.asarray(self.rows, self.kinds[0])}
         columns = (self.rows.iloc[:, i].to_numpy() for i in range(self.rows.shape[1]))

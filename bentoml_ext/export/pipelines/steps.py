@@ -45,7 +45,7 @@ def rows_of(ops: GraphBuilder, table: Table) -> str:
     block = table.numbers(ops, "the estimator").cast(ops, np.dtype(np.float32))
     if not table.sparse:
         return block.name
-    # What a sparse matrix does not hold is missing, and no zero.
+    # For XGBoost an entry that a sparse matrix does not hold is missing, not 0.
     zero = ops.add("Equal", block.name, ops.constant(0, np.float32))
     return ops.add("Where", zero, ops.constant(np.nan, np.float32), block.name)
 

@@ -17,7 +17,7 @@ from bentoml_ext.serving.bento.wheel import NAME, write_wheel
 __all__ = ["has_arrow", "requirements"]
 
 ALWAYS: Final = ("numpy", "msgspec", "uvicorn", "uvloop", "httptools")
-"""What every serving process needs, besides BentoML, which adds itself."""
+"""Libraries of every serving process; BentoML adds itself."""
 
 WHEELS: Final = "wheels"
 """Folder beside a bento's requirements."""
@@ -55,7 +55,7 @@ def has_arrow(lines: str) -> bool:
 
 
 def _pinned(library: str) -> str:
-    """What provides a library here, at its version; where nothing does, our own bounds of it."""
+    """The installed distribution of a library, at its version; without one our own bounds."""
     if (found := installed(library)) is not None:
         return found.requirement
     known = (Requirement(text) for text in requires(NAME) or ())

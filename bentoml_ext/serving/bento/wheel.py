@@ -71,7 +71,7 @@ def write_wheel(folder: Path) -> str:
 
 
 def _own() -> Distribution:
-    """What is installed; a build may leave the same beside the source, without METADATA."""
+    """The installed distribution; a build may leave another beside the source, without METADATA."""
     found = sorted(distributions(name=NAME), key=lambda one: one.read_text("METADATA") is None)
     if not found:
         raise ConfigError(

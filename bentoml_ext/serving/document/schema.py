@@ -70,7 +70,7 @@ def batch_of(schema: Schema, limit: int) -> Schema:
 
 
 def call_schema(application: Schema, whole: str) -> Schema:
-    """What BentoML's client may call `classify` with: an application whole, or by its fields.
+    """Arguments of `classify` in BentoML's client: a whole application, or its fields.
 
     Of a root input its client takes the value alone; of an object it takes the properties by name,
     and what comes without a name is the first of them. The service says what is missing.

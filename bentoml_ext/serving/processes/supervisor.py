@@ -98,7 +98,7 @@ def check_port() -> None:
 
 
 class _Workers:
-    """What is known of the workers of a server."""
+    """State of a server's workers, by the files in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -108,7 +108,7 @@ class _Workers:
 
     def has_ended(self, pid: int) -> None:
         (self._folder / f"{READY}{pid}").unlink(missing_ok=True)
-        # What it had in progress is not any more. Its counts stay.
+        # Its requests in progress have ended with it. Its counts stay.
         for file in (self._folder / METRICS).glob(f"gauge_live*_{pid}.db"):
             file.unlink(missing_ok=True)
 
