@@ -40,7 +40,7 @@ def load(path: Path) -> Dataset:
 
     Raises:
         DataRefused: no such file, not UTF-8, empty, without a column that is needed, or with a cell
-            that is no number, no known code or out of range; names the line and the column.
+            that is not a number or known code, or is out of range; names the line and the column.
 
     Source:
         The preparation step of the course's week 6 notebook.
@@ -75,7 +75,7 @@ def _read(path: Path) -> bytes:
 
 def _text(data: bytes, path: Path) -> str:
     try:
-        # Spreadsheets begin a UTF-8 file with a byte order mark; it is no part of the first column.
+        # Spreadsheets begin a UTF-8 file with a byte order mark: keep it out of the first column.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1

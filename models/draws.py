@@ -60,7 +60,7 @@ class Draws:
         return codes
 
     def along(self, name: str, curves: Sequence[Sequence[int]], group: Whole | int = 0) -> Whole:
-        """Values spread as a curve of equally spaced quantiles tells, straight between them.
+        """Values spread along a curve of equally spaced quantiles, straight between them.
 
         Args:
             name: the stream.

@@ -1,4 +1,4 @@
-"""Evaluation: how well probabilities tell defaults apart, and what the policy makes of them."""
+"""Evaluation: how well probabilities distinguish defaults, and the policy's answers to them."""
 
 from __future__ import annotations
 

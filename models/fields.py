@@ -4,7 +4,7 @@ The serving process imports this module, so it depends on the encoder and on not
 
 The data are Spanish applications for credit from before the euro. Their own dictionary counts money
 in Kpts, thousands of pesetas (github.com/gastonstat/CreditScoring, issue 1; 1 000 Kpts are about
-6 010 euros at the fixed rate of 166.386). Income and expenses are a month's, as their size tells;
+6 010 euros at the fixed rate of 166.386). Income and expenses are a month's, judged by their size;
 the dictionary names no period.
 """
 

@@ -26,8 +26,8 @@ def split(dataset: Dataset) -> tuple[Dataset, Dataset]:
         DataRefused: too few applications, or only one outcome among those of a part.
 
     Source:
-        `train_test_split(df, test_size=0.2, random_state=11)`, of which only the number of rows
-        matters: it is drawn on row numbers, so that no data frame is needed.
+        `train_test_split(df, test_size=0.2, random_state=11)`. Only the number of rows matters: the
+        split is drawn on row numbers, so that no data frame is needed.
     """
     # scikit-learn takes a second to import; who only wants the data's shape need not wait.
     from sklearn.model_selection import train_test_split

@@ -119,12 +119,12 @@ def generate(
             columns[field.name][unknown] = field.categories.index("unk")
     blank = {name: _is_blank(draws, name, columns["job"]) for name in _BLANK}
     # The course's model takes an amount that was not given for none: let it be so in truth, too.
-    told = columns | {name: np.where(gap, 0, columns[name]) for name, gap in blank.items()}
+    answered = columns | {name: np.where(gap, 0, columns[name]) for name, gap in blank.items()}
     known = {field.name: field for field in fields}
-    shown = {field.name: _shown(field, known[field.name], told[field.name]) for field in FIELDS}
+    shown = {field.name: _shown(field, known[field.name], answered[field.name]) for field in FIELDS}
     for name, gap in blank.items():
         shown[name][gap] = np.nan
-    outcomes = defaults(draws, told).astype(np.uint8)
+    outcomes = defaults(draws, answered).astype(np.uint8)
     return Portfolio(tuple(known[field.name] for field in FIELDS), shown, outcomes, seed)
 
 

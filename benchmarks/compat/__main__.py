@@ -48,10 +48,10 @@ def compat(context: click.Context, *, only: tuple[str, ...], resume: bool) -> No
         if only and environment.folder not in only:
             continue
         lines.append(_looked_at(environment, resume))
-        click.echo(_told(lines[-1]))
+        click.echo(_described(lines[-1]))
     # A Python that is not here says nothing against a line that was run where it is.
-    told = [line for line in lines if line.found or line.failed or not only]
-    files.write(PAGE, page(told, before).encode())
+    ran = [line for line in lines if line.found or line.failed or not only]
+    files.write(PAGE, page(ran, before).encode())
     context.exit(0 if all(line.holds for line in lines) else 1)
 
 
@@ -78,7 +78,7 @@ def _probe(python: Path, output: Path) -> None:
         raise click.ClickException(f"{output.stem}: {ended.stderr[-3000:]}")
 
 
-def _told(line: Line) -> str:
+def _described(line: Line) -> str:
     """One line for the terminal, and one more for each thing that does not hold."""
     found, name = line.found, line.environment.name
     if found is None:

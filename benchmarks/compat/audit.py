@@ -56,18 +56,20 @@ def verdict(audited: Audited, ignored: Mapping[str, str] = IGNORED) -> tuple[int
         return 0, [
             "Not audited: the service with known vulnerabilities cannot be reached from here."
         ]
-    told, code = [], 0
+    lines, code = [], 0
     for package in asked:
         for found in package.vulns:
             what = f"{package.name} {package.version}: {found.id}"
             reasons = [ignored[name] for name in (found.id, *found.aliases) if name in ignored]
             fix = ", ".join(found.fix_versions) or "no version"
-            told.append(f"{what}, ignored: {reasons[0]}" if reasons else f"{what}, mended in {fix}")
+            lines.append(
+                f"{what}, ignored: {reasons[0]}" if reasons else f"{what}, mended in {fix}"
+            )
             code = code if reasons else 1
     if len(asked) < len(packages):
         skipped = ", ".join(package.name for package in packages if package.skip_reason)
-        told.append(f"Not audited: {skipped}.")
-    return code, [*told, f"Audited {len(asked)} of {len(packages)} packages."]
+        lines.append(f"Not audited: {skipped}.")
+    return code, [*lines, f"Audited {len(asked)} of {len(packages)} packages."]
 
 
 @click.command()
@@ -76,11 +78,11 @@ def audit(context: click.Context) -> None:
     """Look every pinned version up; exit 1 if one has a known vulnerability."""
     ended = _pip_audit()
     try:
-        code, told = verdict(msgspec.json.decode(ended.stdout, type=Audited))
+        code, lines = verdict(msgspec.json.decode(ended.stdout, type=Audited))
     except msgspec.DecodeError:
         last = (ended.stderr.decode(errors="replace").strip().splitlines() or ["no report"])[-1]
-        code, told = 0, [f"Not audited: pip-audit cannot run or ask from here: {last[:200]}"]
-    click.echo("\n".join(told))
+        code, lines = 0, [f"Not audited: pip-audit cannot run or ask from here: {last[:200]}"]
+    click.echo("\n".join(lines))
     context.exit(code)
 
 

@@ -60,7 +60,7 @@ class Line:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is wrong; a Python that this machine lacks is no fault."""
+        """Whether nothing is wrong; a Python that this machine lacks is not a fault."""
         return self.found.holds if self.found else not self.failed
 
 
@@ -91,8 +91,8 @@ def _entries(before: str) -> dict[str, _Entry]:
     """What an earlier document says, by the name of the environment."""
     if not before:
         return {}
-    told, *sections = before.split("\n## ")
-    rows = [row for row in told.splitlines() if row.startswith("| ")]
+    table, *sections = before.split("\n## ")
+    rows = [row for row in table.splitlines() if row.startswith("| ")]
     if rows[:1] != [_row(COLUMNS)]:
         raise click.ClickException(
             "Expected the columns of today, got others - at docs/compatibility.md. "

@@ -92,8 +92,8 @@ def probe() -> Found:
 
 def _run() -> str:
     """Today, the commit of ours with a + where files differ from it, and the system."""
-    told = "rev-parse --short HEAD", "status --porcelain --untracked-files=no"
-    commit, changed = (_git(*one.split()) for one in told)
+    questions = "rev-parse --short HEAD", "status --porcelain --untracked-files=no"
+    commit, changed = (_git(*one.split()) for one in questions)
     system = f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}"
     return f"{date.today()}, {commit or 'no commit'}{'+' * bool(changed)}, {system}"
 
@@ -147,9 +147,9 @@ class Story:
         with serve(self._home, BACKEND=backend) as server:
             one = server.client.post("/classify", json=applications[0])
             many = server.client.post("/classify_batch", json=applications)
-            told = server.client.get("/model").json()
-        if (one.status_code, many.status_code, told["backend"]) != (200, 200, backend):
-            raise RuntimeError(f"{one.status_code} {one.text}, {many.status_code}, {told}")
+            facts = server.client.get("/model").json()
+        if (one.status_code, many.status_code, facts["backend"]) != (200, 200, backend):
+            raise RuntimeError(f"{one.status_code} {one.text}, {many.status_code}, {facts}")
         self._answers[backend] = many.content
         if json.loads(many.content)[0] != one.json():
             raise RuntimeError("one application has another answer alone than in a batch")

@@ -115,7 +115,7 @@ def _of_vectorizer(
     rules: Sequence[Rule],
 ) -> Source:
     vectorizer = objects.vectorizer
-    # Dense rows have zeros. Sparse ones may have been made dense before training: no file tells.
+    # Dense rows have zeros. Sparse ones may have been made dense before training: no file says so.
     absent: MissingValue | None = None if vectorizer.sparse else "zero"
     said = replace(_said(file), absent=absent, separator=vectorizer.separator)
     source = Source(

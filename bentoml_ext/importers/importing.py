@@ -1,8 +1,8 @@
 """Importing: a model saved in another way becomes a bundle, and nothing about it is guessed.
 
 What a source does not say is decided by the user's switches, or by a check against the user's own
-predictions; where neither speaks and it matters, the import asks. What has a default all the same
-is told as an assumption.
+predictions. Where neither decides and it matters, the import asks. A default that is used all the
+same is reported as an assumption.
 """
 
 from __future__ import annotations
@@ -144,11 +144,11 @@ def _assumptions(
 ) -> list[Assumption]:
     """How the source was read, part by part, and whose word each is."""
     file = source.file
-    told = dict(request.reading.decided())
+    given = dict(request.reading.decided())
     own = dict(source.said.decided())
 
     def why(part: str, otherwise: str, said: str = "the source says so") -> str:
-        if part in told:
+        if part in given:
             return f"--{part}"
         if part in own:
             return said

@@ -67,15 +67,15 @@ def read_custom_objects(data: bytes) -> CustomObjects:
 
     Raises:
         ImportRefused: anything else in the pickle, no or several DictVectorizers, or one whose
-            numbers are no floats.
+            numbers are not floats.
     """
     try:
         objects = _Unpickler(data).load()
     except ImportRefused:
         raise
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        raise ImportRefused(f"Expected a pickle, got {told:.200} - at {CUSTOM_OBJECTS}.") from error
+        got = f"{type(error).__name__}: {error}"
+        raise ImportRefused(f"Expected a pickle, got {got:.200} - at {CUSTOM_OBJECTS}.") from error
     named = objects if isinstance(objects, dict) else {str(type(objects)): objects}
     if odd := [key for key in named if not isinstance(key, str)]:
         raise ImportRefused(
@@ -96,7 +96,7 @@ def _cut_offs_of(named: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         str(key): value
         for key, value in named.items()
-        # A flag, as in "use_threshold": True, is no cut-off.
+        # A flag, as in "use_threshold": True, is not a cut-off.
         if CUT_OFF.search(str(key).casefold()) and not isinstance(value, bool | np.bool_ | None)
     }
 

@@ -2,7 +2,7 @@
 
 A model of the course is a booster with a pickled DictVectorizer beside it; others are a file of
 XGBoost's own, with or without the names of its features. What such a source does not say of itself
-is a `Reading`: told by the user, or found by a check against the user's own predictions.
+is a `Reading`: given by the user, or found by a check against the user's own predictions.
 """
 
 from __future__ import annotations
@@ -196,20 +196,20 @@ class Source:
         return tuple(sorted(steps, key=lambda step: min(step.columns_filled)))
 
     def _coded(self, column: int) -> Step:
-        """The step of XGBoost's own categories; without texts in the file, rules may tell them."""
+        """The step of XGBoost's own categories; rules may give texts that the file lacks."""
         step = msgspec.structs.replace(self.file.categories[column], field=self.features[column])
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
-        told = () if rule is None else rule.field.categories
+        given = () if rule is None else rule.field.categories
         count = len(step.texts)
-        if column in self.file.garbled and len(told) != count:
+        if column in self.file.garbled and len(given) != count:
             raise ImportRefused(
                 f"Expected the {count} categories of '{step.field}', got texts that XGBoost did "
                 f"not store whole - at {self.name}. Give them in the order of their codes, as "
                 f'pandas sorts them: --fields FILE with {{"{step.field}": {{"categories": '
                 "[...]}}."
             )
-        if told and (column in self.file.garbled or not step.texts):
-            return msgspec.structs.replace(step, texts=told, numbers=())
+        if given and (column in self.file.garbled or not step.texts):
+            return msgspec.structs.replace(step, texts=given, numbers=())
         if rule is not None and rule.field.codes and not step.texts:
             return msgspec.structs.replace(step, numbers=rule.field.codes)
         return step

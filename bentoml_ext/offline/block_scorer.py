@@ -17,7 +17,7 @@ from bentoml_ext.scoring.scorer import Scorer
 __all__ = ["APPLICATION", "REASON", "ROW", "BatchScorer", "Scored"]
 
 ROW, APPLICATION, REASON = "row", "application", "reason"
-"""Columns that tell of rejected applications, besides those that are kept."""
+"""Columns of the file of rejected applications, besides the kept ones."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class BatchScorer:
         for schema in (self.schema, self.rejected_schema):
             if twice := [name for name in kept.names if schema.names.count(name) > 1]:
                 raise ConfigError(
-                    f"Expected columns to keep that are none of the output's, got '{twice[0]}' - "
-                    "at --keep. Rename it in the input."
+                    "Expected columns to keep that the output does not have itself, got "
+                    f"'{twice[0]}' - at --keep. Rename it in the input."
                 )
 
     def score(self, block: Block) -> Scored:
@@ -113,6 +113,6 @@ class BatchScorer:
             rows,
             *(column.take(rows) for column in kept),
             pa.array(self._blocks.texts(block, indices) if wrong else [], pa.string()),
-            pa.array(["; ".join(told) for told in reasons.values()], pa.string()),
+            pa.array(["; ".join(each) for each in reasons.values()], pa.string()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.rejected_schema)

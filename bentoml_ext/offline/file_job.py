@@ -47,7 +47,7 @@ class Job:
         keep: columns of the source to keep.
         groups: row groups to score of a Parquet file; None for all of the file.
         first: number of the first row of these in the file.
-        keys: columns that the names of the source's folders tell.
+        keys: columns that the names of the source's folders give.
         spelling: of a source of text.
     """
 
@@ -69,7 +69,7 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
     Args:
         job: from where to where.
         scorer: ready to use.
-        summary: to add to; tells the model's tag and the number of workers.
+        summary: to add to; holds the model's tag and the number of workers.
         on_progress: see `Progress`.
 
     Raises:

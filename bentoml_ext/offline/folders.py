@@ -1,6 +1,6 @@
 """Folders: the parts of a portfolio, and the folders that are more than their parts.
 
-A table format keeps dead rows and files beside those that count. Only its own log tells them apart.
+A table format keeps dead rows and files beside those that count; only its own log knows which.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kind:
     remedy: str
 
     def mark(self, folder: Path, names: Iterable[str]) -> str | None:
-        """The first of the names in a folder that marks it; None if there is none."""
+        """The first name in a folder that marks it; None for an unmarked folder."""
         for mark in self.marks:
             head, _, rest = mark.partition("/")
             for name in matching(names, head):
@@ -126,7 +126,7 @@ HARMLESS: Final = re.compile(r"\.(git|ipynb_checkpoints|AppleDouble|Trash.*|snap
 def parts(source: Path) -> list[Path]:
     """The files of a folder, and of the folders in it, that are parts; in order of their names.
 
-    As Spark and Arrow read a folder, a file whose name begins with `_` or `.` is no part.
+    As Spark and Arrow read a folder, a file whose name begins with `_` or `.` is not a part.
 
     Raises:
         ConfigError: the folder is more than its parts, or has something that may be a part.

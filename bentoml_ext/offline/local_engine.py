@@ -30,7 +30,7 @@ def run(
 ) -> Summary:
     """Score what a request means, one file after the other.
 
-    A process that is told to end by SIGTERM leaves no half-written file; one that is killed leaves
+    A process that SIGTERM ends leaves no half-written file; one that is killed leaves
     at most a hidden one of a temporary name.
 
     Args:
@@ -66,15 +66,15 @@ def _bytes(job: Job) -> int:
 def _part(
     on_progress: Progress | None, before: int, size: int, total: int | None
 ) -> Progress | None:
-    """Progress of one file, told as that of all."""
+    """A callback that reports one file's progress as progress of the whole run."""
     if on_progress is None:
         return None
 
-    def tell(done: int, steps: int | None, rows: int) -> None:
+    def report(done: int, steps: int | None, rows: int) -> None:
         share = done / steps if steps else 0.0
         on_progress(before + int(size * share), total, rows)
 
-    return tell
+    return report
 
 
 @contextmanager

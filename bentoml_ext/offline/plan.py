@@ -38,7 +38,7 @@ class ScoreRequest:
         source: a file, a folder of parts, or "-" for standard input.
         output: the same; None for a name beside the source's.
         source_form, output_form: names of formats; None for what the names say.
-        reject: whether bad applications go to a file of their own; else the first one ends it.
+        reject: whether bad applications go to a file of their own; otherwise the first ends it.
         rejected: that file, or folder; None for a name beside the output's.
         keep: columns of the source to keep.
         resume: whether to score only the parts that have no output yet.
@@ -82,14 +82,14 @@ def plan(request: ScoreRequest, model: str) -> Plan:
         model: tag, for the record in a folder.
 
     Raises:
-        ConfigError: no such source, a format that no name tells, an output that is in the way, or
+        ConfigError: no such source, a format that no name gives, an output that is in the way, or
             one that is of another request.
     """
     source = Path(request.source)
     if request.source != PIPE and not source.exists():
         raise ConfigError(f"Expected a file or folder, got none - at {source}.")
     if source.is_file():
-        check_no_table(source, "a file that is no part of a table")
+        check_no_table(source, "a file outside a table")
     as_parts = source.is_dir() or request.split
     return _parts(request, model) if as_parts else _single(request)
 

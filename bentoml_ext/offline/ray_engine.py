@@ -78,7 +78,7 @@ def run(
             "Expected files for --engine ray, got '-'. Workers of a cluster share no pipe."
         )
     bundle, crossover = Bundle(Path(stored.path)), crossover_for(backend)
-    # A model or a backend that cannot score is told here, before a cluster starts.
+    # A model or a backend that cannot score is reported here, before a cluster starts.
     (scorer, _), model = open_tested(bundle, backend, crossover), str(stored.tag)
     with _cluster(address, workers), ended_by_signal():
         todo = plan(_absolute(request), model)
@@ -124,9 +124,9 @@ def _outcomes(work: WorkerPayload, workers: int) -> Iterator[tuple[int, Outcome]
         for batch in outcomes.iter_batches(batch_size=None, batch_format="numpy"):
             yield from zip(batch["item"].tolist(), batch["outcome"], strict=True)
     except RayError as error:
-        told = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".")
         raise ClusterFailed(
-            f"Expected every part to be scored, got: {told} - at the Ray cluster. "
+            f"Expected every part to be scored, got: {reason} - at the Ray cluster. "
             "The parts that are in place are whole; score the others by --resume."
         ) from error
 
@@ -143,9 +143,9 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
                 _check(str(address))
                 ray.init(address, **QUIET)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            told = " ".join(str(error).split()).rstrip(".")
+            reason = " ".join(str(error).split()).rstrip(".")
             raise ConfigError(
-                f"Expected a running Ray cluster, got: {told} - at --address {address}."
+                f"Expected a running Ray cluster, got: {reason} - at --address {address}."
             ) from error
         try:
             DataContext.get_current().enable_progress_bars = False
@@ -165,7 +165,7 @@ def _check(address: str) -> None:
     """Try the address: Ray would go on trying for minutes.
 
     Raises:
-        ConnectionError, ValueError: nobody listens there, or it is no address.
+        ConnectionError, ValueError: nobody listens there, or the text is not an address.
     """
     if address == "auto":
         return

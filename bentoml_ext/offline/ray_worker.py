@@ -22,7 +22,7 @@ from bentoml_ext.store.bundle import MANIFEST, Bundle
 __all__ = ["Outcome", "PartScorer", "WorkerPayload", "packed"]
 
 Outcome: TypeAlias = "Summary | BentoMLException | OSError"
-"""Of a part: what it came to, or why it was not written."""
+"""What a part returns: its summary, or the error for which it was not written."""
 
 
 def packed(bundle: Bundle) -> dict[str, bytes]:

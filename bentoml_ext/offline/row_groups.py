@@ -52,8 +52,8 @@ def _rows(path: Path) -> list[int]:
     try:
         footer = pq.read_metadata(path)
     except pa.ArrowInvalid as error:
-        told = " ".join(str(error).split())
-        raise UnreadableInput(f"Expected parquet, got: {told} - at {path}.") from error
+        reason = " ".join(str(error).split())
+        raise UnreadableInput(f"Expected parquet, got: {reason} - at {path}.") from error
     return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
 
 

@@ -14,7 +14,7 @@ __all__ = ["Scratch"]
 
 
 class Scratch:
-    """Jobs whose outputs come into place when told; by the end, nothing else is left of them.
+    """Jobs with hidden outputs: `place` gives them their names, and the end removes the rest.
 
     A worker that dies leaves a half-written file, and one that is thought to be dead may write on:
     neither does so under the name of an output.

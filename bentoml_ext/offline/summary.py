@@ -72,5 +72,5 @@ class Summary:
 
     def to_json(self) -> bytes:
         """The summary for programs, with `rows_per_s`."""
-        told = msgspec.to_builtins(self) | {"rows_per_s": self.rows_per_s}
-        return msgspec.json.format(msgspec.json.encode(told), indent=1)
+        plain = msgspec.to_builtins(self) | {"rows_per_s": self.rows_per_s}
+        return msgspec.json.format(msgspec.json.encode(plain), indent=1)

@@ -21,7 +21,7 @@ STORED_ROWS: Final = 320
 
 _EXTREMES: Final = 64
 _APPLICATIONS: Final = 64
-# Leaves of as many rows and trees are looked up as take a second.
+# Upper limit on rows x trees for the lookup of leaves, about one second.
 _LOOKUPS: Final = 1_500_000
 _CELLS: Final = 10_000_000
 

@@ -17,16 +17,6 @@ from tests.support.commands import ROOT
 PACKAGES = ("bentoml_ext", "models", "services", "benchmarks")
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
 
-NOT_YET = (
-    "bentoml_ext/importers",
-    "bentoml_ext/offline",
-    "benchmarks/compat",
-    "docs/files.md",
-    "docs/import.md",
-    "models",
-)
-"""Folders and files that still hold a banned word. This list only shrinks."""
-
 MESSAGE = 25
 """A string literal that is longer is a message for a person; a shorter one is a key or a name."""
 
@@ -124,19 +114,8 @@ def paths() -> list[Path]:
     return sorted([*packages, *(path for page in PAGES for path in ROOT.glob(page))])
 
 
-def is_under(path: Path, part: str) -> bool:
-    return path.relative_to(ROOT).is_relative_to(part)
-
-
-def test_a_swept_file_holds_no_banned_word() -> None:
-    swept = (path for path in paths() if not any(is_under(path, part) for part in NOT_YET))
-
-    assert not [finding for path in swept for finding in findings(path)]
-
-
-@pytest.mark.parametrize("part", NOT_YET)
-def test_a_part_that_is_not_yet_swept_still_holds_a_banned_word(part: str) -> None:
-    assert any(findings(path) for path in paths() if is_under(path, part)), "Take it off NOT_YET."
+def test_no_file_holds_a_banned_word() -> None:
+    assert not [finding for path in paths() for finding in findings(path)]
 
 
 @pytest.mark.parametrize(
