@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
 """Of what people write by hand, and of a pipe or a device, whose length nobody knows."""
 
 CHUNK: Final = 1024 * 1024
+
+SCRATCH: Final = re.compile(r"\..*-[0-9a-f]{16}", re.DOTALL)
+"""Names of files that are not whole yet."""
 
 
 def read(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -63,7 +67,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     A device or a pipe is written to; the file behind a link is replaced, and the link stays.
 
     Raises:
-        OSError: the folder is missing or full, in the name of `path`, which is as it was.
+        OSError: the folder is missing or full, in the name of `path`, which is as it was; one of
+            the block's own about another file keeps that file's name.
     """
     try:
         if path.exists() and not path.is_file():
@@ -74,7 +79,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         # Libraries such as pyarrow raise OSError without errno for damaged input; that is not an
         # error of our output file.
-        if error.errno is None:
+        if error.errno is None or not (error.filename is None or _is_scratch(error.filename)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -93,6 +98,10 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
         _SCRATCHES.discard(scratch)
+
+
+def _is_scratch(name: object) -> bool:
+    return SCRATCH.fullmatch(Path(str(name)).name) is not None
 
 
 _SCRATCHES: set[Path] = set()

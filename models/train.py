@@ -82,7 +82,8 @@ def _one_line_errors() -> Iterator[None]:
             f"Training needs {library}. Install it with the 'train' extra."
         ) from error
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        place = f": {error.filename}" if error.filename else ""
+        raise click.ClickException(f"{error.strerror or error}{place}") from error
     except BentoMLException as error:
         raise click.ClickException(" ".join(str(error).split())) from error
 
@@ -111,9 +112,11 @@ def _held(name: str) -> bentoml.Tag | None:
 def _run(data: Path | None, name: str, seed: int, rows: int) -> None:
     from rich.console import Console
 
+    from bentoml_ext.internals.store import check_store
     from models.course_csv import load
     from models.summary import summary
 
+    check_store()
     dataset = load(data) if data else generate(rows, seed).dataset()
     trained = _train(dataset, Console(stderr=True))
     console = Console(highlight=False, markup=False)

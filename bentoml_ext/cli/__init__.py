@@ -1,7 +1,7 @@
 """`bentoml ext`: convert, import and inspect models; a module for each verb.
 
-BentoML imports this package on every call of its command line, so nothing but click is imported
-before a command runs.
+BentoML imports this package on every call of its command line, so nothing is imported before a
+command runs but click and what BentoML has loaded by then.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from bentoml_ext.cli.inspect import inspect_command
 from bentoml_ext.cli.migrate import migrate_command
 from bentoml_ext.cli.score import score_command
 from bentoml_ext.cli.verify import verify_command
+from bentoml_ext.internals.home import tolerate_read_only
+from bentoml_ext.internals.one_line import say_in_one_line
 
 __all__ = ["ext"]
 
@@ -56,6 +58,11 @@ class _Group(click.Group):
 
             message = f"This needs {library}. Install it with {the_extra(EXTRAS[library])}."
             raise click.ClickException(message) from error
+
+
+# For every command of `bentoml`: this is the one moment before BentoML looks at its home.
+tolerate_read_only()
+say_in_one_line()
 
 
 @click.group(cls=_Group)

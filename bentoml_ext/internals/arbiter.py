@@ -153,6 +153,9 @@ def _ended(
             how = f"by {signal.Signals(-exit_code).name}"
         then = "A new one starts" if watcher.respawn else "In a container BentoML starts no other"
         _logger.warning("Worker %d has ended %s. %s.", process_pid, how, then)
+    if exit_code == -signal.SIGBUS:
+        folder = BentoMLContainer.prometheus_multiproc_dir.get()
+        _logger.error("Expected room for metrics, got a full disk or folder - at %s.", folder)
     watch.has_ended(process_pid)
     return True
 

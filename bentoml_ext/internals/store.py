@@ -17,7 +17,11 @@ from bentoml._internal.models import ModelContext, ModelStore
 from bentoml._internal.models.model import Model
 from bentoml.exceptions import BentoMLException
 
-__all__ = ["create_model", "model_store_path", "use_model_store"]
+from bentoml_ext.internals.home import tolerate_read_only
+
+__all__ = ["check_store", "copy_folder", "create_model", "model_store_path", "use_model_store"]
+
+tolerate_read_only()
 
 
 def model_store_path() -> Path:
@@ -28,6 +32,16 @@ def model_store_path() -> Path:
 def use_model_store(path: Path) -> None:
     """Resolve models in the store at `path` from now on, in this process."""
     BentoMLContainer.model_store.set(ModelStore(path))
+
+
+def check_store() -> None:
+    """Find that a model can be stored, before it is made.
+
+    Raises:
+        OSError: this user may not write in the home, in the name of the folder.
+        ConfigError: there is no home, and none can be made.
+    """
+    shutil.rmtree(_scratch())
 
 
 @contextmanager
@@ -65,14 +79,10 @@ def create_model(
 def _store(model: Model) -> None:
     store = BentoMLContainer.model_store.get()
     target = Path(store._path) / model.tag.path()
-    # In the store's own file system, so that the rename is one step; outside of the store, so that
-    # a listing never meets it.
-    scratch = Path(
-        tempfile.mkdtemp(prefix="bentoml_ext-", dir=BentoMLContainer.tmp_bento_store_dir.get())
-    )
+    scratch = _scratch()
     try:
         whole = scratch / "model"
-        _copy(Path(model._path), whole)
+        copy_folder(Path(model._path), whole)
         _sync(whole)
         # All that needs room on the disk comes before the first rename.
         pointer = scratch / "latest"
@@ -86,9 +96,20 @@ def _store(model: Model) -> None:
     model._path = target
 
 
-def _copy(source: Path, target: Path) -> None:
+def _scratch() -> Path:
+    """A new folder in the store's own file system, so that a rename into the store is one step.
+
+    It lies outside of the store, so that a listing never meets it.
+    """
+    beside = Path(BentoMLContainer.tmp_bento_store_dir.get())
+    # A home that was read-only may have none.
+    beside.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="bentoml_ext-", dir=beside))
+
+
+def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder; an error names the file that could not be written."""
-    target.mkdir()
+    target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.rglob("*")):
         place = target / path.relative_to(source)
         try:

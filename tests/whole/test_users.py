@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import bentoml
 import pytest
 
 from models.fields import EXAMPLE
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, Server, started
 
 TAG = "credit_risk_model:latest"
 # A user without a passwd entry, who may read what root may, but write nothing of root's: the
@@ -120,3 +121,83 @@ def test_a_store_on_a_full_disk_is_one_line_and_nothing_is_left(
     (line,) = done.stdout.splitlines()
     assert line.startswith(f"No space left on device {small}/home/tmp/bentoml_ext-")
     assert line.endswith("booster.ubj")
+
+
+EACH = """
+import json, sys
+from click.testing import CliRunner
+from bentoml_cli.cli import cli
+for words in json.loads(sys.argv[1]):
+    ended = CliRunner().invoke(cli, words, prog_name="bentoml")
+    raised = not isinstance(ended.exception, SystemExit) and ended.exception
+    print(json.dumps([ended.exit_code, ended.output, repr(raised or "")]))
+"""
+"""Commands of `bentoml` one after the other in one process: each would take 2 s to start."""
+
+
+def each(home: Path, prefix: list[str], *commands: list[str]) -> list[tuple[int, str, str]]:
+    """Exit code, output and what is no line of each command."""
+    environ = {**os.environ, "BENTOML_HOME": str(home), "HOME": "/nonexistent", "NO_COLOR": "1"}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    command = [*prefix, sys.executable, "-c", EACH, json.dumps(commands)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    # A build says more.
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+def test_a_read_only_home_without_its_folders_is_read_and_what_writes_is_one_line(
+    own_home: Path, application: Path, mine: list[str]
+) -> None:
+    answers = str(application.parent / "own" / "answers.csv")
+    reading = [
+        ["models", "list"],
+        ["ext", "inspect", TAG],
+        ["ext", "score", TAG, str(application), "-o", answers],
+    ]
+
+    *read, (code, told, raised) = each(own_home, mine, *reading, ["build", str(ROOT)])
+
+    assert [code for code, *_ in read] == [0, 0, 0]
+    assert [path.name for path in own_home.iterdir()] == ["models"]
+    assert (code, raised) == (1, "''"), told
+    assert f": {own_home / 'tmp'}" in told.splitlines()[-1]
+
+
+def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path, mine: list[str]) -> None:
+    home = tmp_path / "locked" / "home"
+    home.parent.mkdir(mode=0o755)
+    verbs = [["serve", str(ROOT)], ["build", str(ROOT)], ["models", "list"]]
+    verbs += [["ext", verb, TAG] for verb in ("inspect", "verify")]
+    verbs += [["ext", "score", TAG, "-", "-o", "-"]]
+
+    for verb, (code, told, raised) in zip(verbs, each(home, mine, *verbs), strict=True):
+        assert (code, raised, told.count("\n")) == (1, "''", 1), (verb, told)
+        assert f"Expected a folder, got Permission denied - at {home}. Make it" in told
+
+
+def test_training_finds_that_it_cannot_store_before_it_trains(
+    own_home: Path, mine: list[str]
+) -> None:
+    command = [*mine, sys.executable, "-m", "models.train"]
+    environ = {**os.environ, "BENTOML_HOME": str(own_home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+
+    told = f"Error: Permission denied: {own_home / 'tmp'}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_a_read_only_home_without_its_folders_is_served(own_home: Path, mine: list[str]) -> None:
+    # The log of the server lies in the folder that is handed over.
+    log_home = own_home.parent / "own"
+    serving = [*mine, sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1"]
+    environ = {"BENTOML_HOME": str(own_home), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["env", *(f"{name}={value}" for name, value in environ.items()), *serving]
+
+    with started(command, "--port=", log_home, ROOT, Server.wait) as server:
+        answer = server.client.post("/classify", json=EXAMPLE)
+
+    assert answer.status_code == 200
+    assert [path.name for path in own_home.iterdir()] == ["models"]

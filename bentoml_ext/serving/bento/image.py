@@ -17,7 +17,7 @@ from bentoml_ext.backends.registry import libraries
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.marks import BeforeStart
-from bentoml_ext.internals.store import model_store_path
+from bentoml_ext.internals.store import copy_folder, model_store_path
 from bentoml_ext.serving.bento.requirements import has_arrow, requirements
 from bentoml_ext.serving.bento.wheel import PACKAGE
 from bentoml_ext.serving.given import check_arguments
@@ -135,6 +135,17 @@ class PackedImage(Image):
     envs: list[Any] = attrs.field(factory=list, kw_only=True)
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> Any:
+        try:
+            return self._freeze(bento_fs, envs, platform_)
+        except OSError as error:
+            # BentoML leaves it for ever, where the disk may be full.
+            shutil.rmtree(bento_fs, ignore_errors=True)
+            if error.errno is None:
+                raise
+            place = error.filename2 or error.filename or str(bento_fs)
+            raise OSError(error.errno, error.strerror, place) from error
+
+    def _freeze(self, bento_fs: Path, envs: Any, platform_: str | None) -> Any:
         # They travel with the bento, and would stop it wherever it is served.
         check_arguments(self.service)
         named = {env.name for env in envs}
@@ -142,7 +153,7 @@ class PackedImage(Image):
         for model in self.models:
             stored = model.resolve()
             target = bento_fs / "src" / STORE / stored.tag.path()
-            shutil.copytree(stored.path, target, dirs_exist_ok=True)
+            copy_folder(Path(stored.path), target)
             (target.parent / "latest").write_text(str(stored.tag.version))
         # BentoML's classes reach mypy as Any.
         image: Any = self

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import click
 from bentoml.exceptions import NotFound
 
+from bentoml_ext import files
 from bentoml_ext.errors import BentoMLExtError, ConfigError, SelfTestFailed
 from bentoml_ext.internals.server import listens_on
 from bentoml_ext.serving.processes import lifeline
@@ -47,6 +48,9 @@ VARIABLE = "_BENTOML_EXT_SUPERVISOR"
 
 FAILED, READY, RELOAD = ".failed", ".ready-", ".reload"
 METRICS = "metrics"
+REPLACED, SHORT = ".replaced", ".short"
+HOME = "home"
+ROOM_BYTES = 1024 * 1024
 
 
 def supervise() -> None:
@@ -59,7 +63,7 @@ def supervise() -> None:
     never serve ends nothing.
 
     Raises:
-        ConfigError: there is no place for the folder of the server.
+        ConfigError: there is no room for the folder of the server.
     """
     context = click.get_current_context(silent=True)
     if context is None:
@@ -74,14 +78,30 @@ def supervise() -> None:
 def _begin(context: click.Context) -> None:
     # Not for workers, which import this module too.
     from bentoml_ext.internals.arbiter import use_metrics_folder, watch_over
+    from bentoml_ext.internals.home import lend_home
 
     folder = lifeline.begin()
+    _check_room(folder)
     os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
     if context.params.get("reload"):
         (folder / RELOAD).touch()
+    lend_home(folder / HOME)
     use_metrics_folder(folder / METRICS)
     watch_over(_Workers(folder))
     context.call_on_close(partial(_end, folder))
+
+
+def _check_room(folder: Path) -> None:
+    """Find room for metrics: a worker whose file of them cannot grow ends by SIGBUS."""
+    try:
+        files.write(folder / METRICS, bytes(ROOM_BYTES))
+        (folder / METRICS).unlink()
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ConfigError(
+            f"Expected room for metrics, got {error.strerror or error} - at {folder.parent}. "
+            "Set TMPDIR to a folder with more."
+        ) from error
 
 
 def check_port() -> None:
@@ -107,7 +127,8 @@ class _Workers:
         return (self._folder / f"{READY}{pid}").exists()
 
     def has_ended(self, pid: int) -> None:
-        (self._folder / f"{READY}{pid}").unlink(missing_ok=True)
+        if self.was_ready(pid):
+            (self._folder / f"{READY}{pid}").rename(self._folder / REPLACED)
         # Its requests in progress have ended with it. Its counts stay.
         for file in (self._folder / METRICS).glob(f"gauge_live*_{pid}.db"):
             file.unlink(missing_ok=True)
@@ -120,6 +141,7 @@ def ready() -> None:
     with suppress(OSError):
         if folder is not None:
             (folder / f"{READY}{os.getpid()}").touch()
+            (folder / SHORT).unlink(missing_ok=True)
 
 
 def pin(tag: str, version: str) -> None:
@@ -145,17 +167,22 @@ def pinned(tag: str) -> str | None:
 def end_server(error: Exception) -> None:
     """Called by a worker that can never serve: log one line, end the server and this process.
 
+    The server goes on where this worker takes the place of one that has ended, and others answer.
+
     Returns only where no `supervise` was called in the process that started this one.
     """
     folder = _folder(os.getppid())
     if folder is None:
         return
+    goes_on = (folder / REPLACED).exists() and any(folder.glob(f"{READY}*"))
     # The first failed worker makes the mark and logs. Without the folder the server ends already.
     with suppress(OSError):
-        (folder / FAILED).touch(exist_ok=False)
+        (folder / (SHORT if goes_on else FAILED)).touch(exist_ok=False)
         what = "Self-test failed" if isinstance(error, SelfTestFailed) else "Server stopped"
+        what = "A worker is missing, the others answer" if goes_on else what
         _logger.error("%s: %s", what, " ".join(str(error).split()))
-    os.kill(os.getppid(), signal.SIGTERM)
+    if not goes_on:
+        os.kill(os.getppid(), signal.SIGTERM)
     os._exit(1)
 
 

@@ -32,7 +32,7 @@ circus.create_standalone_arbiter = partial(circus.create_standalone_arbiter, che
 
 def server_folder(server: Server) -> Path:
     """The folder of notes, metrics and lock of a server."""
-    given = worker_of(server).environ()["_BENTOML_EXT_SUPERVISOR"]
+    given = workers_of(server)[0].environ()["_BENTOML_EXT_SUPERVISOR"]
     return Path(given.partition(":")[2])
 
 
@@ -176,3 +176,31 @@ def test_a_server_ends_with_the_make_that_started_it(
 
         _, left = psutil.wait_procs(processes, START_S)
         assert left == []
+
+
+def test_a_store_that_is_removed_ends_no_worker_that_answers(
+    own_home: Path, tmp_path: Path
+) -> None:
+    with serve_spied(own_home, tmp_path, config="workers=2") as server:
+        first, second = eventually(lambda: ready_workers(server), START_S)
+        (own_home / "models").rename(own_home / "gone")
+
+        first.kill()
+        eventually(lambda: "A worker is missing, the others answer" in server.log, START_S)
+        answer = server.client.post("/classify", json=EXAMPLE)
+        second.kill()
+        server.process.wait(START_S)
+
+    assert answer.status_code == 200
+    (missing,) = [line for line in server.log.splitlines() if "A worker is missing" in line]
+    (stopped,) = [line for line in server.log.splitlines() if "Server stopped" in line]
+    for line in (missing, stopped):
+        assert "Expected model 'credit_risk_model:" in line
+        assert f"{own_home}/models" in line
+    assert (server.process.returncode, "Traceback" in server.log) == (1, False)
+
+
+def ready_workers(server: Server) -> list[psutil.Process]:
+    """Both workers, once they answer."""
+    ready = list(server_folder(server).glob(".ready-*"))
+    return [psutil.Process(int(one.name[7:])) for one in ready] if len(ready) == 2 else []
