@@ -25,7 +25,7 @@ Probabilities: TypeAlias = npt.NDArray[np.float32]
 """float32, (n,), between 0 and 1."""
 
 BLOCK_CELLS: Final = 2**22
-"""Of a block of rows: 16 MB."""
+"""Upper limit of a block of rows: 16 MB."""
 
 
 def block_rows(width: int, most: int) -> int:

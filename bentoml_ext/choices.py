@@ -10,7 +10,7 @@ from typing import Any, Final
 __all__ = ["like", "meant", "one_of", "some_of", "spelled", "words"]
 
 SHOWN: Final = 20
-"""Of so many each is shown; of more, three and how many there are."""
+"""A list up to this length is shown whole; of a longer list three names and the number."""
 
 MAX_LETTERS: Final = 500_000
 """Of all names together: the index with a letter less is below some 50 MB. Of more, case and blanks
@@ -63,7 +63,7 @@ def some_of(names: Sequence[str]) -> str:
 
 
 def one_of(texts: Sequence[str]) -> str:
-    """That a text is one of these."""
+    """The words for one of these texts."""
     if len(texts) <= SHOWN:
         return "one of " + ", ".join(map(words, texts))
     return f"one of {len(texts)} texts, such as {', '.join(map(words, texts[:3]))}"

@@ -90,7 +90,7 @@ def _installed(module: str, _: tuple[str, ...]) -> Installed | None:
 
 
 def _folder(module: str) -> Path | None:
-    """Where an import finds a module."""
+    """The place where an import finds a module."""
     spec = importlib.util.find_spec(module)
     if spec is None:
         return None

@@ -16,10 +16,10 @@ from bentoml_ext.errors import ConfigError
 __all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "read", "replacing", "write"]
 
 MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
-"""Of a model: no ONNX file and no booster that is known comes near."""
+"""Upper limit of a model's file: no known ONNX file or booster is nearly as large."""
 
 MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
-"""Of what people write by hand, and of a pipe or a device, whose length nobody knows."""
+"""Upper limit of a file written by hand, and of a pipe or a device, whose length is unknown."""
 
 CHUNK: Final = 1024 * 1024
 

@@ -15,7 +15,7 @@ QUIET: Final = 4
 """ONNX Runtime's errors are raised; it need not log them, too."""
 
 LIMIT_S: Final = 60.0
-"""Of one run: a file of anybody's may hold a loop without an end."""
+"""Time limit of one run: a foreign file may hold an endless loop."""
 
 
 def session(model: onnx.ModelProto | bytes, threads: int) -> ort.InferenceSession:

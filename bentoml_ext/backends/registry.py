@@ -38,7 +38,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class BackendSpec:
-    """Where a backend's class is.
+    """The place of a backend's class.
 
     Args:
         target: "module:Class".
@@ -80,7 +80,7 @@ def _table() -> dict[str, BackendSpec]:
 
 @cache
 def _registered(_: tuple[str, ...]) -> EntryPoints:
-    """Those of the packages on a path, which are looked for once: it reads a file of each."""
+    """Entry points of the packages on a path; cached, because the search reads a file of each."""
     return entry_points(group=GROUP)
 
 

@@ -72,7 +72,7 @@ def has_plain_answers(service: Any) -> bool:
 
 
 def plain_log(logger: logging.Logger) -> tuple[logging.StreamHandler[Any], str, str] | None:
-    """Where a logger's lines go, if BentoML words them and a stream takes them.
+    """The destination of a logger's lines, if BentoML formats them and a stream takes them.
 
     Returns:
         The handler, the format of the time, and the text between time and message; None if other

@@ -34,7 +34,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def place(self) -> str:
-        """Where, in words."""
+        """The place of the difference, in words."""
         parts = [("row", self.row), ("tree", self.tree), ("node", self.node)]
         known = ", ".join(f"{name} {at}" for name, at in parts if at is not None)
         of = f"{self.part} part of '{self.subject}'"

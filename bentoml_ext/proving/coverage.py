@@ -17,7 +17,7 @@ from bentoml_ext.proving.row_sampler import Sampler
 __all__ = ["STORED_ROWS", "proof_rows"]
 
 STORED_ROWS: Final = 320
-"""As many as a worker scores within a blink when it starts."""
+"""Number of stored rows: few enough that a worker scores them within milliseconds at its start."""
 
 _EXTREMES: Final = 64
 _APPLICATIONS: Final = 64

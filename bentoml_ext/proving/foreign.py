@@ -14,7 +14,7 @@ import onnx
 __all__ = ["MOST_NODES", "node_count", "outside_of"]
 
 MOST_NODES: Final = 1_000_000
-"""Of a graph whose functions are written out."""
+"""Upper limit of a graph whose functions are written out."""
 
 
 def outside_of(model: onnx.ModelProto) -> str:

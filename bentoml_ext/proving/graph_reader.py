@@ -191,7 +191,7 @@ def _ints(how: dict[str, Any], name: str) -> Ints:
 
 
 class _Places:
-    """Where a node stands that is named by its tree and its number in it."""
+    """The place of a node, by its tree and its number in the tree."""
 
     def __init__(self, tree_id: Ints, node_id: Ints) -> None:
         self._width = int(node_id.max(initial=0)) + 1

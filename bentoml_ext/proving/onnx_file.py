@@ -198,7 +198,7 @@ def _distance(expected: Floats, got: Floats) -> float:
 
 
 def _fitted(expected: Floats, got: Floats) -> Floats:
-    """Of the two columns of a binary classifier that of the positive class."""
+    """The positive class's column of the two columns of a binary classifier."""
     if expected.shape[1] == 1 and got.shape[1] == 2:
         return np.ascontiguousarray(got[:, 1:])
     return got

@@ -36,7 +36,7 @@ EXTREMES: Final = np.array(
 
 
 def block_rows(n_features: int) -> int:
-    """As many rows of this width as are asked at once, in bounded memory."""
+    """Number of rows of this width that are scored at once, in bounded memory."""
     return max(1, min(CHUNK, _BLOCK_CELLS // n_features))
 
 

@@ -154,7 +154,7 @@ class Unpacked:
         return self.read(self._max_bytes + 1)
 
     def close(self) -> None:
-        """Nothing: pyarrow closes what it has read."""
+        """Do nothing: pyarrow closes its input."""
 
     def _refill(self) -> bool:
         self._packed = self._file.read(64 * 1024)

@@ -96,7 +96,7 @@ class _Labels(dict[str, str]):
         return super().__iter__()
 
     def keys(self) -> Any:
-        """Those of all labels."""
+        """The keys of all labels."""
         return list(self)
 
 

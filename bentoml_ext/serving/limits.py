@@ -20,14 +20,14 @@ GONE: Final = 499
 """nginx's status of a client that went away: only the metrics show it."""
 
 MAX_APPLICATION_BYTES: Final = 1024 * 1024
-"""Of one application, as of a line of NDJSON."""
+"""Upper limit of one application, and of a line of NDJSON."""
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""Of a JSON array: 10 000 applications take 2 MB."""
+"""Upper limit of a JSON array: 10 000 applications take 2 MB."""
 
 
 class Limit(NamedTuple):
-    """Of the bodies of one route.
+    """Upper limit of the bodies of one route.
 
     Args:
         size: bytes.

@@ -27,7 +27,7 @@ ENCODER = "encoder.json"
 POLICY = "policy.json"
 
 BOUND_OTHERWISE: Final = ("format", "features", "files", "sha256")
-"""Of the manifest what a proof vouches for by the files alone; the features are the encoder's."""
+"""Entries of the manifest that a proof covers by the files; the features are the encoder's."""
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Assumption(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where an imported model comes from.
+    """The source of an imported model.
 
     Args:
         source: file or tag, as it was named.

@@ -17,7 +17,7 @@ from bentoml_ext.store.tags import find
 __all__ = ["MODULE", "get", "load_bundle", "store"]
 
 MODULE: Final = "bentoml_ext"
-"""Of every model that this package stores: BentoML asks the module of that name for it."""
+"""Module name in every model that this package stores: BentoML asks that module for it."""
 
 API_VERSION: Final = "v1"
 

@@ -34,7 +34,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, manifest: Manifest, proof: Proof) -> Provenance:
-        """That of a stored model, here."""
+        """The provenance of a stored model, on this machine."""
         made = made_with(manifest)
         proven = proof.versions.get("xgboost", "")
         here = str(installed("xgboost") or "")

@@ -20,7 +20,7 @@ ML_OPSET: Final = 3
 """Operator set of tree ensembles."""
 
 IR_VERSION: Final = 8
-"""Of ONNX 1.12; ONNX Runtime 1.20 reads it and every later one does."""
+"""Version of ONNX 1.12; ONNX Runtime 1.20 and later read it."""
 
 Array = npt.NDArray[Any]
 

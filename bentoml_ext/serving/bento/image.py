@@ -50,7 +50,7 @@ class EmbeddedModel(BeforeStart):
     """
 
     served: ClassVar[list[EmbeddedModel]] = []
-    """Those of the services that this process has made."""
+    """Models of the services that this process has made."""
 
     def __init__(self, tag: bentoml.Tag | str) -> None:
         self.own = tag_of(tag)

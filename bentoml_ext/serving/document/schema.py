@@ -27,7 +27,7 @@ __all__ = [
 Schema = dict[str, Any]
 
 EXAMPLE_MARGIN = -1.25
-"""Of the answer that the OpenAPI page shows: a probability of 0.22."""
+"""Margin of the answer that the OpenAPI page shows: a probability of 0.22."""
 
 
 def application_schema(fields: Sequence[Field], example: Application) -> Schema:

@@ -26,7 +26,7 @@ from bentoml_ext.serving.headers import Headers
 __all__ = ["ObservedBatcher"]
 
 ID_OCTETS = 16
-"""Of a request's id, which ends the head of an answer."""
+"""Length of a request's id, which ends the head of an answer."""
 
 
 class ObservedCaller(Caller, Protocol):

@@ -13,7 +13,7 @@ READERS = 48
 """Uploads that are read at a time; each holds a thread, which mostly waits for its client."""
 
 LARGE_BYTES = 8 * 1024 * 1024
-"""Of a record batch, or of all dictionaries: common writers make smaller ones."""
+"""Size of a large record batch, or of all its dictionaries: common writers make smaller ones."""
 
 STALL_S = 2.0
 STALL_BYTES = 64 * 1024
