@@ -141,8 +141,8 @@ Stock onnxmltools on the same models: {counts}.
 
 - *margin*, *prediction*: the share of numbers whose 32 bits are XGBoost's, on one thread; the
   lowest over batches of 1, 7, 64 and 1 000 rows. The rows hold every split threshold, the float32
-  on either side of it, codes and what is next to a code, NaN, infinities, -0.0, denormals and
-  random numbers.
+  on either side of it, codes and their neighbours. They also hold NaN, infinities, -0.0, denormals
+  and random numbers.
 - *on 2 threads*: the lower of the two for `to_onnx(model)`; the others are of
 `deterministic_threads=False`.
 - *stock onnxmltools*: `onnxmltools.convert_xgboost` on 1 000 ordinary random rows, with the share

@@ -39,8 +39,8 @@ def load(path: Path) -> Dataset:
     """The cleaned file, in its own order.
 
     Raises:
-        DataRefused: no such file, not UTF-8, empty, without a column that is needed, or with a cell
-            that is not a number or known code, or is out of range; names the line and the column.
+        DataRefused: no such file, not UTF-8, empty, or without a needed column. Or a cell is not a
+            number, not a known code or out of range; the message names its line and column.
 
     Source:
         The preparation step of the course's week 6 notebook.

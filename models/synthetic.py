@@ -101,15 +101,15 @@ def generate(
     """Draw applications and what became of them.
 
     Row `i` depends on the seed and on `i` only: the first thousand rows of a million are those of a
-    thousand, and a portfolio too large for memory can be drawn in parts by `start`. Of every 256
+    thousand. `start` draws a portfolio too large for memory in parts. Of every 256
     rows, one each has an unknown home, marital status, records and job.
 
     Args:
         rows: how many.
         seed: not negative; the same seed gives the same rows on every machine.
         start: number of the first row.
-        fields: FIELDS, or those of a model's encoder, to draw no category that it does not know
-            (the first of FIELDS that it does know stands for it).
+        fields: FIELDS, or those of a model's encoder. A category that the encoder does not know
+            gives way to the field's first category that it does know.
     """
     draws = Draws(seed, rows, start)
     columns = people(draws)

@@ -155,8 +155,8 @@ class Refusal:
         if not reason and len(odd) <= FEW * self._count:
             return f"No switch cures it.{_others(agree)} Were these predictions made by this model?"
         return reason or (
-            "No switch cures it. Is this the model that made them, are the features in the order "
-            "of its columns, are the applications as they were before any scaling or encoding?"
+            "No switch cures it. Is this the model that made them? Are the features in the order "
+            "of its columns? Are the applications as they were before any scaling or encoding?"
         )
 
     def _under_another_reading(self) -> str | None:

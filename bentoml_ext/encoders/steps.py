@@ -1,7 +1,7 @@
 """Steps: how the fields of an application fill the columns of a row, as data.
 
-Every way from an application to a row (a mapping, JSON, Arrow columns, ONNX) interprets the same
-steps, and none of them knows how a feature is named.
+A mapping, JSON, Arrow columns and the ONNX graph interpret the same steps on their way to a row.
+No interpreter knows how a feature is named.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lent: a file of Python's in the hands of Arrow's reader of CSV, which reads it in a thread.
 
-That thread lets go of the file, and of what it has read, a moment after the last records have come,
-and needs Python's lock for it. Where the process ends in that moment, Python ends the thread, and
-C++ then the whole process, after all is written: "terminate called without an active exception".
+The thread releases the file and its buffers a moment after the last records, and needs the GIL for
+that. If the process ends in that moment, Python ends the thread. C++ then aborts the process, after
+all is written: "terminate called without an active exception".
 """
 
 from __future__ import annotations

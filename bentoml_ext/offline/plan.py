@@ -154,13 +154,13 @@ def _parts(request: ScoreRequest, model: str) -> Plan:
 
 
 def _check_apart(*paths: Path | None) -> None:
-    """Refuse to write over what is read, or one output over another, or within a folder of them."""
+    """Refuse an output that is the source or another output, or lies within one of them."""
     given = [path.resolve() for path in paths if path is not None]
     for one, other in permutations(given, 2):
         if one.is_relative_to(other):
             raise ConfigError(
-                "Expected other places for the answers and for what is rejected than the source's "
-                f"and than each other's, got one twice or within another - at {one}."
+                "Expected source, answers and rejected applications at three places, got two of "
+                f"them at one place or one within another - at {one}."
             )
 
 

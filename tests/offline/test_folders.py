@@ -79,7 +79,7 @@ def test_no_file_of_a_folder_is_passed_over(portfolio: pa.Table, tmp_path: Path)
 def test_answers_are_no_parts_of_their_source(portfolio: pa.Table, tmp_path: Path) -> None:
     source = folder(tmp_path, portfolio)
 
-    with pytest.raises(ConfigError, match="got one twice or within another"):
+    with pytest.raises(ConfigError, match="at one place or one within another"):
         scored(ScoreRequest(str(source), str(source / "scored")))
 
 

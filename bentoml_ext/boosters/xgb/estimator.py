@@ -46,7 +46,7 @@ class EstimatorView:
         """The source of a booster or an estimator.
 
         A booster uses all of its trees and predicts through a DMatrix, as `Booster.predict` does.
-        An estimator uses the trees up to its best iteration, where training stopped early, has its
+        An estimator that stopped training early uses the trees up to its best iteration. It has its
         own marker for missing values, and predicts in place (gblinear: through a DMatrix).
 
         Raises:

@@ -133,8 +133,8 @@ def _linear_base(
     """The base margin that XGBoost really adds to the bias."""
     base = ensemble.base
     observed = margins_without_data(booster, document)
-    # XGBoost 3.1 and 3.2 give every target of a gblinear booster the first target's base, and
-    # take base_score itself for the base of one that was never trained.
+    # XGBoost 3.1 and 3.2 give every target of a gblinear booster the first target's base. For a
+    # booster that was never trained they take base_score itself as the base.
     untrained = [] if linear.weights.any() else [observed]
     for used in (np.full_like(base, base[0]), base, *untrained):
         if np.array_equal(linear.bias + used, observed):

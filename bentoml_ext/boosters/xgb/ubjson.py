@@ -1,7 +1,7 @@
 """UBJSON: Universal Binary JSON, as XGBoost writes its models.
 
-XGBoost's other format, JSON text, says the same; but here a float32 stands as its four bytes, so
-none is ever rounded on the way, and an array of two million numbers is read in one step.
+XGBoost's other format, JSON text, says the same. But UBJSON holds a float32 as its four bytes: no
+number is rounded on the way, and an array of two million numbers is read in one step.
 """
 
 from __future__ import annotations
