@@ -73,6 +73,9 @@ def save_model(
         metadata: BentoML's metadata of the version.
         on_progress: called now and then with the rows that are proven and all that will be.
 
+    `binary:logitraw` is answered as the sigmoid of its margin, where its own predict and
+    predict_proba give the margin.
+
     Returns:
         The stored model, module `bentoml_ext`.
 

@@ -17,7 +17,13 @@ import numpy.typing as npt
 from bentoml_ext.arrays import Rows
 from bentoml_ext.choices import spelled
 from bentoml_ext.encoders.field import Application, Field, Unknown
-from bentoml_ext.encoders.field_rules import check_columns, check_names, field_of, with_rules
+from bentoml_ext.encoders.field_rules import (
+    check_columns,
+    check_names,
+    check_spelling,
+    field_of,
+    with_rules,
+)
 from bentoml_ext.encoders.filling import FILL, MissingValue, start_of, write
 from bentoml_ext.encoders.steps import OneHot, Step, steps_of_names
 from bentoml_ext.encoders.strict_json import Doubled
@@ -92,6 +98,7 @@ class Encoder:
             names = () if fields is None else [field.name for field in fields]
             steps = steps_of_names(self.features, separator, names)
         by_field = {step.field: step for step in steps}
+        check_spelling(by_field)
         known = {step.field: field_of(step) for step in steps}
         self.fields = tuple(with_rules(known, fields) if fields is not None else known.values())
         self.steps: tuple[Step, ...] = tuple(by_field[field.name] for field in self.fields)

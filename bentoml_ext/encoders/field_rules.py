@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -10,7 +12,10 @@ from bentoml_ext.encoders.field import Field, words
 from bentoml_ext.encoders.steps import Codes, OneHot, Step
 from bentoml_ext.errors import FeatureMismatch
 
-__all__ = ["check_columns", "check_names", "field_of", "with_rules"]
+__all__ = ["check_columns", "check_names", "check_spelling", "field_of", "with_rules"]
+
+# JSON writes these as escapes, which no field of a message type of msgspec may have.
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 
 
 def field_of(step: Step) -> Field:
@@ -34,6 +39,21 @@ def check_names(features: Sequence[str], separator: str) -> None:
         raise FeatureMismatch(f"Expected feature names, got {words(odd[0])} - at features.")
     if len(set(features)) != len(features):
         raise FeatureMismatch("Expected every feature name once, got one twice - at features.")
+
+
+def check_spelling(fields: Iterable[str]) -> None:
+    """Refuse names of fields that no application in JSON can hold as they are.
+
+    Raises:
+        FeatureMismatch: names the field.
+    """
+    for name in fields:
+        if found := _ESCAPED.search(name):
+            raise FeatureMismatch(
+                f"Expected a field's name without quotes, backslashes and control characters, got "
+                f"{found[0]!r} in {name!r:.60} - at features. Rename the column before training, "
+                "or, of a booster without names, in --features."
+            )
 
 
 def check_columns(steps: Sequence[Step], n_features: int) -> None:

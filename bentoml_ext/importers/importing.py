@@ -18,6 +18,7 @@ import bentoml
 import numpy as np
 
 from bentoml_ext import framework
+from bentoml_ext.choices import some_of
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
@@ -25,6 +26,7 @@ from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.find import find
 from bentoml_ext.importers.source import Source
+from bentoml_ext.objectives.logistic import RAW_LOG_ODDS
 from bentoml_ext.store.bundle import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
@@ -163,6 +165,7 @@ def _assumptions(
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
         Assumption("missing", *_marker(reading, source, why)),
         Assumption("null", *_null(reading, encoder, why)),
+        *_of_file(source),
     ]
     if "absent" in source.choices and reading.absent:
         dense = "the DictVectorizer is dense"
@@ -173,6 +176,21 @@ def _assumptions(
                 "unknown category", unknown, why("unknown", "assumed (--unknown zero|refuse)")
             )
         )
+    return found
+
+
+def _of_file(source: Source) -> list[Assumption]:
+    """What the service takes or gives in another way than the user's own code may."""
+    file = source.file
+    found = []
+    if file.objective == RAW_LOG_ODDS:
+        own = "its own predict and predict_proba give the margin"
+        found.append(Assumption("probability", "sigmoid of the margin", own))
+    given = {r.name for r in source.rules if r.field.categories or r.field.codes}
+    names = [source.features[column] for column in sorted(file.untold)]
+    if coded := [name for name in names if name not in given]:
+        why = f"assumed: XGBoost {file.version} kept no categories (--fields FILE)"
+        found.append(Assumption("categories", f"codes from 0, of {some_of(coded)}", why))
     return found
 
 

@@ -18,6 +18,7 @@ import msgspec
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.files import BoosterFile
 from bentoml_ext.boosters.xgb.rounds import counting
+from bentoml_ext.boosters.xgb.splits import of_ones_alone, of_zeros_and_ones
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.reading import Reading
@@ -38,6 +39,8 @@ SEPARATORS: Final = ("=", "_", "__", ": ", ":", "-", ".", " ", "|", "/")
 REMEDIES: Final = {
     "absent": "--absent zero where training saw dense rows, such as DictVectorizer(sparse=False), "
     ".toarray() or pandas; --absent missing where XGBoost was given sparse rows",
+    "missing": "--missing 0 where XGBoost was given sparse rows that keep no 0, such as those of "
+    "OneHotEncoder or scipy.sparse.hstack; --missing nan where 0 is a number as any other",
     "rounds": "--rounds best where the model predicts by its best iteration, as early stopping "
     "suggests; --rounds all where Booster.predict was called as it is",
 }
@@ -154,12 +157,16 @@ class Source:
         Without null or an unknown category decided, those values are refused, so they are safe.
         """
         reading = reading.over(self.said)
+        steps = self._steps(reading.separator or "=")
+        numbers = {step.column for step in steps if isinstance(step, Number)}
+        one_hot = {c for step in steps if isinstance(step, OneHot) for c in step.columns_filled}
+        # A sparse matrix keeps no 0; that of a DictVectorizer does.
+        sparse = bool(one_hot) and reading.absent == "missing" and not self.vectorizer
         matters = {
-            "absent": any(
-                isinstance(step, OneHot) and self.file.parting.intersection(step.columns_filled)
-                for step in self._steps(reading.separator or "=")
-            ),
+            "absent": not self.file.parting.isdisjoint(one_hot),
             "rounds": self.stopped_early,
+            "missing": not numbers.isdisjoint(of_ones_alone(self.file.booster))
+            or (sparse and not numbers.isdisjoint(self.file.parting)),
         }
         return [name for name in matters if matters[name] and getattr(reading, name) is None]
 
@@ -175,6 +182,31 @@ class Source:
                 f"say it. Give {'; and '.join(REMEDIES[name] for name in missing)}. Or give "
                 "--check FILE with your applications and your model's own predictions of them."
             )
+        self._contradict(reading.over(self.said))
+
+    def _contradict(self, reading: Reading) -> None:
+        """Refuse `absent` where the splits of a category's column show that it was the other.
+
+        Raises:
+            ImportRefused: names the column.
+        """
+        steps = self._steps(reading.separator or "=")
+        one_hot = {c for step in steps if isinstance(step, OneHot) for c in step.columns.values()}
+        booster = self.file.booster
+        # Where 0 itself means missing, dense rows hold 1 and nothing else, too.
+        lone = of_ones_alone(booster) if reading.missing != 0 else frozenset()
+        for absent, saw, columns in (
+            ("zero", "1 and nothing else, as in sparse rows", lone),
+            ("missing", "0 and 1, as in dense rows", of_zeros_and_ones(booster, one_hot)),
+        ):
+            if reading.absent == absent and (odd := sorted(one_hot.intersection(columns))):
+                other = "missing" if absent == "zero" else "zero"
+                raise ImportRefused(
+                    f"Expected --absent {other}, got {absent} - at column {odd[0]}, "
+                    f"'{self.features[odd[0]]}', of {self.name}: by its splits, training saw "
+                    f"{saw}. Give --absent {other}, or --check FILE with your applications and "
+                    "your model's own predictions of them."
+                )
 
     def with_columns(self, columns: Collection[str]) -> Source:
         """The same, knowing the columns of a file of applications: fields have such names.

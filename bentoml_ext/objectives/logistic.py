@@ -27,6 +27,7 @@ __all__ = [
     "EXPF_INVERSE_LN2_PARTS",
     "EXPF_STEPS",
     "LOG_ODDS",
+    "RAW_LOG_ODDS",
     "SIGMOID_CAP",
     "first_margin_above",
     "power_of_two",
@@ -34,7 +35,10 @@ __all__ = [
     "probability",
 ]
 
-LOG_ODDS: Final = ("binary:logistic", "reg:logistic", "binary:logitraw")
+RAW_LOG_ODDS: Final = "binary:logitraw"
+"""The objective by which XGBoost itself predicts the margin, and no probability."""
+
+LOG_ODDS: Final = ("binary:logistic", "reg:logistic", RAW_LOG_ODDS)
 """Objectives whose margin is a log-odds, so that a probability of it has a meaning."""
 
 EXPF_STEPS: Final = 32

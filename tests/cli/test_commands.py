@@ -352,7 +352,7 @@ def test_import_may_say_what_null_and_absence_mean(tmp_path: Path) -> None:
 
     ended = ext_command(
         *("import", model, "--features", features, "--name", "cli_fill:v1"),
-        *("--null", "zero", "--absent", "missing"),
+        *("--null", "zero", "--absent", "missing", "--missing", "nan"),
     )
 
     assert ended.returncode == 0, ended.stderr

@@ -287,3 +287,9 @@ def test_a_key_named_like_a_feature_is_refused() -> None:
 def test_an_argument_of_another_type_is_refused_by_its_name(said: dict[str, Any]) -> None:
     with pytest.raises(FeatureMismatch, match=f"at {next(iter(said))} of the encoder"):
         Encoder(**{"features": ["a"], **said})
+
+
+@pytest.mark.parametrize("name", ['a"b', "c\\d", "e\nf"])
+def test_a_field_whose_name_json_cannot_hold_as_it_is_is_refused(name: str) -> None:
+    with pytest.raises(FeatureMismatch, match="Expected a field's name without quotes"):
+        Encoder([name, "income"])

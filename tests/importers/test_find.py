@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
+from scipy import sparse  # type: ignore[import-untyped]
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
@@ -25,6 +26,7 @@ from bentoml_ext.errors import (
     InvalidApplication,
 )
 from bentoml_ext.importers import importing
+from bentoml_ext.importers.find import find
 from bentoml_ext.scoring.scorer import Scorer
 from tests.support import small
 from tests.support.kept import applications, kept, outcomes, probabilities, trained
@@ -79,6 +81,88 @@ def test_a_file_with_one_hot_columns_is_asked_what_training_saw(tmp_path: Path) 
     scorer = imported(tmp_path / "model.ubj", "sources_csr", absent="missing", **how)
 
     assert_answers(scorer, MADE, probabilities(model, rows))
+
+
+@pytest.mark.parametrize("method", ["hist", "exact", "approx"])
+def test_columns_that_held_1_or_nothing_are_asked_whether_0_was_missing(
+    tmp_path: Path, method: str
+) -> None:
+    frame = pd.DataFrame(MADE)[["home", "job"]]
+    encoder = OneHotEncoder().fit(frame)
+    rows = encoder.transform(frame)
+    names = list(encoder.get_feature_names_out())
+    matrix = xgboost.DMatrix(rows, LABEL, feature_names=names)
+    model = xgboost.train({"objective": "binary:logistic", "tree_method": method}, matrix, 9)
+    model.save_model(tmp_path / "model.ubj")
+    cells = pd.DataFrame(rows.toarray(), columns=names).to_dict(orient="records")
+
+    with pytest.raises(ImportRefused, match=r"Expected --missing, got none .* keep no 0"):
+        imported(tmp_path / "model.ubj", "sources_ones")
+    scorer = imported(tmp_path / "model.ubj", "sources_ones", missing=0.0)
+
+    assert_answers(scorer, cells, model.predict(matrix))
+
+
+def test_numbers_beside_sparse_categories_are_asked_whether_0_was_missing(tmp_path: Path) -> None:
+    frame = pd.DataFrame(MADE)
+    encoder = OneHotEncoder().fit(frame[["home"]])
+    income = sparse.csr_matrix(frame[["income"]].to_numpy())
+    rows = sparse.hstack([income, encoder.transform(frame[["home"]])]).tocsr()
+    model = trained(rows, LABEL)
+    model.save_model(tmp_path / "model.ubj")
+    names = [name.replace("_", "=", 1) for name in encoder.get_feature_names_out()]
+    (tmp_path / "names").write_text("\n".join(["income", *names]))
+    source = find(str(tmp_path / "model.ubj"), tmp_path / "names")
+
+    with pytest.raises(ImportRefused, match=r"Expected --missing, got none .* keep no 0"):
+        source.ask(Reading(absent="missing"))
+    source.ask(reading := Reading(absent="missing", missing=0.0))
+
+    found = source.read(reading)
+    encoded = found.encoder.rows(frame.to_dict(orient="records"))
+    small.assert_same_bits(
+        expected=probabilities(model, rows), got=found.model.inplace_predict(encoded)
+    )
+
+
+@pytest.mark.parametrize("method", ["hist", "exact", "approx"])
+@pytest.mark.parametrize("was_dense", [True, False])
+def test_an_option_that_the_splits_contradict_is_refused(was_dense: bool, method: str) -> None:
+    vectorizer = DictVectorizer()
+    rows = vectorizer.fit_transform(MADE)
+    rows = rows.toarray() if was_dense else rows
+    tag = kept("sources_other", trained(rows, LABEL, tree_method=method), vectorizer)
+    right, wrong = ("zero", "missing") if was_dense else ("missing", "zero")
+
+    with pytest.raises(ImportRefused, match=f"Expected --absent {right}, got {wrong} - at column"):
+        imported(tag, "sources_other", absent=wrong)
+
+
+def test_dense_rows_that_were_made_sparse_before_training_are_no_dense_ones() -> None:
+    vectorizer = DictVectorizer(sparse=False)
+    rows = sparse.csr_matrix(vectorizer.fit_transform(MADE))
+    tag = kept("sources_thinned", trained(rows, LABEL), vectorizer)
+
+    with pytest.raises(ImportRefused, match="Expected --absent missing, got zero"):
+        imported(tag, "sources_thinned")
+
+
+def test_margins_and_codes_that_no_file_explains_are_said(tmp_path: Path) -> None:
+    codes = np.array([[one["age"], index % 3] for index, one in enumerate(MADE)], np.float32)
+    kinds, names = ["float", "c"], ["age", "branch"]
+    matrix = xgboost.DMatrix(codes, LABEL, feature_names=names, feature_types=kinds)
+    parameters = {"objective": "binary:logitraw", "max_cat_to_onehot": 1}
+    xgboost.train(parameters, matrix, 9).save_model(path := tmp_path / "model.ubj")
+
+    stored = importing.import_model(importing.ImportRequest(str(path)), "sources_said")
+    origin = bentoml_ext.load_bundle(stored).manifest.origin
+
+    assert origin is not None
+    said = {one.part: (one.read_as, one.why) for one in origin.assumptions}
+    own = "its own predict and predict_proba give the margin"
+    assert said["probability"] == ("sigmoid of the margin", own)
+    assert said["categories"][0] == "codes from 0, of branch"
+    assert said["categories"][1].endswith("kept no categories (--fields FILE)")
 
 
 def stopped_early(**parameters: Any) -> tuple[xgboost.XGBClassifier, Any, DictVectorizer]:

@@ -93,6 +93,7 @@ class BoosterFile:
         kinds: XGBoost's types of the columns ("float", "i", "c", ...); empty if it has none.
         categories: of each column, by number, that holds codes: the step that makes them.
         garbled: those of them whose texts XGBoost did not store whole.
+        untold: those of them of which it stored the codes alone.
         objective: XGBoost's name of it.
         version: XGBoost that wrote it, as "3.2.0".
     """
@@ -109,6 +110,7 @@ class BoosterFile:
     kinds: tuple[str, ...]
     categories: Mapping[int, Codes]
     garbled: frozenset[int]
+    untold: frozenset[int]
     objective: str
     version: str
 
@@ -151,6 +153,7 @@ class BoosterFile:
         model = model_of(document["learner"]["gradient_booster"])
         encodings = model.get("cats", {}).get("enc", [])
         cut = version_of(document) < WHOLE_TEXTS
+        categories = _categories(encodings, booster, features, place)
         return cls(
             booster=booster,
             n_rounds=booster.num_boosted_rounds(),
@@ -162,8 +165,11 @@ class BoosterFile:
             missing=_marker(attributes.get("scikit_learn") or "{}"),
             features=features,
             kinds=tuple(booster.feature_types or ()),
-            categories=_categories(encodings, booster, features, place),
+            categories=categories,
             garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
+            untold=frozenset(
+                c for c in categories if c >= len(encodings) or not any(_named(encodings[c]))
+            ),
             objective=str(document["learner"]["objective"]["name"]),
             version=version_text(document),
         )
@@ -171,17 +177,9 @@ class BoosterFile:
     @cached_property
     def parting(self) -> frozenset[int]:
         """Columns in which some split sends 0 and a missing value different ways."""
-        import numpy as np
+        from bentoml_ext.boosters.xgb.splits import parting
 
-        from bentoml_ext.boosters.ensemble import Trees
-        from bentoml_ext.boosters.xgb.reader import read_ensemble
-
-        trees = read_ensemble(self.booster).model
-        if not isinstance(trees, Trees):
-            # To a sum of products, what is missing is 0.
-            return frozenset()
-        parts = ~trees.is_leaf & ((trees.threshold > 0) != trees.default_left)
-        return frozenset(np.unique(trees.feature[parts]).tolist())
+        return parting(self.booster)
 
 
 def read_booster(path: Path) -> xgboost.Booster:
