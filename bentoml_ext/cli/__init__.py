@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -18,8 +19,6 @@ from bentoml_ext.cli.inspect import inspect_command
 from bentoml_ext.cli.migrate import migrate_command
 from bentoml_ext.cli.score import score_command
 from bentoml_ext.cli.verify import verify_command
-from bentoml_ext.internals.home import tolerate_read_only
-from bentoml_ext.internals.one_line import say_in_one_line
 
 __all__ = ["ext"]
 
@@ -27,6 +26,9 @@ EXTRAS = dict.fromkeys(
     ("xgboost", "sklearn", "scipy", "onnx", "onnxmltools", "skl2onnx"), "convert"
 ) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray", "pandas": "pipelines", "skops": "pipelines"}
 """The extra that installs each library of a command."""
+
+LEAST_BYTES = 900_000 * 1024
+"""Addresses that the libraries of training take, with a few threads."""
 
 
 class _Group(click.Group):
@@ -36,6 +38,7 @@ class _Group(click.Group):
         from bentoml.exceptions import BentoMLException
 
         try:
+            _check_room()
             return super().invoke(ctx)
         except BentoMLException as error:
             raise click.ClickException(" ".join(str(error).split())) from error
@@ -60,9 +63,27 @@ class _Group(click.Group):
             raise click.ClickException(message) from error
 
 
-# For every command of `bentoml`: this is the one moment before BentoML looks at its home.
-tolerate_read_only()
-say_in_one_line()
+def _check_room() -> None:
+    """Refuse a limit of memory under which loading SciPy does not end: OpenBLAS tries for ever."""
+    if sys.platform == "win32" or find_spec("scipy") is None:
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_BYTES:
+        raise click.ClickException(
+            f"Expected at least {LEAST_BYTES:,} bytes of memory, got {limit:,} - at this process's "
+            "limit. Raise it: `ulimit -v 1000000`."
+        )
+
+
+# Where `bentoml` runs: this is the one moment before BentoML looks at its home.
+if "bentoml_cli.utils" in sys.modules:
+    from bentoml_ext.internals.home import tolerate_read_only
+    from bentoml_ext.internals.one_line import say_in_one_line
+
+    tolerate_read_only()
+    say_in_one_line()
 
 
 @click.group(cls=_Group)

@@ -92,6 +92,20 @@ def test_a_closed_stream_is_one_line(
     assert told.count("\n") == 1
 
 
+def test_a_limit_of_memory_that_libraries_cannot_load_under_is_one_line(
+    home: Path, credit_model: bentoml.Model
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("other systems do not hold this limit")
+    prefix = ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh"]
+
+    code, told = ext(home, "score", TAG, "-", "-o", "-", prefix=prefix)
+
+    assert code == 1
+    assert "Expected at least 921,600,000 bytes of memory, got 716,800,000" in told
+    assert told.count("\n") == 1
+
+
 def test_a_store_on_a_full_disk_is_one_line_and_nothing_is_left(
     home: Path, credit_model: bentoml.Model, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ does not take goes to uvicorn's protocol, untouched.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -28,6 +29,9 @@ LENIENT = "set_dangerous_leniencies" in HttpToolsProtocol.__init__.__code__.co_n
 READ_S = 1.0
 """Time to read data that have arrived."""
 
+HEAD_S = 60.0
+"""Time for the rest of a head that has begun; uvicorn waits for it without a limit."""
+
 
 def install() -> None:
     """Let uvicorn use this class for its connections, in this process."""
@@ -47,6 +51,9 @@ class Connection(HttpToolsProtocol):
         self._declined: bytes | None = None
         # Whether uvicorn's parser is between two requests.
         self._between = True
+        # Whether uvicorn's parser is within a head, and what ends a head that takes too long.
+        self._in_head = False
+        self._head_timer: asyncio.TimerHandle | None = None
         # Whether the micro batcher owes an answer.
         self._owed = False
         # The cycle that uvicorn made for the last forwarded request.
@@ -85,6 +92,9 @@ class Connection(HttpToolsProtocol):
             self._seen = self.loop.time()
         else:
             super().data_received(data)
+            # A head that came whole, as nearly every one does, needs no timer.
+            if self._in_head and self._head_timer is None:
+                self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
 
     def answer(self, octets: bytes) -> None:
         """Write the answer that was owed."""
@@ -115,10 +125,12 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
         self._between = False
+        self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The parser has seen the head: a request begins, unless the head offers to upgrade."""
+        self._end_head()
         if self.parser.should_upgrade():
             self._declined = self._without_offer()
         if self._declined is None:
@@ -129,8 +141,15 @@ class Connection(HttpToolsProtocol):
             else:
                 self._unanswered.append(before)
 
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over: none of its requests can be answered."""
+        self._end_head()
         # uvicorn ends the last cycle alone; an earlier cycle would fail when it writes.
         for cycle in self._unanswered:
             cycle.disconnected = True

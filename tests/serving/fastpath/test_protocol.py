@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from bentoml_ext.serving.fastpath.endpoint import Endpoint
 from bentoml_ext.serving.fastpath.micro_batch import HEADS
-from bentoml_ext.serving.fastpath.protocol import Connection, install
+from bentoml_ext.serving.fastpath.protocol import HEAD_S, Connection, install
 from tests.support.pipes import KEEP_ALIVE_S, Client, Pipe, Wraps, specification
 
 
@@ -394,6 +394,30 @@ def test_a_connection_is_closed_that_sends_nothing_but_not_before_it_was_read() 
 
         assert silent.pipe.is_closing()
         assert not late.pipe.is_closing()
+
+    with asyncio.Runner(loop_factory=lambda: clock) as runner:
+        runner.run(talk())
+
+
+def test_a_connection_is_closed_whose_head_drips_on_but_not_one_whose_body_does() -> None:
+    clock = Clock()
+
+    async def talk() -> None:
+        dripping, late, slow = Client(), Client(), Client()
+        head, _, body = PLAIN.partition(b"\r\n\r\n")
+        await late.send(head)
+        await slow.send(head + b"\r\n\r\n" + body[:1])
+        for piece in (b"GET / HTTP/1.1\r\n", b"x", b"y", b"z"):
+            await dripping.send(piece)
+            clock.now_s += HEAD_S / 4 - 1
+        assert await late.send(b"\r\n\r\n" + body) == ANSWER
+        assert not dripping.pipe.is_closing()
+        clock.now_s += 4
+        await dripping.settled()
+
+        assert dripping.pipe.is_closing()
+        assert not late.pipe.is_closing()
+        assert await slow.send(body[1:]) == ANSWER
 
     with asyncio.Runner(loop_factory=lambda: clock) as runner:
         runner.run(talk())
