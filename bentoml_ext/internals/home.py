@@ -31,7 +31,7 @@ def home_path() -> Path:
     """BENTOML_HOME, or its default.
 
     Raises:
-        ConfigError: there is none, and none can be made.
+        ConfigError: the folder is missing, and cannot be made.
     """
     return Path(containers.BentoMLContainer.bentoml_home.get())
 
