@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -65,6 +64,8 @@ class _Group(click.Group):
 
 def _check_room() -> None:
     """Refuse a limit of memory under which loading SciPy does not end: OpenBLAS tries for ever."""
+    from importlib.util import find_spec
+
     if sys.platform == "win32" or find_spec("scipy") is None:
         return
     import resource
@@ -78,7 +79,7 @@ def _check_room() -> None:
 
 
 # Where `bentoml` runs: this is the one moment before BentoML looks at its home.
-if "bentoml_cli.utils" in sys.modules:
+if "bentoml_cli.cli" in sys.modules:
     from bentoml_ext.internals.home import tolerate_read_only
     from bentoml_ext.internals.one_line import say_in_one_line
 
