@@ -187,7 +187,7 @@ def _of_file(source: Source) -> list[Assumption]:
         own = "its own predict and predict_proba give the margin"
         found.append(Assumption("probability", "sigmoid of the margin", own))
     given = {r.name for r in source.rules if r.field.categories or r.field.codes}
-    names = [source.features[column] for column in sorted(file.untold)]
+    names = [source.features[column] for column in sorted(file.textless)]
     if coded := [name for name in names if name not in given]:
         why = f"assumed: XGBoost {file.version} kept no categories (--fields FILE)"
         found.append(Assumption("categories", f"codes from 0, of {some_of(coded)}", why))

@@ -14,6 +14,9 @@ import pytest
 from models.fields import EXAMPLE
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes."""
+
 TAG = "credit_risk_model:latest"
 FULL = "No space left on device"
 

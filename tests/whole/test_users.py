@@ -15,6 +15,9 @@ import pytest
 from models.fields import EXAMPLE
 from tests.support.servers import ROOT, Server, started
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes."""
+
 TAG = "credit_risk_model:latest"
 # A user without a passwd entry, who may read what root may, but write nothing of root's: the
 # interpreter of the tests may lie in root's home.

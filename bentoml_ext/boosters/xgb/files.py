@@ -92,8 +92,8 @@ class BoosterFile:
         features: names of the columns; empty if it has none.
         kinds: XGBoost's types of the columns ("float", "i", "c", ...); empty if it has none.
         categories: of each column, by number, that holds codes: the step that makes them.
-        garbled: those of them whose texts XGBoost did not store whole.
-        untold: those of them of which it stored the codes alone.
+        garbled: those whose texts XGBoost did not store whole.
+        textless: those whose codes alone it stored, without texts.
         objective: XGBoost's name of it.
         version: XGBoost that wrote it, as "3.2.0".
     """
@@ -110,7 +110,7 @@ class BoosterFile:
     kinds: tuple[str, ...]
     categories: Mapping[int, Codes]
     garbled: frozenset[int]
-    untold: frozenset[int]
+    textless: frozenset[int]
     objective: str
     version: str
 
@@ -167,7 +167,7 @@ class BoosterFile:
             kinds=tuple(booster.feature_types or ()),
             categories=categories,
             garbled=frozenset(c for c, one in enumerate(encodings) if cut and _is_foreign(one)),
-            untold=frozenset(
+            textless=frozenset(
                 c for c in categories if c >= len(encodings) or not any(_named(encodings[c]))
             ),
             objective=str(document["learner"]["objective"]["name"]),

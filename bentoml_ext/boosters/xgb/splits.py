@@ -1,4 +1,4 @@
-"""Splits: what the thresholds of a booster tell of the rows that it was trained on."""
+"""Splits: what the thresholds of a booster show of the rows that it was trained on."""
 
 from __future__ import annotations
 
