@@ -70,9 +70,10 @@ def through_reader(
     rows: Rows,
     truth: Truth,
 ) -> None:
-    """Compare the way of a request: JSON, Reader, one row in place, margin, answer.
+    """Compare the way of a request: JSON, JsonDecoder, one row in place, margin, answer.
 
-    An application that the Reader does not take is left out: a request with it uses the Encoder.
+    An application that the JsonDecoder does not take is left out: a request with it uses the
+    Encoder.
 
     Args:
         tally: collects the result.

@@ -57,7 +57,7 @@ NOTES: Final = {
     "random": "over the training ranges, batches of many sizes",
     "single": "the stored rows, one by one",
     "applications": "Encoder, batch, probability, decision",
-    "requests": "JSON, Reader, one row, probability, decision, body",
+    "requests": "JSON, JsonDecoder, one row, probability, decision, body",
     "answers": "Decider on all of these margins: bands, answers, lines, body of a batch",
     "crossings": "Decider, one by one too, on margins around each crossing",
 }
