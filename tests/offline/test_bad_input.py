@@ -145,14 +145,17 @@ def test_answers_carry_checksums_that_are_checked(portfolio: pa.Table, tmp_path:
         (ScoreRequest("book.xls"), "Expected --from FORMAT"),
         (ScoreRequest("book.parquet", "out.xls"), "Expected --to FORMAT"),
         (ScoreRequest("book.parquet", resume=True), "folder of parts for --resume"),
-        (ScoreRequest("book.parquet", "book.parquet"), "got one twice"),
+        (ScoreRequest("book.parquet", "book.parquet"), "two of them at one place"),
         (
             ScoreRequest(
                 "book.parquet", "o", reject=True, rejected="book.parquet", output_form="csv"
             ),
-            "got one twice",
+            "two of them at one place",
         ),
-        (ScoreRequest("book.parquet", "o.csv", reject=True, rejected="o.csv"), "got one twice"),
+        (
+            ScoreRequest("book.parquet", "o.csv", reject=True, rejected="o.csv"),
+            "two of them at one place",
+        ),
         (ScoreRequest("book.parquet", "-", reject=True), "Expected --rejected FILE"),
         (ScoreRequest("book.parquet", keep=("customer",)), "got 'customer' - at --keep"),
         (
