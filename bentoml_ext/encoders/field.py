@@ -117,6 +117,9 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             return got
         if isinstance(value, int | float) and value in self.sentinels:
             return f"{got}, a code for a missing value"
+        if type(value).__module__ != "builtins":
+            # As numpy.int64, which JSON cannot hold either.
+            return f"{got} of type {type(value).__module__}.{type(value).__name__}"
         return f"{got}, a number written as a text" if _reads_as_number(value) else got
 
     def _takes_text(self, value: Any) -> bool:

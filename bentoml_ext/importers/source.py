@@ -181,8 +181,21 @@ class Source:
                 f"Expected --{' and --'.join(missing)}, got none - at {self.name}, which does not "
                 f"say it. Give {'; and '.join(REMEDIES[name] for name in missing)}. Or give "
                 "--check FILE with your applications and your model's own predictions of them."
+                + (self._how_read(reading) if "absent" in missing else "")
             )
         self._contradict(reading.over(self.said))
+
+    def _how_read(self, reading: Reading) -> str:
+        """The column that is read as a category first, for users to whom it is a number."""
+        separator = reading.over(self.said).separator or "="
+        named = [name for name in self.features if separator in name]
+        if self.vectorizer or not named:
+            return ""
+        field, _, category = named[0].partition(separator)
+        return (
+            f" Column '{named[0]}' is read as category '{category}' of field '{field}'; where it "
+            "is a number of its own, give --separator a text that no column has."
+        )
 
     def _contradict(self, reading: Reading) -> None:
         """Refuse `absent` where the splits of a category's column show that it was the other.

@@ -293,3 +293,8 @@ def test_an_argument_of_another_type_is_refused_by_its_name(said: dict[str, Any]
 def test_a_field_whose_name_json_cannot_hold_as_it_is_is_refused(name: str) -> None:
     with pytest.raises(FeatureMismatch, match="Expected a field's name without quotes"):
         Encoder([name, "income"])
+
+
+def test_a_number_of_another_library_is_refused_by_its_type() -> None:
+    with pytest.raises(InvalidApplication, match=r"got 70 of type numpy\.int64"):
+        Field("age").check(np.int64(70))

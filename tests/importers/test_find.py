@@ -83,6 +83,21 @@ def test_a_file_with_one_hot_columns_is_asked_what_training_saw(tmp_path: Path) 
     assert_answers(scorer, MADE, probabilities(model, rows))
 
 
+def test_a_number_named_as_a_category_is_asked_about_with_its_way_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame(MADE)[["age", "income"]].rename(columns={"income": "income=net"})
+    matrix = xgboost.DMatrix(frame, LABEL)
+    model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 9)
+    model.save_model(tmp_path / "model.ubj")
+
+    with pytest.raises(
+        ImportRefused, match=r"'income=net' is read as category 'net' of field 'income'; .*--separ"
+    ):
+        imported(tmp_path / "model.ubj", "sources_named")
+    scorer = imported(tmp_path / "model.ubj", "sources_named", separator="::")
+
+    assert_answers(scorer, frame.to_dict(orient="records"), model.predict(matrix))
+
+
 @pytest.mark.parametrize("method", ["hist", "exact", "approx"])
 def test_columns_that_held_1_or_nothing_are_asked_whether_0_was_missing(
     tmp_path: Path, method: str
