@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from bentoml_ext.backends.registry import (
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, UnknownBackend
 from bentoml_ext.scoring.opening import open_backend, open_scorer
 from bentoml_ext.store.bundle import Bundle
-from tests.support import small
+from tests.support import packages, small
 
 NAMES = form_names()
 
@@ -65,14 +64,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(site: Path, point: str, module: str = MODULE) -> None:
-    """What pip leaves of a package that registers the entry point `point`."""
-    (site / "third_party.py").write_text(module)
-    sys.modules.pop("third_party", None)
-    info = site / "third_party-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{point}\n")
-    importlib.invalidate_caches()
+    """A package that registers the entry point `point`."""
+    packages.install(site, "third_party", module, f"[{GROUP}]\n{point}\n")
 
 
 def test_the_table_names_our_two_backends_and_the_one_made_of_them() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from bentoml_ext.backends.registry import GROUP as BACKENDS
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.forms import GROUP as FORMS
 from bentoml_ext.export.forms import written
-from tests.support import small
+from tests.support import packages, small
 
 MODULE = """
 import numpy as np
@@ -44,15 +42,9 @@ NO_FORM = dict
 
 
 def install(site: Path, forms: str, backends: str = "") -> None:
-    """What pip leaves of a package with these entry points."""
-    (site / "other_forms.py").write_text(MODULE)
-    sys.modules.pop("other_forms", None)
-    info = site / "other_forms-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-forms\nVersion: 1.0\n")
+    """A package with these entry points."""
     points = f"[{FORMS}]\n{forms}\n[{BACKENDS}]\n{backends}\n"
-    (info / "entry_points.txt").write_text(points)
-    importlib.invalidate_caches()
+    packages.install(site, "other_forms", MODULE, points)
 
 
 @pytest.fixture
