@@ -9,17 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.arrays import Margins
+from bentoml_ext.arrays import Floats, Ints, Margins
 
-__all__ = ["Bools", "Ensemble", "Floats", "Ints", "Linear", "Tree", "Trees"]
+__all__ = [
+    "MISSING_AS_ZERO",
+    "NAN_MISSING",
+    "ZERO_MISSING",
+    "Bools",
+    "Ensemble",
+    "Floats",
+    "Ints",
+    "Linear",
+    "Tree",
+    "Trees",
+]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+
+NAN_MISSING, ZERO_MISSING, MISSING_AS_ZERO = range(3)
+"""Kinds of a node's `missing`: NaN goes the default way; so do NaN and zero; NaN counts as zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +42,8 @@ class Tree:
     Args:
         target: the margin it adds to; -1 if each leaf holds one value for every target.
         feature: int64, (n_nodes,), column that the node splits on; 0 in a leaf.
-        threshold: float32, (n_nodes,); left if the value is smaller. 0 in a leaf or with codes.
+        threshold: float32, (n_nodes,); left if the value is smaller, or as `Trees.goes_left` says.
+            0 in a leaf or with codes.
         left: int64, (n_nodes,), child in this tree; -1 in a leaf.
         right: int64, (n_nodes,), child in this tree; -1 in a leaf.
         default_left: bool, (n_nodes,), where a missing value goes.
@@ -63,6 +77,10 @@ class Trees:
         first_code: int64, (n_nodes + 1,): the codes of a node are `codes[first_code[i] :
             first_code[i + 1]]`.
         codes: int64, (n_codes,), as `Tree.codes`.
+        cover: float32, (n_nodes,), the hessians of a node's training rows, added up; NaN where the
+            booster does not say.
+        missing: int8, (n_nodes,), which values take the default way: `NAN_MISSING` in XGBoost.
+        goes_left: how a value that goes left compares with the threshold; "<" in XGBoost.
     """
 
     first: Ints
@@ -76,6 +94,9 @@ class Trees:
     leaf: Floats
     first_code: Ints
     codes: Ints
+    cover: Floats
+    missing: npt.NDArray[np.int8]
+    goes_left: Literal["<", "<="] = "<"
 
     def __len__(self) -> int:
         return len(self.target)
@@ -159,6 +180,11 @@ class Ensemble:
     kind: str
     features: tuple[str, ...] = field(default=())
     transform: str = ""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of thresholds, leaves and sums: float32 in XGBoost."""
+        return self.base.dtype
 
     @property
     def n_targets(self) -> int:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.boosters.ensemble import (
+    MISSING_AS_ZERO,
+    ZERO_MISSING,
+    Bools,
+    Ensemble,
+    Floats,
+    Ints,
+    Linear,
+    Trees,
+)
 
 __all__ = ["leaves", "margins"]
 
@@ -14,7 +23,7 @@ _CODE_LIMIT = 1 << 24
 
 
 def margins(ensemble: Ensemble, rows: Rows) -> Floats:
-    """float32, (n, n_targets): added in float32 in the booster's order.
+    """(n, n_targets), of the ensemble's dtype: added in it, in the booster's order.
 
     Args:
         ensemble: any.
@@ -48,10 +57,13 @@ def leaves(trees: Trees, rows: Rows) -> Ints:
         row, tree = np.nonzero(inner)
         node = place[row, tree]
         value = rows[row, trees.feature[node]]
-        goes_left = np.where(
-            trees.categorical[node], ~_listed(trees, node, value), value < trees.threshold[node]
-        )
-        goes_left = np.where(np.isnan(value), trees.default_left[node], goes_left)
+        missing = trees.missing[node]
+        value = np.where(np.isnan(value) & (missing == MISSING_AS_ZERO), np.float32(0), value)
+        is_missing = np.isnan(value) | ((value == 0) & (missing == ZERO_MISSING))
+        threshold = trees.threshold[node]
+        below = value < threshold if trees.goes_left == "<" else value <= threshold
+        goes_left = np.where(trees.categorical[node], ~_listed(trees, node, value), below)
+        goes_left = np.where(is_missing, trees.default_left[node], goes_left)
         child = np.where(goes_left, trees.left[node], trees.right[node])
         place[row, tree] = child + offset[row, tree]
     return place

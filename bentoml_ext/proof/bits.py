@@ -16,15 +16,22 @@ __all__ = ["BitComparison", "gaps", "word_of", "words_of"]
 
 
 def gaps(expected: Floats, got: Floats) -> Ints:
-    """int64, as `expected`: float32 numbers between the two; NaN counts as beyond infinity."""
+    """int64, as `expected`: floats between the two; NaN counts as beyond infinity.
+
+    Args:
+        expected: float32 or float64.
+        got: the same shape and dtype.
+    """
     result: Ints = np.abs(_rank(expected) - _rank(got))
     return result
 
 
 def _rank(values: Floats) -> Ints:
-    """int64: every float32 in rising order, -0.0 one below 0.0."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.int32).astype(np.int64)
-    return np.where(bits < 0, np.int64(-1) - (bits & 0x7FFFFFFF), bits)
+    """int64: every float of this dtype in rising order, -0.0 one below 0.0."""
+    bits = np.ascontiguousarray(values).view(f"i{values.itemsize}").astype(np.int64)
+    return np.where(
+        bits < 0, np.int64(-1) - (bits & np.int64(2 ** (8 * values.itemsize - 1) - 1)), bits
+    )
 
 
 def word_of(value: Any) -> str:
@@ -62,7 +69,7 @@ class BitComparison:
     """The first row that differs, float32, (n_features,)."""
 
     def compare(self, what: str, expected: Floats, got: Floats, rows: Rows | None = None) -> None:
-        """Compare float32 values by their bits.
+        """Compare floats of one dtype by their bits.
 
         Args:
             what: the values are, in words.
@@ -70,7 +77,8 @@ class BitComparison:
             got: the same shape.
             rows: (n, n_features), that they are of; None where they are of no rows.
         """
-        same = expected.view(np.uint32) == got.view(np.uint32)
+        word = f"u{expected.itemsize}"
+        same = expected.view(word) == got.view(word)
         self.compared += same.size
         self.equal += int(same.sum())
         if not same.all():

@@ -185,10 +185,9 @@ class Sampler:
             feature, threshold = trees.feature[above], trees.threshold[above]
             left = trees.left[above] + _offset(trees, above) == below
             cell = (each, feature)
-            with np.errstate(over="ignore", under="ignore"):
-                ceiling = np.nextafter(threshold, np.float32(-np.inf))
-            high[cell] = np.where(left, np.minimum(high[cell], ceiling), high[cell])
-            low[cell] = np.where(left, low[cell], np.maximum(low[cell], threshold))
+            most, least = _sides(threshold, trees.goes_left)
+            high[cell] = np.where(left, np.minimum(high[cell], most), high[cell])
+            low[cell] = np.where(left, low[cell], np.maximum(low[cell], least))
             for at in np.flatnonzero(trees.categorical[above]):
                 codes = trees.codes[trees.first_code[above[at]] : trees.first_code[above[at] + 1]]
                 # A negative number is not a code, and goes left.
@@ -224,6 +223,14 @@ def _known(ensemble: Ensemble) -> list[Floats]:
     for first, part in zip(start, np.split(pairs[:, 1].astype(np.float32), start[1:]), strict=True):
         values[feature[first]] = part
     return values
+
+
+def _sides(threshold: Floats, goes_left: str) -> tuple[Floats, Floats]:
+    """float32, as `threshold`: the largest value that goes left, and the smallest that does not."""
+    with np.errstate(over="ignore", under="ignore"):
+        if goes_left == "<":
+            return np.nextafter(threshold, np.float32(-np.inf)), threshold
+        return threshold, np.nextafter(threshold, np.float32(np.inf))
 
 
 def _offset(trees: Trees, node: Ints) -> Ints:

@@ -179,7 +179,8 @@ class _Walk:
         # A split by codes is a chain of equalities, or asks a column that a table looks up.
         looked_up = codes & np.isin(graph.feature[theirs], list(self.sets))
         chain = codes & ~looked_up
-        mode = np.where(chain, "BRANCH_EQ", "BRANCH_LT")
+        below = "BRANCH_LT" if trees.goes_left == "<" else "BRANCH_LEQ"
+        mode = np.where(chain, "BRANCH_EQ", below)
         same = check.arrays("split mode", mode, graph.mode[theirs], place)
         feature = graph.feature[theirs].copy()
         feature[looked_up] = [self.sets[int(column)][0] for column in feature[looked_up]]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bentoml_ext.boosters.ensemble import Bools, Floats, Ints, Trees
+from bentoml_ext.boosters.ensemble import NAN_MISSING, Bools, Floats, Ints, Trees
 from bentoml_ext.boosters.xgb.soundness import check_parents, check_values, check_ways
 from bentoml_ext.errors import ExportRefused
 
@@ -151,6 +151,8 @@ def _joined(stored: Stored, target: Ints, n_targets: int) -> Trees:
         leaf=leaf,
         first_code=first_code,
         codes=codes,
+        cover=arrays.numbers("sum_hessian", default=np.nan),
+        missing=np.full(len(left), NAN_MISSING, np.int8),
     )
 
 
@@ -166,11 +168,11 @@ class _Arrays:
         """int64, (n_nodes,); `default` for trees without the array."""
         return np.concatenate([np.zeros(0, np.int64), *self._of(name, _whole, default)])
 
-    def numbers(self, name: str) -> Floats:
-        """float32, (n_nodes,)."""
-        return np.concatenate([np.zeros(0, np.float32), *self._of(name, _numbers)])
+    def numbers(self, name: str, default: float | None = None) -> Floats:
+        """float32, (n_nodes,); `default` for trees without the array."""
+        return np.concatenate([np.zeros(0, np.float32), *self._of(name, _numbers, default)])
 
-    def _of(self, name: str, read: Any, default: int | None = None) -> Iterator[Any]:
+    def _of(self, name: str, read: Any, default: float | None = None) -> Iterator[Any]:
         for index, (tree, size) in enumerate(zip(self._stored, self._sizes, strict=True)):
             values = [default] * size if default is not None and name not in tree else tree[name]
             if len(values) != size or size < 1:
@@ -247,7 +249,7 @@ def _without(trees: Trees, seen: Bools) -> Trees:
     kept = np.bincount(trees.tree_of_node[seen], minlength=len(trees))
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
     shift = first[:-1][trees.tree_of_node]
-    renumbered = {
+    renumbered: dict[str, Any] = {
         name: np.where(
             trees.is_leaf, -1, number[np.where(trees.is_leaf, 0, child + offset)] - shift
         )[seen]
@@ -258,10 +260,13 @@ def _without(trees: Trees, seen: Bools) -> Trees:
         trees,
         first=first,
         **renumbered,
-        **{
-            name: getattr(trees, name)[seen]
-            for name in ("feature", "threshold", "default_left", "categorical", "leaf")
-        },
+        feature=trees.feature[seen],
+        threshold=trees.threshold[seen],
+        default_left=trees.default_left[seen],
+        categorical=trees.categorical[seen],
+        leaf=trees.leaf[seen],
+        cover=trees.cover[seen],
+        missing=trees.missing[seen],
         first_code=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[seen])]),
         codes=trees.codes[np.repeat(seen, sizes)],
     )

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
+from bentoml_ext.boosters.ensemble import (
+    NAN_MISSING,
+    Bools,
+    Ensemble,
+    Floats,
+    Ints,
+    Linear,
+    Trees,
+)
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.code_sets import CodeSets, add_columns, spread
@@ -41,6 +49,7 @@ def add_margins(
         return _linear(ops, ensemble, model, rows, output)
     if not len(model):
         return _constant(ops, ensemble, rows, output)
+    _check_kind(ensemble, model)
     _check_codes(ensemble, model)
     may_be_zero = _may_be_negative_zero(ensemble, model)
     name = None if may_be_zero.any() else output
@@ -93,6 +102,20 @@ def _linear(
     start = ops.add("Unsqueeze", start, ops.constant([1], np.int64))
     steps = ops.add("Concat", start, products, axis=1)
     return ops.running_total(steps, output)
+
+
+def _check_kind(ensemble: Ensemble, trees: Trees) -> None:
+    """Refuse sums and missing values that the operator does not have."""
+    if ensemble.dtype != np.float32:
+        raise ExportRefused(
+            f"Expected trees of float32, got {ensemble.dtype} - at the ensemble. ONNX Runtime adds "
+            "the operator's leaves in float32."
+        )
+    if (trees.missing != NAN_MISSING).any():
+        raise ExportRefused(
+            "Expected NaN alone to be missing, got a split that takes zero for missing, or missing "
+            "for zero - at the ensemble. The operator has neither."
+        )
 
 
 def _check_codes(ensemble: Ensemble, trees: Trees) -> None:

@@ -14,9 +14,9 @@ from bentoml_ext.export.graph.builder import GraphBuilder
 
 __all__ = ["add_trees"]
 
-_LEAF, _LESS, _EQUAL = range(3)
-# XGBoost goes left on `<` and right on a code of the node: that is where true leads.
-_MODES: Final = np.array([b"LEAF", b"BRANCH_LT", b"BRANCH_EQ"], object)
+_LEAF, _LESS, _LESS_OR_EQUAL, _EQUAL = range(4)
+# A split goes left below its threshold and right on a code of the node: that is where true leads.
+_MODES: Final = np.array([b"LEAF", b"BRANCH_LT", b"BRANCH_LEQ", b"BRANCH_EQ"], object)
 # A node without codes asks for a number that no whole number equals.
 _NO_CODE: Final = np.float32(0.5)
 
@@ -99,13 +99,14 @@ def _nodes(trees: Trees) -> _Nodes:
     """The nodes of all trees, those with codes as a chain of one code each."""
     tree = trees.tree_of_node
     codes = trees.categorical
+    below = _LESS if trees.goes_left == "<" else _LESS_OR_EQUAL
     left, right = np.maximum(trees.left, 0), np.maximum(trees.right, 0)
     nodes = _Nodes(
         tree=tree,
         node=np.arange(len(tree)) - trees.first[tree],
         feature=trees.feature,
         value=trees.threshold,
-        mode=np.where(trees.is_leaf, _LEAF, np.where(codes, _EQUAL, _LESS)),
+        mode=np.where(trees.is_leaf, _LEAF, np.where(codes, _EQUAL, below)),
         true=np.where(codes, right, left),
         false=np.where(codes, left, right),
         missing_is_true=np.where(codes, ~trees.default_left & codes, trees.default_left),
