@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bentoml_ext.internals import telemetry
 
 if TYPE_CHECKING:
+    __version__: str
+
     from bentoml_ext.decisions.policy import Band as Band
     from bentoml_ext.decisions.policy import Policy as Policy
     from bentoml_ext.encoders.encoder import Encoder as Encoder
@@ -46,6 +48,20 @@ __all__ = sorted(_HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def _version() -> str:
+    """The version that is installed, as bundles and bentos name it."""
+    from bentoml_ext.distributions import installed
+
+    if (found := installed(__name__)) is None:
+        raise AttributeError(
+            "Expected bentoml-ext to be installed, got its source alone - at `__version__`. "
+            "pip install it: its version comes from git's tags."
+        )
+    return found.version

@@ -10,16 +10,11 @@ import importlib.util
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import (
-    Distribution,
-    PackageNotFoundError,
-    distribution,
-    packages_distributions,
-)
+from importlib.metadata import Distribution, distribution, distributions, packages_distributions
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Installed", "extra_here", "installed", "the_extra"]
+__all__ = ["Installed", "extra_here", "installed", "the_extra", "whole"]
 
 WITHOUT_GPU: Final = ("auto", "convert", "pipelines", "xgboost")
 """Extras with xgboost in them, which NAME-cpu has without libraries for GPUs."""
@@ -54,6 +49,16 @@ def installed(module: str) -> Installed | None:
     return _installed(module, tuple(sys.path))
 
 
+def whole(name: str) -> Distribution | None:
+    """The installed distribution of this name, or None.
+
+    A build of this package leaves a second one beside the source, of the version of that day and
+    without METADATA.
+    """
+    found = sorted(distributions(name=name), key=lambda one: one.read_text("METADATA") is None)
+    return found[0] if found else None
+
+
 def the_extra(name: str) -> str:
     """The extra of this package that installs something, and the command."""
     here = extra_here(name)
@@ -76,10 +81,7 @@ def extra_here(name: str) -> str:
 def _installed(module: str, _: tuple[str, ...]) -> Installed | None:
     if (folder := _folder(module)) is None:
         return None
-    try:
-        found = distribution(module)
-    except PackageNotFoundError:
-        found = None
+    found = whole(module)
     if found is None or _share(found, folder) < 1:
         # Asked second: it reads what every distribution has installed.
         names = dict.fromkeys(packages_distributions().get(module, ()))

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import bentoml_ext
 from bentoml_ext.distributions import Installed, extra_here, installed, the_extra
+from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.proof.environment import libraries
+from bentoml_ext.serving.bento.wheel import write_wheel
 
 
 def test_a_library_under_its_own_name_is_its_version() -> None:
@@ -21,6 +24,25 @@ def test_a_library_under_its_own_name_is_its_version() -> None:
 
     assert found == Installed("numpy", "numpy", numpy.__version__)
     assert (str(found), found.requirement) == (numpy.__version__, f"numpy=={numpy.__version__}")
+
+
+def test_bundles_graphs_and_bentos_name_the_version_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a build of a later day leaves it beside the source of an editable installation.
+    stale = tmp_path / "bentoml_ext.egg-info"
+    stale.mkdir()
+    (stale / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: bentoml-ext\nVersion: 9.9\n")
+    version = bentoml_ext.__version__
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    graph = GraphBuilder().to_model("nothing", inputs=[], outputs=[], properties={})
+
+    assert version != "9.9"
+    assert bentoml_ext.__version__ == version
+    assert libraries(["bentoml_ext"]) == {"bentoml_ext": version}
+    assert graph.producer_version == version
+    assert write_wheel(tmp_path / "wheels").startswith(f"bentoml-ext=={version}+sha")
 
 
 def test_what_is_not_installed_is_nothing() -> None:

@@ -129,7 +129,7 @@ def test_every_requirement_is_pinned_to_what_built_it(moved: Moved) -> None:
     built, found = packages(moved.builder), packages(moved.python)
     assert {name: found[name] for name in names[1:]} == {name: built[name] for name in names[1:]}
     # No index may publish a version with a local part.
-    assert found["bentoml-ext"].startswith("0.1.0+sha")
+    assert "+sha" in found["bentoml-ext"]
     assert "xgboost" not in found
     assert uv("pip", "check", "--python", moved.python) == ""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+
+import bentoml_ext
 
 __all__ = ["IR_VERSION", "ML_OPSET", "OPSET", "GraphBuilder"]
 
@@ -153,7 +154,7 @@ class GraphBuilder:
         model = helper.make_model(
             graph,
             producer_name="bentoml_ext",
-            producer_version=version("bentoml-ext"),
+            producer_version=bentoml_ext.__version__,
             ir_version=IR_VERSION,
             opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
         )

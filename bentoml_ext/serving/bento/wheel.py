@@ -12,12 +12,13 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Final
 
 from bentoml_ext.backends.registry import BACKENDS
+from bentoml_ext.distributions import whole
 from bentoml_ext.errors import ConfigError
 
 __all__ = ["NAME", "PACKAGE", "write_wheel"]
@@ -71,15 +72,13 @@ def write_wheel(folder: Path) -> str:
 
 
 def _own() -> Distribution:
-    """The installed distribution; a build may leave another beside the source, without METADATA."""
-    found = sorted(distributions(name=NAME), key=lambda one: one.read_text("METADATA") is None)
-    if not found:
+    if (found := whole(NAME)) is None:
         raise ConfigError(
             f"Expected {NAME} to be installed, got its source alone - at "
             f"{PACKAGE}. A bento carries what is installed: pip install "
             f"{PACKAGE.parent}."
         )
-    return found[0]
+    return found
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
