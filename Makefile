@@ -13,6 +13,9 @@ PIP     := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --
 # A file runs in one worker, so that its fixtures are made once; tests/conftest.py sets the order.
 PYTEST  := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# Where it is set, every process compiles BentoML and the rest anew: a second of processor each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # This machine alone can ask. BENTOML_HOST=0.0.0.0 lets others: nobody is asked who they are.
 export BENTOML_HOST ?= 127.0.0.1
 

@@ -17,6 +17,8 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 # XGBoost's threads otherwise wait by spinning, and two test processes take the cores from each
 # other: test_matrix.py then takes four times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where it is set, every server and command compiles BentoML anew: a second of processor each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in (
     "ACCESS_LOG",
     "BACKEND",

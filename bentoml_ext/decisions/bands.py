@@ -73,11 +73,8 @@ class Decider:
         Args:
             margins: float32, (n,).
         """
-        columns = zip(self.bands(margins).tolist(), probabilities(margins), margins, strict=True)
-        return [
-            Answer(self.statuses[band], float(chance), float(margin))
-            for band, chance, margin in columns
-        ]
+        statuses = [self.statuses[band] for band in self.bands(margins).tolist()]
+        return list(map(Answer, statuses, probabilities(margins).tolist(), margins.tolist()))
 
     def body(self, margin: float) -> bytes:
         """The answer to one margin as JSON."""
