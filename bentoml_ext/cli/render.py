@@ -167,8 +167,10 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
         files.add_row(name, f"{entry.size_bytes:,}", entry.sha256)
 
     fields = _table("Field", "Columns", "Takes")
-    for field, step in zip(bundle.encoder.fields, bundle.encoder.steps, strict=True):
-        fields.add_row(field.name, str(len(step.columns_filled)), field.expected)
+    encoder = bundle.encoder
+    for field, steps in zip(encoder.fields, encoder.steps_by_field, strict=True):
+        columns = sum(len(step.columns_filled) for step in steps)
+        fields.add_row(field.name, str(columns), field.expected)
     return Group(facts, files, fields, *([_read_as(manifest.origin)] if manifest.origin else []))
 
 

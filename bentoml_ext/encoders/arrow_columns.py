@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +17,12 @@ import pyarrow.compute as pc
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.choices import like, some_of
+from bentoml_ext.encoders.arithmetic import on_many
+from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of
 from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
 from bentoml_ext.encoders.arrow_values import (
     EXACT,
+    Mask,
     as_numbers,
     doubts,
     is_null,
@@ -33,14 +35,18 @@ from bentoml_ext.encoders.arrow_values import (
     without_nulls,
 )
 from bentoml_ext.encoders.encoder import FILL, Encoded, Encoder, Field
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.steps import (
+    Codes,
+    Indicator,
+    Number,
+    OneHot,
+    Step,
+    Table,
+)
 from bentoml_ext.errors import InvalidApplication
 
 __all__ = ["ColumnEncoder", "check_names"]
-
-REFUSED: Final = -1
-NO_TRACE: Final = -2
-"""What stands for a column where a text has none."""
 
 
 class ColumnEncoder:
@@ -66,7 +72,9 @@ class ColumnEncoder:
         self._encoder = encoder
         self._most = 1 if first_only else None
         self._text_numbers, self._decimal = text_numbers, decimal
-        self._blank = np.float32(FILL[encoder.absent])
+        blank = encoder.unmarked.astype(np.float32)
+        # A row of one number is filled sooner.
+        self._blank = blank if len(np.unique(blank)) > 1 else blank[0]
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = encoder.start
@@ -88,9 +96,13 @@ class ColumnEncoder:
         check_names(self._encoder, batch.schema.names)
         rows = self._blank_rows(len(batch))
         refused: list[InvalidApplication] = []
-        for field, step in zip(self._encoder.fields, self._encoder.steps, strict=True):
+        encoder = self._encoder
+        for field, steps in zip(encoder.fields, encoder.steps_by_field, strict=True):
             column = batch.column(field.name)
-            refused += islice(self._write(field, step, column, rows), self._most)
+            refused += islice(self._write(field, steps[0], column, rows), self._most)
+            for step in steps[1:]:
+                # The first step has said what is wrong with the column.
+                list(self._write(field, step, column, rows))
         self._encoder.mark(rows)
         if refused:
             # By row, then by field: sorting keeps the order of equals.
@@ -111,6 +123,10 @@ class ColumnEncoder:
         """Write a column of applications, and say which of its values are refused."""
         if isinstance(step, Number):
             return self._write_number(field, step, column, rows)
+        if isinstance(step, Indicator):
+            is_given = np.where(is_null(undictionaried(column)), step.null, step.given)
+            rows[:, step.column] = is_given
+            return iter(())
         if isinstance(step, Codes) and step.numbers:
             return self._write_codes(field, step, column, rows)
         if is_binary(plain_type(column.type)):
@@ -127,15 +143,16 @@ class ColumnEncoder:
         self, field: Field, step: Number, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         where, (low, high) = step.column, field.plain
+        null = self._null if step.null is None else step.null
         decoded = undictionaried(column)
         numbers = self._numbers(field, decoded)
         if numbers is None:
             # Nulls have no type: where they may be, they are all that is right here.
-            rows[is_null(decoded), where] = self._null
+            rows[is_null(decoded), where] = null
             return refusals(field, column, column, np.ones(len(column), np.bool_))
         whole = pa.types.is_integer(numbers.type)
         # The encoder's number for null, if the field takes it; otherwise one to be replaced below.
-        filler = self._null if low <= self._null <= high else low
+        filler = null if step.is_as_given and low <= null <= high else low
         values = without_nulls(numbers, filler)
         codes = sentinels_in(field, numbers.type)
         # A code that was rounded down lies below the range that `plain` leaves out.
@@ -143,15 +160,17 @@ class ColumnEncoder:
         plain = not len(values) or (
             values.min() >= low and values.max() <= min(high, EXACT if whole else high)
         )
-        if plain and whole and not numbers.null_count:
-            # Rounded once either way, and there is no -0.0.
-            rows[:, where] = values
-        else:
-            # `doubts` finds a value that overflows.
-            with np.errstate(over="ignore", invalid="ignore"):
+        # `doubts` finds a value that overflows.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not step.is_as_given:
+                rows[:, where] = on_many(step, values)
+            elif plain and whole and not numbers.null_count:
+                # Rounded once either way, and there is no -0.0.
+                rows[:, where] = values
+            else:
                 np.add(values, self._start, out=rows[:, where], casting="same_kind")
-        if numbers.null_count and filler != self._null:
-            rows[is_null(numbers), where] = self._null
+        if numbers.null_count and filler != null:
+            rows[is_null(numbers), where] = null
         if plain and numbers.null_count == (column.null_count if field.nullable else 0):
             return iter(())
         # `as_numbers` makes a null of a text that is not a number.
@@ -174,26 +193,43 @@ class ColumnEncoder:
         return None
 
     def _write_texts(
-        self, field: Field, step: OneHot | Codes, column: pa.Array, rows: Rows
+        self, field: Field, step: Category, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Texts as dictionary codes: each entry is looked up once."""
         texts = column.dictionary.to_pylist()
         # Code `len(texts)` stands for null and maps to -1, like any unknown text.
-        places = np.array([*_places(field, step, texts), REFUSED], np.int64)
+        places = np.array([*places_of(field, step, texts), REFUSED], np.int64)
         codes = column.indices
         if codes.null_count:
             codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
-        found_at = places[codes.to_numpy(zero_copy_only=False)]
+        code = codes.to_numpy(zero_copy_only=False)
+        found_at = places[code]
         found = found_at >= 0
         if isinstance(step, OneHot):
             each = np.arange(len(rows)) * self._encoder.n_features
             rows.reshape(-1)[(each + found_at)[found]] = 1.0
+        elif isinstance(step, Table):
+            cells = [
+                as_floats(one) for one in (*step.texts.values(), step.other) if one is not None
+            ]
+            rows[np.ix_(found, step.columns)] = np.array(cells, np.float32)[found_at[found]]
         else:
             rows[found, step.column] = found_at[found]
-        gap = step.gap if isinstance(step, OneHot) else step.column
-        if field.nullable and gap is not None:
-            rows[is_null(undictionaried(column)), gap] = self._start + self._null
+        if field.nullable:
+            nulls = np.array([text is None for text in (*texts, None)])
+            self._write_null(step, rows, nulls[code])
         return refusals(field, column, column, found_at == REFUSED)
+
+    def _write_null(self, step: Category, rows: Rows, null: Mask) -> None:
+        """Write null where it has a trace."""
+        match step:
+            case OneHot(null=int(own)):
+                rows[null, own] = 1.0
+            case OneHot(gap=int(column)) | Codes(column=column):
+                rows[null, column] = self._start + self._null
+            case Table(null=tuple(cells)):
+                for at, cell in zip(step.columns, as_floats(cells), strict=True):
+                    rows[null, at] = cell
 
     def _write_codes(
         self, field: Field, step: Codes, column: pa.Array, rows: Rows
@@ -213,7 +249,7 @@ class ColumnEncoder:
         return refusals(field, column, numbers, ~found)
 
     def _write_singly(
-        self, field: Field, step: OneHot | Codes, column: pa.Array, rows: Rows
+        self, field: Field, step: Category, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Values of another type, such as lists, one by one."""
         write = self._encoder.write
@@ -243,15 +279,3 @@ def check_names(encoder: Encoder, names: Sequence[str]) -> None:
             raise InvalidApplication(field.expected, got, field.name)
     if odd := encoder.one_hot.intersection(names):
         raise encoder.is_feature(min(odd))
-
-
-def _places(field: Field, step: OneHot | Codes, texts: Sequence[str | None]) -> list[int]:
-    """The columns of categories, or their codes; below 0 for a text without one."""
-    if isinstance(step, OneHot):
-        known: Mapping[str, int] = step.columns
-    else:
-        known = {text: code for code, text in enumerate(step.texts)}
-    # A text of `baseline` has no column, and leaves no trace.
-    other = NO_TRACE if field.unknown == "zero" else REFUSED
-    known = dict.fromkeys(field.baseline, NO_TRACE) | dict(known)
-    return [REFUSED if text is None else known.get(text, other) for text in texts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,13 +22,15 @@ from bentoml_ext.encoders.field_rules import (
     check_columns,
     check_names,
     check_spelling,
+    check_types,
     field_of,
     with_rules,
 )
 from bentoml_ext.encoders.filling import FILL, MissingValue, start_of, write
-from bentoml_ext.encoders.steps import OneHot, Step, steps_of_names
+from bentoml_ext.encoders.steps import OneHot, Step
 from bentoml_ext.encoders.strict_json import Doubled
-from bentoml_ext.errors import BundleError, FeatureMismatch, InvalidApplication
+from bentoml_ext.encoders.vectorizer_names import steps_of_names
+from bentoml_ext.errors import BundleError, InvalidApplication
 
 __all__ = ["FILL", "Application", "Encoded", "Encoder", "Field", "MissingValue", "Unknown"]
 
@@ -70,7 +73,8 @@ class Encoder:
         null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
             what training sees after `fillna(0)`.
         missing: a number that means missing besides NaN, compared in float32 with every cell.
-        steps: how fields fill columns; by default those that the feature names give.
+        steps: how fields fill columns; by default those that the feature names give. The first
+            step of a field says what the field is.
 
     Raises:
         FeatureMismatch: the fields do not give these features.
@@ -87,7 +91,7 @@ class Encoder:
         missing: float | None = None,
         steps: Sequence[Step] | None = None,
     ) -> None:
-        _check_types(features, fields, absent, null, missing, separator)
+        check_types(features, fields, absent, null, missing, separator)
         self.features = tuple(features)
         self.absent: MissingValue = absent
         self.null: MissingValue = null
@@ -97,17 +101,21 @@ class Encoder:
         if steps is None:
             names = () if fields is None else [field.name for field in fields]
             steps = steps_of_names(self.features, separator, names)
-        by_field = {step.field: step for step in steps}
+        by_field = grouped(steps)
         check_spelling(by_field)
-        known = {step.field: field_of(step) for step in steps}
+        known = {field: field_of(own[0]) for field, own in by_field.items()}
         self.fields = tuple(with_rules(known, fields) if fields is not None else known.values())
-        self.steps: tuple[Step, ...] = tuple(by_field[field.name] for field in self.fields)
+        self.steps_by_field: tuple[tuple[Step, ...], ...] = tuple(
+            by_field[field.name] for field in self.fields
+        )
+        self.steps: tuple[Step, ...] = tuple(chain.from_iterable(self.steps_by_field))
         check_columns(self.steps, len(self.features))
         one_hot = [self.features[c] for step in self.steps for c in step.columns_filled]
         self.one_hot = frozenset(one_hot).difference(by_field)
         # All that has a meaning in an application: its fields, and what must not be there.
         self.names = self.one_hot.union(by_field)
-        self.blank = np.full(len(self.features), FILL[absent], np.float32)
+        self.unmarked = unmarked(self.steps, len(self.features), FILL[absent])
+        self.blank = self.unmarked.astype(np.float32)
         self.mark(self.blank)
         self.blank.flags.writeable = False
 
@@ -136,8 +144,12 @@ class Encoder:
         )
 
     def step(self, field: str) -> Step:
-        """The step that a field fills columns by."""
-        return next(step for step in self.steps if step.field == field)
+        """The first step that a field fills columns by: it says what the field is."""
+        return self.steps_of(field)[0]
+
+    def steps_of(self, field: str) -> tuple[Step, ...]:
+        """The steps that a field fills columns by."""
+        return tuple(step for step in self.steps if step.field == field)
 
     def check(self, application: Any) -> None:
         """Refuse an application that must not be scored.
@@ -160,7 +172,7 @@ class Encoder:
         if not isinstance(application, Mapping):
             yield InvalidApplication("an object of fields", spelled(application))
             return
-        for field, step in zip(self.fields, self.steps, strict=True):
+        for field, (step, *_) in zip(self.fields, self.steps_by_field, strict=True):
             try:
                 if field.name not in application:
                     raise InvalidApplication(field.expected, "nothing", field.name)
@@ -202,7 +214,7 @@ class Encoder:
         Returns:
             float32, (len(applications), n_features).
         """
-        wide = np.full((len(applications), self.n_features), FILL[self.absent])
+        wide = np.tile(self.unmarked, (len(applications), 1))
         for step in self.steps:
             for row, application in zip(wide, applications, strict=True):
                 if step.field in application:
@@ -266,29 +278,18 @@ class Encoder:
         )
 
 
-def _check_types(*given: Any) -> None:
-    """Refuse arguments of another type or word, before one means something else.
-
-    Raises:
-        FeatureMismatch: names the argument.
-    """
-    features, fields, absent, null, missing, separator = given
-    is_number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
-    for name, value, what, right in (
-        ("features", features, "a list of names", _is_several(features)),
-        ("fields", fields, "a list of bentoml_ext.Field", _are_fields(fields)),
-        ("absent", absent, "'zero' or 'missing'", isinstance(absent, str) and absent in FILL),
-        ("null", null, "'zero' or 'missing'", isinstance(null, str) and null in FILL),
-        ("missing", missing, "a number or None", missing is None or is_number),
-        ("separator", separator, "a text", isinstance(separator, str)),
-    ):
-        if not right:
-            raise FeatureMismatch(f"Expected {what}, got {value!r:.60} - at {name} of the encoder.")
+def grouped(steps: Iterable[Step]) -> dict[str, tuple[Step, ...]]:
+    """The steps of each field, in order."""
+    found: dict[str, tuple[Step, ...]] = {}
+    for step in steps:
+        found[step.field] = (*found.get(step.field, ()), step)
+    return found
 
 
-def _is_several(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-
-
-def _are_fields(value: Any) -> bool:
-    return value is None or (_is_several(value) and all(isinstance(one, Field) for one in value))
+def unmarked(steps: Iterable[Step], n_features: int, absent: float) -> npt.NDArray[np.float64]:
+    """float64, (n_features,): a row of an application without entries, the marker not applied."""
+    row = np.full(n_features, absent)
+    for step in steps:
+        if isinstance(step, OneHot) and step.off is not None:
+            row[list(step.columns_filled)] = step.off
+    return row

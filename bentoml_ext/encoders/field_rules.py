@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from bentoml_ext.encoders.field import Field, words
-from bentoml_ext.encoders.steps import Codes, OneHot, Step
+from bentoml_ext.encoders.filling import FILL
+from bentoml_ext.encoders.steps import Codes, OneHot, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
-__all__ = ["check_columns", "check_names", "check_spelling", "field_of", "with_rules"]
+__all__ = [
+    "check_columns",
+    "check_names",
+    "check_spelling",
+    "check_types",
+    "field_of",
+    "with_rules",
+]
 
 # JSON writes these as escapes, which no field of a message type of msgspec may have.
 _ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
@@ -21,9 +30,13 @@ _ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 def field_of(step: Step) -> Field:
     """The field of a step, with no rule but what it can be."""
     if isinstance(step, OneHot):
-        return Field(step.field, tuple(step.columns), nullable=step.gap is not None)
+        return Field(
+            step.field, tuple(step.columns), nullable=step.gap is not None or step.null is not None
+        )
     if isinstance(step, Codes):
         return Field(step.field, step.texts, codes=step.numbers)
+    if isinstance(step, Table):
+        return Field(step.field, tuple(step.texts), nullable=step.null is not None)
     return Field(step.field)
 
 
@@ -94,3 +107,31 @@ def with_rules(known: Mapping[str, Field], rules: Collection[Field]) -> list[Fie
         )
         for rule in rules
     ]
+
+
+def check_types(*given: Any) -> None:
+    """Refuse arguments of another type or word, before one means something else.
+
+    Raises:
+        FeatureMismatch: names the argument.
+    """
+    features, fields, absent, null, missing, separator = given
+    is_number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
+    for name, value, what, right in (
+        ("features", features, "a list of names", _is_several(features)),
+        ("fields", fields, "a list of bentoml_ext.Field", _are_fields(fields)),
+        ("absent", absent, "'zero' or 'missing'", isinstance(absent, str) and absent in FILL),
+        ("null", null, "'zero' or 'missing'", isinstance(null, str) and null in FILL),
+        ("missing", missing, "a number or None", missing is None or is_number),
+        ("separator", separator, "a text", isinstance(separator, str)),
+    ):
+        if not right:
+            raise FeatureMismatch(f"Expected {what}, got {value!r:.60} - at {name} of the encoder.")
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+
+
+def _are_fields(value: Any) -> bool:
+    return value is None or (_is_several(value) and all(isinstance(one, Field) for one in value))

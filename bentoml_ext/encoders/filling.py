@@ -12,9 +12,19 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.arithmetic import on_one
+from bentoml_ext.encoders.steps import (
+    NO_COLUMN,
+    Cells,
+    Codes,
+    Indicator,
+    Number,
+    OneHot,
+    Step,
+    Table,
+)
 
-__all__ = ["FILL", "Floats", "MissingValue", "start_of", "write"]
+__all__ = ["FILL", "Floats", "MissingValue", "as_floats", "start_of", "write"]
 
 MissingValue: TypeAlias = Literal["zero", "missing"]
 
@@ -41,28 +51,42 @@ def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: Mi
         value: of the field.
         absent, null: as the encoder's.
     """
-    if isinstance(step, Number):
-        _number(step, row, value, start_of(absent), FILL[null])
-    elif isinstance(step, OneHot):
-        _one_hot(step, row, value, start_of(absent), FILL[null])
-    else:
-        _code(step, row, value, FILL[null])
+    match step:
+        case Number():
+            _number(step, row, value, start_of(absent), FILL[null])
+        case OneHot():
+            _one_hot(step, row, value, start_of(absent), FILL[null])
+        case Codes():
+            _code(step, row, value, FILL[null])
+        case Table():
+            cells = step.null if value is None else step.texts.get(value, step.other)
+            row[list(step.columns)] = as_floats(cells)
+        case Indicator():
+            row[step.column] = step.null if value is None else step.given
+
+
+def as_floats(cells: Cells | None) -> list[float]:
+    """The numbers of a row, NaN where one is missing."""
+    return [math.nan if cell is None else cell for cell in cells or ()]
 
 
 def _number(step: Number, row: Floats, value: Any, start: float, null: float) -> None:
     if value is None:
-        row[step.column] = start + null
+        row[step.column] = start + null if step.null is None else step.null
     elif not isinstance(value, str):
-        row[step.column] = start + value
+        row[step.column] = start + value if step.is_as_given else on_one(step)(value)
 
 
 def _one_hot(step: OneHot, row: Floats, value: Any, start: float, null: float) -> None:
     if value is None or isinstance(value, int | float):
-        if step.gap is not None:
+        if value is None and step.null is not None:
+            row[step.null] = 1.0
+        elif step.gap is not None:
             row[step.gap] = start + (null if value is None else value)
         return
     for text in (value,) if isinstance(value, str) else value:
-        if (column := step.columns.get(text)) is not None:
+        column = step.columns.get(text, step.other)
+        if column is not None and column != NO_COLUMN:
             row[column] = 1.0
 
 

@@ -8,6 +8,7 @@ encoder's bits.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -23,7 +24,8 @@ from msgspec.structs import astuple
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import FILL, Encoder
 from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.json_steps import codes_of, writers_of
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step, Table
 from bentoml_ext.encoders.strict_json import Doubled, has_doubled
 
 __all__ = ["JsonDecoder", "Values"]
@@ -66,8 +68,8 @@ class JsonDecoder:
     def __init__(self, encoder: Encoder, keep: Sequence[str] = ()) -> None:
         known = [field.name for field in encoder.fields]
         known += [name for name in keep if name not in known]
-        rules = zip(encoder.fields, encoder.steps, strict=True)
-        kinds = [(_type_of(field, step),) for field, step in rules]
+        rules = list(zip(encoder.fields, encoder.steps_by_field, strict=True))
+        kinds = [(_type_of(field, step),) for field, (step, *_) in rules]
         others = [(Any, msgspec.UNSET)] * (len(known) - len(kinds))
         fields = [(f"field_{i}", *kind) for i, kind in enumerate([*kinds, *others])]
         names = {f"field_{i}": name for i, name in enumerate(known)}
@@ -83,6 +85,13 @@ class JsonDecoder:
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
         # Kept values are packed as one bool each: `?` accepts any object. "0d" pads to 8 bytes.
         self._packing = struct.Struct(f"{len(kinds)}d{len(others)}?0d")
+        said = {i for i, (field, _) in enumerate(rules) if field.categories or field.codes}
+        kept = map(known.index, keep)
+        self._kept = [attrgetter(f"field_{i}.value" if i in said else f"field_{i}") for i in kept]
+        self._plan(encoder)
+
+    def _plan(self, encoder: Encoder) -> None:
+        """How values are written: plain steps here, the others by a writer each."""
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = encoder.start
@@ -90,18 +99,24 @@ class JsonDecoder:
         self._one_is = float(_marked(encoder, 1.0))
         self._blank = encoder.blank.tobytes()
         self._n_features = encoder.n_features
-        steps = list(enumerate(encoder.steps))
+        rules = list(enumerate(encoder.steps_by_field))
+        plain = [(i, steps[0]) for i, steps in rules if _is_plain(steps)]
         # A code is a number once it has been found by its text.
-        self._numbers = [(i, step.column) for i, step in steps if not isinstance(step, OneHot)]
-        self._categories = [i for i, step in steps if isinstance(step, OneHot)]
+        self._numbers = [(i, step.column) for i, step in plain if isinstance(step, Number | Codes)]
+        self._categories = [i for i, step in plain if isinstance(step, OneHot)]
+        worked = [i for i, steps in rules if not _is_plain(steps)]
+        writers = [
+            (i, *writers_of(step, encoder)) for i in worked for step in encoder.steps_by_field[i]
+        ]
+        self._one_writers = [(i, one) for i, one, _ in writers]
+        self._many_writers = [(i, many) for i, _, many in writers]
         # The same as arrays, to index by.
         numbers = np.array(self._numbers, np.intp).reshape(-1, 2)
         self._number_fields, self._number_columns = numbers.T
         self._category_fields = np.array(self._categories, np.intp)
-        self._nullable = [i for i, _ in self._numbers if encoder.fields[i].nullable]
-        said = {i for i, step in steps if not isinstance(step, Number)}
-        kept = map(known.index, keep)
-        self._kept = [attrgetter(f"field_{i}.value" if i in said else f"field_{i}") for i in kept]
+        # A writer finds null as NaN, which no application holds.
+        nulls = [(i, self._null) for i, _ in self._numbers] + [(i, math.nan) for i in worked]
+        self._nullable = [(i, null) for i, null in nulls if encoder.fields[i].nullable]
 
     def one(self, body: bytes) -> Values | None:
         """The values of a JSON object, or None if the encoder must see it."""
@@ -187,6 +202,8 @@ class JsonDecoder:
             cells[start + column] = self._null if value is None else value + self._start
         for i in self._categories:
             cells[start + given[i].column] = self._one_is
+        for i, one in self._one_writers:
+            one(given[i], cells, start)
         if self._mark is not None:
             self._mark(np.frombuffer(octets[index * length : (index + 1) * length], np.float32))
 
@@ -198,6 +215,8 @@ class JsonDecoder:
         rows[:, self._number_columns] = values[:, self._number_fields] + self._start
         ones = values[:, self._category_fields].astype(np.intp)
         rows[np.arange(len(rows))[:, np.newaxis], ones] = self._one_is
+        for i, many in self._many_writers:
+            many(values[:, i], rows)
         if self._mark is not None:
             self._mark(rows)
         return rows
@@ -209,10 +228,9 @@ class JsonDecoder:
 
     def _filled(self, applications: Sequence[Values]) -> Iterator[tuple[Any, ...]]:
         """Their values, with the encoder's number for null."""
-        null, nullable = self._null, self._nullable
         for values in map(astuple, applications):
             filled = values
-            for i in nullable:
+            for i, null in self._nullable:
                 if values[i] is None:
                     filled = (*filled[:i], null, *filled[i + 1 :])
             yield filled
@@ -242,18 +260,26 @@ def _colons(value: Any) -> int:
 
 def _type_of(field: Field, step: Step) -> Any:
     """What msgspec may take for a field: nothing that the encoder would refuse."""
-    if isinstance(step, OneHot):
+    if isinstance(step, OneHot) and step.is_plain:
         # No null: it leaves no trace in a row, and the encoder knows how.
         return _categories(step.columns)
-    if isinstance(step, Codes):
+    if isinstance(step, OneHot | Table):
+        kind: Any = _categories(codes_of(step))
+    elif isinstance(step, Codes):
         said = step.texts or step.numbers
-        kind: Any = _categories({one: code for code, one in enumerate(said)})
+        kind = _categories({one: code for code, one in enumerate(said)})
     else:
         low, high = field.plain
         kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
         if field.boolean:
             kind = bool | kind
     return kind | None if field.nullable else kind
+
+
+def _is_plain(steps: Sequence[Step]) -> bool:
+    """Whether one step puts a number, a code or a 1 into a column, and no more."""
+    (first, *others) = steps
+    return not others and (isinstance(first, Codes) or getattr(first, "is_plain", False))
 
 
 def _categories(columns: Mapping[Any, int]) -> Any:

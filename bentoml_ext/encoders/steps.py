@@ -1,57 +1,119 @@
 """Steps: how the fields of an application fill the columns of a row, as data.
 
-A mapping, JSON, Arrow columns and the ONNX graph interpret the same steps on their way to a row.
-No interpreter knows how a feature is named.
+A mapping, JSON, Arrow columns and the ONNX graph interpret the same steps on their way to a row. A
+field has one step or several. No interpreter knows how a feature is named.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from bentoml_ext.errors import FeatureMismatch
+__all__ = [
+    "NO_COLUMN",
+    "Cells",
+    "Codes",
+    "Indicator",
+    "Number",
+    "OneHot",
+    "Operation",
+    "Step",
+    "Sum",
+    "Table",
+]
 
-__all__ = ["Codes", "Number", "OneHot", "Step", "is_wordlike", "steps_of_names"]
+
+NO_COLUMN: Final = -1
+"""Of a category of `OneHot` that leaves no trace: an encoder dropped its column."""
+
+Cells: TypeAlias = tuple[float | None, ...]
+"""float32 numbers of a row; None is missing."""
 
 
-class Number(msgspec.Struct, frozen=True, tag="number"):
+Operation: TypeAlias = Literal["add", "subtract", "multiply", "divide"]
+
+
+class Sum(msgspec.Struct, frozen=True, array_like=True):
+    """One sum of a scaler.
+
+    Args:
+        operation: the number comes first, as in `number - operand`.
+        operand: float64, finite; not 0 to divide by.
+    """
+
+    operation: Operation
+    operand: float
+
+
+class Number(msgspec.Struct, frozen=True, tag="number", omit_defaults=True):
     """A number stands in its column as it is, rounded to float32; true is 1 and false 0.
 
     Args:
         field: its name.
         column: where it stands.
+        sums: what is done to it first, one after the other, in float64.
+        single: whether it is rounded to float32 at first and after each sum.
+        low: what a smaller result becomes.
+        high: what a larger result becomes.
+        null: what stands for null; None where the encoder says it.
     """
 
     field: str
     column: int
+    sums: tuple[Sum, ...] = ()
+    single: bool = False
+    low: float | None = None
+    high: float | None = None
+    null: float | None = None
 
     @property
     def columns_filled(self) -> tuple[int, ...]:
         """Every column that the step may write."""
         return (self.column,)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the number is only rounded, and the encoder says what null is."""
+        return self.is_as_given and self.null is None
+
+    @property
+    def is_as_given(self) -> bool:
+        """Whether the number is only rounded."""
+        return not self.sums and self.low is None and self.high is None
+
 
 class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
-    """A category is 1 in the column of its own; a text without one leaves no trace.
+    """A category is 1 in its column; a text without one leaves no trace.
 
     Args:
         field: its name.
-        columns: the column of each category.
+        columns: the column of each category, or `NO_COLUMN`; rare ones may share a column.
         gap: the column in which null is missing, where training had one: a DictVectorizer that saw
             None among the texts of a field gives it a column under the field's own name.
+        off: what the other columns hold; None where the encoder says it.
+        null: the column in which null is 1.
+        other: the column in which any other text is 1, where the field takes it.
     """
 
     field: str
     columns: dict[str, int]
     gap: int | None = None
+    off: float | None = None
+    null: int | None = None
+    other: int | None = None
 
     @property
     def columns_filled(self) -> tuple[int, ...]:
         """Every column that the step may write."""
-        return (*self.columns.values(), *(() if self.gap is None else (self.gap,)))
+        known = (*self.columns.values(), self.gap, self.null, self.other)
+        return tuple(dict.fromkeys(one for one in known if one is not None and one >= 0))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every category has a column, and neither null nor an unknown text has one."""
+        is_full = NO_COLUMN not in self.columns.values()
+        return is_full and self.null is None and self.other is None
 
 
 class Codes(msgspec.Struct, frozen=True, tag="codes", omit_defaults=True):
@@ -75,90 +137,48 @@ class Codes(msgspec.Struct, frozen=True, tag="codes", omit_defaults=True):
         return (self.column,)
 
 
-Step: TypeAlias = Number | OneHot | Codes
-
-_WORDLIKE: Final = re.compile(r"[\w.\- ]|[\w.\-]+")
-"""A separator that names of fields have in them as well."""
-
-
-def is_wordlike(separator: str) -> bool:
-    """Whether names of fields may have the separator in them as well."""
-    return _WORDLIKE.fullmatch(separator) is not None
-
-
-def steps_of_names(
-    features: Sequence[str], separator: str, fields: Collection[str] = ()
-) -> tuple[Step, ...]:
-    """The steps that the feature names of a DictVectorizer give.
+class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
+    """A category is looked up: its numbers stand in the step's columns.
 
     Args:
-        features: names in column order: a number's is its field's, a category's
-            `field`, `separator`, `category`.
-        separator: what stands between field and category.
-        fields: names of fields, where they are known: then they say where a name is parted.
-
-    Raises:
-        FeatureMismatch: a name that can be read in several ways, or a category and a number of one
-            name. The message names the column.
+        field: its name.
+        columns: where they stand.
+        texts: the categories, each with as many float32 as there are columns; None is missing.
+        null: the numbers of null; None where null is refused.
+        other: the numbers of any other text, where the field takes it.
     """
-    if not separator:
-        raise FeatureMismatch("Expected a separator, got an empty text - at the separator.")
-    numbers: dict[str, int] = {}
-    categories: dict[str, dict[str, int]] = {}
-    order: dict[str, None] = {}
-    for column, feature in enumerate(features):
-        field, category = _parted(feature, column, separator, fields)
-        order.setdefault(field)
-        if category is None:
-            numbers[field] = column
-        else:
-            categories.setdefault(field, {})[category] = column
-    return tuple(
-        OneHot(field, categories[field], numbers.get(field))
-        if field in categories
-        else Number(field, numbers[field])
-        for field in order
-    )
+
+    field: str
+    columns: tuple[int, ...]
+    texts: dict[str, Cells]
+    null: Cells | None = None
+    other: Cells | None = None
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return self.columns
 
 
-def _parted(
-    feature: str, column: int, separator: str, fields: Collection[str]
-) -> tuple[str, str | None]:
-    """Field and category of a feature; no category of a number."""
-    found = list(_readings(feature, separator))
-    if fields:
-        known = [(field, category) for field, category in found if field in fields]
-        if len(known) > 1:
-            raise _ambiguous(feature, column, known)
-        if known or len(found) == 1:
-            return (known or found)[0]
-        if is_wordlike(separator):
-            raise FeatureMismatch(
-                f"Expected a feature of one of the fields {sorted(fields)[:20]}, got '{feature}' "
-                f"- at column {column}. Name its field among the fields."
-            )
-    if len(found) > 1 and is_wordlike(separator):
-        raise _ambiguous(feature, column, found)
-    # As DictVectorizer's own separator is read: a field's name has none, a category's text may.
-    return found[min(1, len(found) - 1)]
+class Indicator(msgspec.Struct, frozen=True, tag="indicator"):
+    """One of two numbers says whether the field is null.
+
+    Args:
+        field: its name.
+        column: where the number stands.
+        given: the float32 of a value that is not null.
+        null: the float32 of null.
+    """
+
+    field: str
+    column: int
+    given: float
+    null: float
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return (self.column,)
 
 
-def _readings(feature: str, separator: str) -> Iterator[tuple[str, str | None]]:
-    yield feature, None
-    at = feature.find(separator)
-    while at >= 0:
-        yield feature[:at], feature[at + len(separator) :]
-        at = feature.find(separator, at + 1)
-
-
-def _ambiguous(
-    feature: str, column: int, found: Sequence[tuple[str, str | None]]
-) -> FeatureMismatch:
-    ways = [
-        f"the number '{field}'" if category is None else f"the category '{category}' of '{field}'"
-        for field, category in found
-    ]
-    return FeatureMismatch(
-        f"Expected one way to read the feature '{feature}', got {' or '.join(ways)} - at column "
-        f"{column}. Say which fields there are: --fields FILE, or --check FILE with a column each."
-    )
+Step: TypeAlias = Number | OneHot | Codes | Table | Indicator

@@ -11,7 +11,7 @@ import msgspec
 
 from bentoml_ext.choices import words
 from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.steps import Codes, Indicator, Number, OneHot, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
 __all__ = ["Rule", "check_rules", "ruled"]
@@ -20,6 +20,8 @@ HAVE_A_SAY: Final = {
     Number: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean"},
     OneHot: {"categories", "baseline", "unknown", "nullable", "multiple"},
     Codes: {"categories", "codes", "unit", "nullable"},
+    Table: {"categories", "baseline", "unknown", "nullable"},
+    Indicator: {"nullable"},
 }
 """What a rule can say of a field, by the step that fills the field's columns."""
 
@@ -27,6 +29,8 @@ WORDS: Final = {
     Number: "a number",
     OneHot: "a category with columns of its own",
     Codes: "XGBoost's own categories",
+    Table: "a category that is looked up",
+    Indicator: "a field that may be null",
 }
 
 

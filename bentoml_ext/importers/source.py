@@ -22,8 +22,9 @@ from bentoml_ext.boosters.xgb.splits import of_ones_alone, of_zeros_and_ones
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.encoders.steps import Number, OneHot, Step, is_wordlike, steps_of_names
+from bentoml_ext.encoders.steps import Number, OneHot, Step
 from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
+from bentoml_ext.encoders.vectorizer_names import is_wordlike, steps_of_names
 from bentoml_ext.errors import ImportRefused
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ def _has_gap(step: Step) -> bool:
     return isinstance(step, OneHot) and step.gap is not None
 
 
-def _moved(step: Step, names: Sequence[str], places: Mapping[str, int]) -> Step:
+def _moved(step: Number | OneHot, names: Sequence[str], places: Mapping[str, int]) -> Step:
     """A step over some of the columns, as one over all of them."""
     if isinstance(step, OneHot):
         columns = {text: places[names[column]] for text, column in step.columns.items()}

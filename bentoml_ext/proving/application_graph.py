@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import xgboost as xgb
+from onnx import helper
 
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.export.graph.application import INVALID
+from bentoml_ext.export.graph.encoder_rows import type_of
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import word_of
@@ -141,7 +144,7 @@ def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
-    """The graph's inputs: strings and float32, (n, 1); null as "" and NaN."""
+    """The graph's inputs: strings and floats, (n, 1); null as "" and NaN."""
     inputs: dict[str, npt.NDArray[Any]] = {}
     for field in encoder.fields:
         values = [application[field.name] for application in applications]
@@ -152,7 +155,8 @@ def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt
             numbers = [[np.nan if value is None else value] for value in values]
             # A number too large for a float32 becomes infinite, and is refused.
             with np.errstate(over="ignore"):
-                inputs[field.name] = np.array(numbers, np.float64).astype(np.float32)
+                kind = helper.tensor_dtype_to_np_dtype(type_of(encoder, field))
+                inputs[field.name] = np.array(numbers, np.float64).astype(kind)
     return inputs
 
 
@@ -166,7 +170,7 @@ def _on_thresholds(
             continue
         known = sampler.known[step.column]
         beside = [np.nextafter(known, np.float32(end)) for end in (-np.inf, np.inf)]
-        exact = np.concatenate([known, *beside]).astype(np.float64)
+        exact = undone(step, np.concatenate([known, *beside]))
         halves = (exact[: len(known)] + exact[len(known) : 2 * len(known)]) / 2
         for value in np.concatenate([exact, halves, np.nextafter(halves, np.inf)]).tolist():
             made.append({**others[len(made) % len(others)], field.name: value})

@@ -11,7 +11,9 @@ import numpy as np
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.boosters.xgb.oracle import Truth
 from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
+from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import BitComparison
@@ -48,11 +50,13 @@ def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[An
     if not isinstance(step, Number):
         known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
         return [known[at] for at in random.integers(len(known), size=n)]
-    values = sampler.column(step.column, n).astype(np.float64)
+    values = undone(step, sampler.column(step.column, n))
     # More digits than float32 has: the encoder's rounding is a step of the path.
     values *= 1 + random.uniform(-1e-8, 1e-8, n) * (random.random(n) < 0.5)
     if encoder.missing is not None:
-        values[random.random(n) < 0.1] = encoder.missing
+        (marker,) = undone(step, np.array([encoder.missing]))
+        values[random.random(n) < 0.1] = marker
+    values = values.clip(-FLOAT32_MAX, FLOAT32_MAX)
     low, high = field.minimum, field.maximum
     values = values.clip(-np.inf if low is None else low, np.inf if high is None else high)
     values[np.isin(values, field.sentinels)] = max(field.minimum or 0.0, 0.0)

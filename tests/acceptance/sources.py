@@ -16,7 +16,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.encoders.steps import steps_of_names
+from bentoml_ext.encoders.vectorizer_names import steps_of_names
 from models.synthetic import generate
 
 __all__ = ["CHOICES", "ROWS", "Source", "Trained", "applications", "filled", "trained"]

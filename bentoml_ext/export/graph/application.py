@@ -1,8 +1,9 @@
 """Application: one ONNX file from the fields that a client sends to the decision.
 
 Inputs: one for each field, by its name, (n, 1): string for a category, float32 for a number, which
-is what the encoder rounds it to. NaN stands for null; an empty string is the null of a nullable
-category. In float32 the code 99999999 is 100000000: either is refused.
+is what the encoder rounds it to, or float64 where the encoder scales the number first. NaN stands
+for null; an empty string is the null of a nullable category. In float32 the code 99999999 is
+100000000: either is refused.
 
 Outputs, each (n, 1): `margin` float32, `probability` float32, `decision` string. Where the service
 would refuse an application (an unknown category, a number out of its range or a code for missing,
@@ -13,7 +14,7 @@ The bits are the service's own on any number of threads and for any n.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -22,10 +23,10 @@ import xgboost as xgb
 from onnx import TensorProto, helper
 
 from bentoml_ext.decisions.policy import Policy
-from bentoml_ext.encoders.encoder import FILL, Encoder, Field
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step
+from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.graph.builder import GraphBuilder
+from bentoml_ext.export.graph.encoder_rows import add_rows, looked_up, type_of
 from bentoml_ext.export.graph.expf import sigmoid
 from bentoml_ext.export.graph.model import add_model, read
 from bentoml_ext.objectives.logistic import LOG_ODDS, first_margin_above
@@ -60,16 +61,16 @@ def to_application_onnx(
     source, ensemble = read(booster)
     _check(ensemble.objective, encoder, policy)
     ops = GraphBuilder(prefix="bentoml_ext_")
-    checked = [_checked(ops, field) for field in encoder.fields]
+    checked = [_checked(ops, encoder, field) for field in encoder.fields]
     valid = checked[0]
     for other in checked[1:]:
         valid = ops.add("And", valid, other)
-    rows = _rows(ops, encoder)
+    rows = add_rows(ops, encoder)
     margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     _answers(ops, policy, margins, valid)
     model = ops.to_model(
         "bentoml_ext_application",
-        inputs=[_tensor(field.name, _type_of(field)) for field in encoder.fields],
+        inputs=[_tensor(field.name, type_of(encoder, field)) for field in encoder.fields],
         outputs=[_tensor(name, kind) for name, kind in _OUTPUTS.items()],
         properties=dict(properties or {}),
     )
@@ -100,20 +101,16 @@ _OUTPUTS: Final = {
 }
 
 
-def _type_of(field: Field) -> int:
-    return int(TensorProto.STRING if field.categories else TensorProto.FLOAT)
-
-
 def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, ["n", 1])
 
 
-def _checked(ops: GraphBuilder, field: Field) -> str:
+def _checked(ops: GraphBuilder, encoder: Encoder, field: Field) -> str:
     """bool, (n, 1): whether the service would take the value; as `Field.check`."""
     name = field.name
     if field.categories or field.codes:
         known = [*field.categories, *field.baseline, *([""] if field.nullable else [])]
-        found = _looked_up(
+        found = looked_up(
             ops,
             name,
             dict.fromkeys(known if field.categories else map(float, field.codes), 1),
@@ -121,13 +118,14 @@ def _checked(ops: GraphBuilder, field: Field) -> str:
         )
         taken = ops.cast(found, TensorProto.BOOL)
     else:
-        taken = _in_range(ops, field)
+        is_double = type_of(encoder, field) == TensorProto.DOUBLE
+        taken = _in_range(ops, field, np.float64 if is_double else np.float32)
     if field.nullable and not field.categories:
         taken = ops.add("Or", taken, ops.add("IsNaN", name))
     return taken
 
 
-def _in_range(ops: GraphBuilder, field: Field) -> str:
+def _in_range(ops: GraphBuilder, field: Field, kind: type[np.floating[Any]]) -> str:
     """bool, (n, 1): whether a number is in the range of its field, and no sentinel."""
     name = field.name
     lowest = -_FLOAT32_MAX if field.minimum is None else field.minimum
@@ -136,80 +134,13 @@ def _in_range(ops: GraphBuilder, field: Field) -> str:
     # that what was within it still is.
     taken = ops.add(
         "And",
-        ops.add("GreaterOrEqual", name, ops.constant(lowest, np.float32)),
-        ops.add("LessOrEqual", name, ops.constant(highest, np.float32)),
+        ops.add("GreaterOrEqual", name, ops.constant(lowest, kind)),
+        ops.add("LessOrEqual", name, ops.constant(highest, kind)),
     )
     for sentinel in field.sentinels:
-        same = ops.add("Equal", name, ops.constant(sentinel, np.float32))
+        same = ops.add("Equal", name, ops.constant(sentinel, kind))
         taken = ops.add("And", taken, ops.add("Not", same))
     return taken
-
-
-def _rows(ops: GraphBuilder, encoder: Encoder) -> str:
-    """float32, (n, n_features): what `Encoder.rows` makes of the fields."""
-    parts = [
-        _WRITERS[type(step)](ops, encoder, field, step)
-        for field, step in zip(encoder.fields, encoder.steps, strict=True)
-    ]
-    joined = ops.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
-    columns = [column for step in encoder.steps for column in step.columns_filled]
-    if columns != list(range(len(columns))):
-        joined = ops.add("Gather", joined, ops.constant(np.argsort(columns), np.int64), axis=1)
-    if encoder.missing is not None:
-        marked = ops.add("Equal", joined, ops.constant(encoder.missing, np.float32))
-        joined = ops.add("Where", marked, ops.constant(np.nan, np.float32), joined)
-    return joined
-
-
-def _number(ops: GraphBuilder, encoder: Encoder, field: Field, _: Step) -> str:
-    """float32, (n, 1)."""
-    if encoder.null == "missing":
-        return field.name
-    null = ops.add("IsNaN", field.name)
-    return ops.add("Where", null, ops.constant(0, np.float32), field.name)
-
-
-def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) -> str:
-    """float32, (n, categories), and a column more where null has one."""
-    absent = ops.constant(FILL[encoder.absent], np.float32)
-    places: dict[str, int] = dict(zip(step.columns, range(len(step.columns)), strict=True))
-    if field.nullable:
-        places[""] = len(step.columns)
-    at = _looked_up(ops, field.name, places, default=-1)
-    one = ops.add("Equal", at, ops.constant(np.arange(len(step.columns))[None, :], np.int64))
-    cells = ops.add("Where", one, ops.constant(1, np.float32), absent)
-    if step.gap is None:
-        return cells
-    null = ops.add("Equal", at, ops.constant(len(step.columns), np.int64))
-    gap = ops.add("Where", null, ops.constant(FILL[encoder.null], np.float32), absent)
-    return ops.add("Concat", cells, gap, axis=1)
-
-
-def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> str:
-    """float32, (n, 1)."""
-    said: Sequence[Any] = step.texts or [float(number) for number in step.numbers]
-    codes: dict[Any, int] = dict(zip(said, range(len(said)), strict=True))
-    at = ops.cast(_looked_up(ops, field.name, codes, default=-1), TensorProto.FLOAT)
-    # A text without a code is null here: every other unknown text was refused.
-    none = ops.add("Less", at, ops.constant(0, np.float32))
-    return ops.add("Where", none, ops.constant(FILL[encoder.null], np.float32), at)
-
-
-_WRITERS: Final[Mapping[type[Step], Any]] = {Number: _number, OneHot: _one_hot, Codes: _codes}
-
-
-def _looked_up(ops: GraphBuilder, name: str, places: Mapping[Any, int], *, default: int) -> str:
-    """int64, as the input: the place of each text or float32."""
-    is_text = all(isinstance(key, str) for key in places)
-    keys: dict[str, Any] = {"keys_strings" if is_text else "keys_floats": list(places)}
-    return ops.add(
-        "LabelEncoder",
-        name,
-        domain="ai.onnx.ml",
-        **keys,
-        values_int64s=list(places.values()),
-        default_int64=default,
-    )
 
 
 def _answers(ops: GraphBuilder, policy: Policy, margins: str, valid: str) -> None:

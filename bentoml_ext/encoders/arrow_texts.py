@@ -1,0 +1,48 @@
+"""Arrow texts: what stands for each entry of a dictionary of texts, under a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from bentoml_ext.arrays import Floats
+from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.steps import NO_COLUMN, Codes, OneHot, Table
+
+__all__ = ["NO_TRACE", "REFUSED", "Category", "places_of", "table_of"]
+
+Category: TypeAlias = OneHot | Codes | Table
+"""Steps of texts."""
+
+REFUSED: Final = -1
+NO_TRACE: Final = -2
+"""What stands for a column where a text has none."""
+
+
+def places_of(field: Field, step: Category, texts: Sequence[str | None]) -> list[int]:
+    """The columns of categories, or their codes; below 0 for a text without one."""
+    # A text of `baseline` has no column, and leaves no trace.
+    unknown = NO_TRACE if field.unknown == "zero" else REFUSED
+    if isinstance(step, OneHot):
+        known = {
+            text: NO_TRACE if column == NO_COLUMN else column
+            for text, column in step.columns.items()
+        }
+        rest = step.other
+    else:
+        listed = step.texts
+        known = {text: code for code, text in enumerate(listed)}
+        rest = len(listed) if isinstance(step, Table) and step.other is not None else None
+    if rest is not None and unknown == NO_TRACE:
+        unknown = rest
+    known = dict.fromkeys(field.baseline, NO_TRACE if rest is None else rest) | known
+    return [REFUSED if text is None else known.get(text, unknown) for text in texts]
+
+
+def table_of(step: Table) -> Floats:
+    """float32, (texts, columns): the numbers of each text; those of any other text come last."""
+    cells = [*step.texts.values(), *([] if step.other is None else [step.other])]
+    return np.array([as_floats(one) for one in cells], np.float32)

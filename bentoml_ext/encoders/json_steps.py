@@ -1,0 +1,106 @@
+"""JSON steps: writers of the steps that do more than put a number, or a 1, into a column.
+
+`JsonDecoder` writes plain steps itself; a service whose steps are all plain calls nothing here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bentoml_ext.arrays import Rows
+from bentoml_ext.encoders.arithmetic import on_many, on_one
+from bentoml_ext.encoders.encoder import FILL, Encoder
+from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.steps import NO_COLUMN, Indicator, Number, OneHot, Step, Table
+
+__all__ = ["ManyWriter", "OneWriter", "codes_of", "writers_of"]
+
+OneWriter: TypeAlias = "Callable[[Any, memoryview[float], int], None]"
+"""Writes a value, None for null, into cells whose row begins at an index."""
+
+ManyWriter: TypeAlias = Callable[[npt.NDArray[np.float64], Rows], None]
+"""Writes a column of values, (n,), NaN for null, into rows."""
+
+
+def codes_of(step: Step) -> Mapping[str, int]:
+    """The number that stands for each category of a step before it is written."""
+    if isinstance(step, Table):
+        return {text: place for place, text in enumerate(step.texts)}
+    return step.columns if isinstance(step, OneHot) else {}
+
+
+def writers_of(step: Step, encoder: Encoder) -> tuple[OneWriter, ManyWriter]:
+    """The writers of a step of an encoder, for one application and for many."""
+    match step:
+        case Number():
+            return _number(step, FILL[encoder.null])
+        case OneHot():
+            return _one_hot(step)
+        case Table():
+            return _table(step)
+        case Indicator():
+            return _indicator(step)
+    raise TypeError(f"Expected a step with a writer, got {type(step).__name__}.")
+
+
+def _number(step: Number, null: float) -> tuple[OneWriter, ManyWriter]:
+    call, column = on_one(step), step.column
+    null = null if step.null is None else step.null
+
+    def one(value: Any, cells: memoryview[float], start: int) -> None:
+        cells[start + column] = null if value is None else call(value)
+
+    def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
+        with np.errstate(over="ignore"):
+            rows[:, column] = np.where(np.isnan(values), null, on_many(step, values))
+
+    return one, many
+
+
+def _one_hot(step: OneHot) -> tuple[OneWriter, ManyWriter]:
+    null = NO_COLUMN if step.null is None else step.null
+
+    def one(value: Any, cells: memoryview[float], start: int) -> None:
+        column = null if value is None else value.column
+        if column != NO_COLUMN:
+            cells[start + column] = 1.0
+
+    def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
+        columns = np.where(np.isnan(values), null, values).astype(np.intp)
+        (at,) = np.nonzero(columns != NO_COLUMN)
+        rows[at, columns[at]] = 1.0
+
+    return one, many
+
+
+def _table(step: Table) -> tuple[OneWriter, ManyWriter]:
+    numbers = [as_floats(cells) for cells in (*step.texts.values(), step.null)]
+    table = np.full((len(numbers), len(step.columns)), math.nan, np.float32)
+    for row, cells in zip(table, numbers, strict=True):
+        row[: len(cells)] = cells
+    columns = list(step.columns)
+
+    def one(value: Any, cells: memoryview[float], start: int) -> None:
+        found = numbers[-1 if value is None else value.column]
+        for column, number in zip(columns, found, strict=True):
+            cells[start + column] = number
+
+    def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
+        rows[:, columns] = table[np.where(np.isnan(values), -1, values).astype(np.intp)]
+
+    return one, many
+
+
+def _indicator(step: Indicator) -> tuple[OneWriter, ManyWriter]:
+    def one(value: Any, cells: memoryview[float], start: int) -> None:
+        cells[start + step.column] = step.null if value is None else step.given
+
+    def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
+        rows[:, step.column] = np.where(np.isnan(values), step.null, step.given)
+
+    return one, many

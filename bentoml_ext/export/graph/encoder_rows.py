@@ -1,0 +1,163 @@
+"""Encoder rows: the fields of an application become a row, step by step, as ONNX operators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from onnx import TensorProto
+
+from bentoml_ext.encoders.encoder import FILL, Encoder, Field
+from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.steps import NO_COLUMN, Codes, Indicator, Number, OneHot, Step, Table
+from bentoml_ext.export.graph.builder import GraphBuilder
+
+__all__ = ["add_rows", "looked_up", "type_of"]
+
+Writer: TypeAlias = Callable[[GraphBuilder, Encoder, Field, Any], str]
+
+_OPERATORS: Final = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"}
+
+
+def type_of(encoder: Encoder, field: Field) -> int:
+    """ONNX's type of the input for a field: a number that is scaled has all of its digits."""
+    if field.categories:
+        return int(TensorProto.STRING)
+    numbers = [step for step in encoder.steps_of(field.name) if isinstance(step, Number)]
+    plain = all(step.is_as_given for step in numbers)
+    return int(TensorProto.FLOAT if plain else TensorProto.DOUBLE)
+
+
+def add_rows(ops: GraphBuilder, encoder: Encoder) -> str:
+    """Append what `Encoder.rows` does with fields that passed its check.
+
+    Args:
+        ops: the graph's nodes; its inputs have the names of the fields, and `type_of` them.
+        encoder: any.
+
+    Returns:
+        The name of a float32 tensor, (n, n_features).
+    """
+    parts = [
+        _WRITERS[type(step)](ops, encoder, field, step)
+        for field, steps in zip(encoder.fields, encoder.steps_by_field, strict=True)
+        for step in steps
+    ]
+    joined = ops.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+    columns = [column for step in encoder.steps for column in step.columns_filled]
+    if columns != list(range(len(columns))):
+        joined = ops.add("Gather", joined, ops.constant(np.argsort(columns), np.int64), axis=1)
+    if encoder.missing is not None:
+        marked = ops.add("Equal", joined, ops.constant(encoder.missing, np.float32))
+        joined = ops.add("Where", marked, ops.constant(np.nan, np.float32), joined)
+    return joined
+
+
+def looked_up(ops: GraphBuilder, name: str, places: Mapping[Any, int], *, default: int) -> str:
+    """int64, as the input: the place of each text or float32."""
+    is_text = all(isinstance(key, str) for key in places)
+    keys: dict[str, Any] = {"keys_strings" if is_text else "keys_floats": list(places)}
+    return ops.add(
+        "LabelEncoder",
+        name,
+        domain="ai.onnx.ml",
+        **keys,
+        values_int64s=list(places.values()),
+        default_int64=default,
+    )
+
+
+def _number(ops: GraphBuilder, encoder: Encoder, field: Field, step: Number) -> str:
+    """float32, (n, 1)."""
+    name = field.name
+    if type_of(encoder, field) == TensorProto.DOUBLE:
+        name = _scaled(ops, name, step)
+    null = FILL[encoder.null] if step.null is None else step.null
+    if math.isnan(null):
+        return name
+    is_null = ops.add("IsNaN", field.name)
+    return ops.add("Where", is_null, ops.constant(null, np.float32), name)
+
+
+def _scaled(ops: GraphBuilder, name: str, step: Number) -> str:
+    """float32, (n, 1): the step's sums on a float64 input."""
+    name = _rounded(ops, name, step)
+    for one in step.sums:
+        summed = ops.add(_OPERATORS[one.operation], name, ops.constant(one.operand, np.float64))
+        name = _rounded(ops, summed, step)
+    for operator, bound in (("Less", step.low), ("Greater", step.high)):
+        if bound is not None:
+            constant = ops.constant(bound, np.float64)
+            name = ops.add("Where", ops.add(operator, name, constant), constant, name)
+    return ops.cast(name, TensorProto.FLOAT)
+
+
+def _rounded(ops: GraphBuilder, name: str, step: Number) -> str:
+    if not step.single:
+        return name
+    return ops.cast(ops.cast(name, TensorProto.FLOAT), TensorProto.DOUBLE)
+
+
+def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) -> str:
+    """float32, (n, columns)."""
+    blank = ops.constant(FILL[encoder.absent] if step.off is None else step.off, np.float32)
+    column = {one: place for place, one in enumerate(step.columns_filled) if one != step.gap}
+    places = {text: column.get(one, NO_COLUMN) for text, one in step.columns.items()}
+    other = NO_COLUMN if step.other is None else column[step.other]
+    if field.nullable:
+        # Beyond all columns, unless null has one.
+        places[""] = len(column) if step.null is None else column[step.null]
+    at = looked_up(ops, field.name, places, default=other)
+    one = ops.add("Equal", at, ops.constant(np.arange(len(column))[None, :], np.int64))
+    cells = ops.add("Where", one, ops.constant(1, np.float32), blank)
+    if step.gap is None:
+        return cells
+    null = ops.add("Equal", at, ops.constant(len(column), np.int64))
+    gap = ops.add("Where", null, ops.constant(FILL[encoder.null], np.float32), blank)
+    return ops.add("Concat", cells, gap, axis=1)
+
+
+def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> str:
+    """float32, (n, 1)."""
+    said: Sequence[Any] = step.texts or [float(number) for number in step.numbers]
+    codes: dict[Any, int] = dict(zip(said, range(len(said)), strict=True))
+    at = ops.cast(looked_up(ops, field.name, codes, default=-1), TensorProto.FLOAT)
+    # A text without a code is null here: every other unknown text was refused.
+    none = ops.add("Less", at, ops.constant(0, np.float32))
+    return ops.add("Where", none, ops.constant(FILL[encoder.null], np.float32), at)
+
+
+def _table(ops: GraphBuilder, _: Encoder, field: Field, step: Table) -> str:
+    """float32, (n, columns)."""
+    cells = [as_floats(one) for one in (*step.texts.values(), step.null, step.other)]
+    table = np.full((len(cells), len(step.columns)), np.nan, np.float32)
+    for row, numbers in zip(table, cells, strict=True):
+        row[: len(numbers)] = numbers
+    places = {text: place for place, text in enumerate(step.texts)}
+    if field.nullable:
+        places[""] = len(step.texts)
+    at = looked_up(ops, field.name, places, default=len(step.texts) + 1)
+    found = ops.add("Gather", ops.constant(table), at, axis=0)
+    return ops.add("Reshape", found, ops.constant([-1, len(step.columns)], np.int64))
+
+
+def _indicator(ops: GraphBuilder, _: Encoder, field: Field, step: Indicator) -> str:
+    """float32, (n, 1)."""
+    if field.categories:
+        is_null = ops.cast(looked_up(ops, field.name, {"": 1}, default=0), TensorProto.BOOL)
+    else:
+        is_null = ops.add("IsNaN", field.name)
+    return ops.add(
+        "Where", is_null, *(ops.constant(one, np.float32) for one in (step.null, step.given))
+    )
+
+
+_WRITERS: Final[Mapping[type[Step], Writer]] = {
+    Number: _number,
+    OneHot: _one_hot,
+    Codes: _codes,
+    Table: _table,
+    Indicator: _indicator,
+}
