@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_HOST ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve train test quick lint compat audit bench clean
+.PHONY: help install serve train test quick lint compat audit bench release clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,5 +72,8 @@ bench: install ## Measure the service and the bulk scoring against others (needs
 	$(BIN)/python -m benchmarks.inprocess
 	$(BIN)/python -m benchmarks.bulk --growth
 
+release: install ## Build the tag at HEAD and check it as users get it, into dist; publishes nothing
+	$(BIN)/python -m benchmarks.release
+
 clean: ## Remove .venv and caches; models in the store stay
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
