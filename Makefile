@@ -5,9 +5,10 @@ BACKEND ?= onnx
 DATA    ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
-# What serving and training need, and then the rest.
+# What serving and training need, then the rest, then what builds the site of the docs.
 SERVING := $(VENV)/.serving
 STAMP   := $(VENV)/.installed
+SITE    := $(VENV)/.site
 # Without --no-compile: bytecode of what nobody imports costs 8 s and 100 MB.
 PIP     := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile
 # A file runs in one worker, so that its fixtures are made once; tests/conftest.py sets the order.
@@ -20,10 +21,10 @@ unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_HOST ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve train test quick lint compat audit bench release clean
+.PHONY: help install serve train test quick lint compat audit bench docs docs-serve release clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP) ## Make .venv with everything, at pinned versions
 
@@ -38,6 +39,11 @@ $(SERVING): requirements.lock pyproject.toml
 
 $(STAMP): $(SERVING)
 	@echo "Installing the rest into $(VENV): some 35 packages, 600 MB. This happens once."
+	@sed '/^# The site/,$$d' requirements.lock > $(VENV)/rest.txt
+	$(PIP) --requirement $(VENV)/rest.txt
+	@touch $@
+
+$(SITE): $(STAMP)
 	$(PIP) --requirement requirements.lock
 	@touch $@
 
@@ -71,6 +77,12 @@ bench: install ## Measure the service and the bulk scoring against others (needs
 	$(BIN)/python -m benchmarks.online $(if $(JSON),--json $(JSON))
 	$(BIN)/python -m benchmarks.inprocess
 	$(BIN)/python -m benchmarks.bulk --growth
+
+docs: $(SITE) ## Build the site of the docs into build/site; fails at a broken link
+	$(BIN)/python -m benchmarks.website
+
+docs-serve: docs ## Serve the site at 127.0.0.1:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
 
 release: install ## Build the tag at HEAD and check it as users get it, into dist; publishes nothing
 	$(BIN)/python -m benchmarks.release

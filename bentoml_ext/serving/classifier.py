@@ -46,7 +46,7 @@ JSON = "application/json"
 class Classifier:
     """Base of a service class: `POST /classify`, `POST /classify_batch`, `GET /model`'s answer.
 
-    A subclass names its model, and is made a service by `bentoml_ext.service`::
+    A subclass names its model, and is made a service by `bentoml_ext.service`:
 
         @bentoml_ext.service(name="credit_risk_classifier")
         class CreditRiskClassifier(Classifier, model="credit_risk_model:latest"):
