@@ -36,6 +36,7 @@ import xgboost
 
 import bentoml_ext
 from bentoml_ext.encoders.encoder import Application
+from bentoml_ext.proving import every_form
 from models.course_csv import load
 from models.dataset import Dataset
 from models.fields import EXAMPLE
@@ -48,6 +49,10 @@ from tests.support.starters import starts_a_process
 CSV = Path(__file__).parents[2] / "shared" / "data" / "CreditScoring.csv"
 COURSE_ROWS = 4454
 
+
+# Hundreds of tests store a model, and 100 000 random rows take half a second of each proof.
+# Commands draw them all, and so does tests/proving.
+(every_form.prove.__kwdefaults__ or {})["random_rows"] = 5_000
 
 NEED_DATA = frozenset({"csv", "course_csv", "dataset"})
 

@@ -34,6 +34,7 @@ def long_xgboost_server(home: Path, credit_model: bentoml.Model) -> Iterator[Ser
 
 
 @pytest.fixture(
+    scope="module",
     params=[
         ("onnx_server", "long_server"),
         pytest.param(("xgboost_server", "long_xgboost_server"), marks=pytest.mark.slow),
@@ -317,12 +318,23 @@ SILENT = {"cut", "chunked and cut"}
 """The rest never comes, and no answer: none is waited for."""
 
 
+@pytest.fixture(scope="module")
+def on_the_wire(pair: tuple[Server, Server]) -> dict[str, list[bytes]]:
+    """What both servers send back, by name. All is asked at once: each silence takes a second."""
+    with ThreadPoolExecutor(2 * len(WIRE)) as at_once:
+        asked = {
+            name: [
+                at_once.submit(raw, server, *parts, first_s=0.5 if name in SILENT else 10)
+                for server in pair
+            ]
+            for name, parts in WIRE.items()
+        }
+    return {name: [answer.result() for answer in both] for name, both in asked.items()}
+
+
 @pytest.mark.parametrize("name", WIRE)
-def test_odd_ways_of_sending(pair: tuple[Server, Server], name: str) -> None:
-    first_s = 0.5 if name in SILENT else 10
-    # At once: each waits a second for what does not come.
-    with ThreadPoolExecutor(2) as both:
-        short, long = both.map(lambda server: raw(server, *WIRE[name], first_s=first_s), pair)
+def test_odd_ways_of_sending(on_the_wire: dict[str, list[bytes]], name: str) -> None:
+    short, long = on_the_wire[name]
 
     assert short == long
     assert (b"HTTP/1.1 " in short) == (name not in SILENT)
