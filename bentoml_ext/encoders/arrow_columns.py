@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bentoml_ext.arrays import Rows
+from bentoml_ext.arrays import Ints, Rows
 from bentoml_ext.choices import like, some_of
 from bentoml_ext.encoders.arithmetic import on_many
-from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of
+from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of, table_of
 from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
 from bentoml_ext.encoders.arrow_values import (
     EXACT,
@@ -35,6 +35,7 @@ from bentoml_ext.encoders.arrow_values import (
     without_nulls,
 )
 from bentoml_ext.encoders.encoder import FILL, Encoded, Encoder, Field
+from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.filling import as_floats
 from bentoml_ext.encoders.steps import (
     Codes,
@@ -127,7 +128,7 @@ class ColumnEncoder:
             is_given = np.where(is_null(undictionaried(column)), step.null, step.given)
             rows[:, step.column] = is_given
             return iter(())
-        if isinstance(step, Codes) and step.numbers:
+        if step.numbers:
             return self._write_codes(field, step, column, rows)
         if is_binary(plain_type(column.type)):
             column = as_text(undictionaried(column))
@@ -204,17 +205,7 @@ class ColumnEncoder:
             codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
         code = codes.to_numpy(zero_copy_only=False)
         found_at = places[code]
-        found = found_at >= 0
-        if isinstance(step, OneHot):
-            each = np.arange(len(rows)) * self._encoder.n_features
-            rows.reshape(-1)[(each + found_at)[found]] = 1.0
-        elif isinstance(step, Table):
-            cells = [
-                as_floats(one) for one in (*step.texts.values(), step.other) if one is not None
-            ]
-            rows[np.ix_(found, step.columns)] = np.array(cells, np.float32)[found_at[found]]
-        else:
-            rows[found, step.column] = found_at[found]
+        _write_places(step, rows, found_at)
         if field.nullable:
             nulls = np.array([text is None for text in (*texts, None)])
             self._write_null(step, rows, nulls[code])
@@ -232,21 +223,27 @@ class ColumnEncoder:
                     rows[null, at] = cell
 
     def _write_codes(
-        self, field: Field, step: Codes, column: pa.Array, rows: Rows
+        self, field: Field, step: Category, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        """Numbers that are codes: a code becomes its place among the step's numbers."""
+        """Categories that are numbers."""
         decoded = undictionaried(column)
         numbers = self._numbers(field, decoded)
         if numbers is None:
             numbers = pa.nulls(len(decoded), pa.float64())
         values = without_nulls(numbers, np.nan).astype(np.float64)
-        order = np.argsort(step.numbers)
-        known = np.array(step.numbers, np.float64)[order]
+        said = np.array([int(one) for one in step.categories], np.float64)
+        order = np.argsort(said)
+        known = said[order]
         at = np.searchsorted(known, values).clip(max=len(known) - 1)
-        found = known[at] == values
-        rows[found, step.column] = order[at[found]]
-        rows[is_null(decoded), step.column] = self._null
-        return refusals(field, column, numbers, ~found)
+        (*places, other) = places_of(field, step, [*map(str, step.categories), "other"])
+        found_at = np.where(known[at] == values, np.array(places, np.int64)[order[at]], other)
+        found_at[np.isnan(values)] = REFUSED
+        # Beyond float32 a number is refused, whichever the field takes besides.
+        found_at[np.abs(values) > FLOAT32_MAX] = REFUSED
+        _write_places(step, rows, found_at)
+        if field.nullable:
+            self._write_null(step, rows, is_null(decoded))
+        return refusals(field, column, numbers, found_at == REFUSED)
 
     def _write_singly(
         self, field: Field, step: Category, column: pa.Array, rows: Rows
@@ -262,6 +259,20 @@ class ColumnEncoder:
                 yield error.at(index)
             else:
                 write(step, rows[index], value)
+
+
+def _write_places(step: Category, rows: Rows, found_at: Ints) -> None:
+    """Write categories by what `places_of` says of them."""
+    found = found_at >= 0
+    if isinstance(step, OneHot):
+        each = np.arange(len(rows)) * rows.shape[1]
+        rows.reshape(-1)[(each + found_at)[found]] = 1.0
+    elif isinstance(step, Table):
+        cells = table_of(step)
+        for place, at in enumerate(step.columns):
+            rows[found, at] = cells[found_at[found], place]
+    else:
+        rows[found, step.column] = found_at[found]
 
 
 def check_names(encoder: Encoder, names: Sequence[str]) -> None:

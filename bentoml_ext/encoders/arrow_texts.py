@@ -33,8 +33,8 @@ def places_of(field: Field, step: Category, texts: Sequence[str | None]) -> list
         }
         rest = step.other
     else:
-        listed = step.texts
-        known = {text: code for code, text in enumerate(listed)}
+        listed = step.categories
+        known = {str(text): code for code, text in enumerate(listed)}
         rest = len(listed) if isinstance(step, Table) and step.other is not None else None
     if rest is not None and unknown == NO_TRACE:
         unknown = rest

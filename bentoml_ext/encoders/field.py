@@ -40,7 +40,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         codes: the only numbers allowed, where a number is a code; empty for any.
         baseline: further texts allowed, which training had without a column of their own: every
             column of the field is then as if it were absent.
-        unknown: whether any other text is refused, or taken as one of the baseline.
+        unknown: whether any other text, or number beside codes, is refused, or taken as one of
+            the baseline.
         multiple: whether a list of different categories may stand for several at once.
     """
 
@@ -70,7 +71,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{what}, or a list of them" if self.multiple else what
 
     def _expected_number(self) -> str:
-        if self.codes:
+        if self.codes and self.unknown == "refuse":
             first, last = self.codes[0], self.codes[-1]
             if self.codes == tuple(range(first, last + 1)):
                 return f"one of the codes {first} to {last}"
@@ -135,12 +136,13 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     def _takes_number(self, value: Any) -> bool:
         if isinstance(value, bool):
             # To Python a bool is an int; to a field that says so only.
-            return self.boolean and value not in self.sentinels
+            known = not self.codes or self.unknown == "zero" or value in self.codes
+            return self.boolean and known and value not in self.sentinels
         if not isinstance(value, int | float):
             return False
         if value in self.sentinels:
             return False
-        if self.codes:
+        if self.codes and self.unknown == "refuse":
             return value in self.codes
         # Not `abs(value) > max`: NaN must not pass.
         if not abs(value) <= FLOAT32_MAX:

@@ -29,14 +29,13 @@ _ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 
 def field_of(step: Step) -> Field:
     """The field of a step, with no rule but what it can be."""
-    if isinstance(step, OneHot):
-        return Field(
-            step.field, tuple(step.columns), nullable=step.gap is not None or step.null is not None
-        )
+    if isinstance(step, OneHot | Table):
+        nullable = step.null is not None or getattr(step, "gap", None) is not None
+        if step.numbers:
+            return Field(step.field, nullable=nullable, codes=tuple(map(int, step.categories)))
+        return Field(step.field, step.categories, nullable=nullable)
     if isinstance(step, Codes):
         return Field(step.field, step.texts, codes=step.numbers)
-    if isinstance(step, Table):
-        return Field(step.field, tuple(step.texts), nullable=step.null is not None)
     return Field(step.field)
 
 

@@ -24,7 +24,7 @@ from bentoml_ext.encoders.steps import (
     Table,
 )
 
-__all__ = ["FILL", "Floats", "MissingValue", "as_floats", "start_of", "write"]
+__all__ = ["FILL", "Floats", "MissingValue", "as_floats", "digits", "start_of", "write"]
 
 MissingValue: TypeAlias = Literal["zero", "missing"]
 
@@ -59,7 +59,8 @@ def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: Mi
         case Codes():
             _code(step, row, value, FILL[null])
         case Table():
-            cells = step.null if value is None else step.texts.get(value, step.other)
+            key = digits(value) if step.numbers else value
+            cells = step.null if value is None else step.texts.get(key, step.other)
             row[list(step.columns)] = as_floats(cells)
         case Indicator():
             row[step.column] = step.null if value is None else step.given
@@ -70,6 +71,11 @@ def as_floats(cells: Cells | None) -> list[float]:
     return [math.nan if cell is None else cell for cell in cells or ()]
 
 
+def digits(number: Any) -> str:
+    """A whole number as a category that is a number has it; an empty text for any other value."""
+    return str(int(number)) if number is not None and number == math.floor(number) else ""
+
+
 def _number(step: Number, row: Floats, value: Any, start: float, null: float) -> None:
     if value is None:
         row[step.column] = start + null if step.null is None else step.null
@@ -78,10 +84,13 @@ def _number(step: Number, row: Floats, value: Any, start: float, null: float) ->
 
 
 def _one_hot(step: OneHot, row: Floats, value: Any, start: float, null: float) -> None:
+    if value is None and step.null is not None:
+        row[step.null] = 1.0
+        return
+    if step.numbers and value is not None:
+        value = digits(value)
     if value is None or isinstance(value, int | float):
-        if value is None and step.null is not None:
-            row[step.null] = 1.0
-        elif step.gap is not None:
+        if step.gap is not None:
             row[step.gap] = start + (null if value is None else value)
         return
     for text in (value,) if isinstance(value, str) else value:

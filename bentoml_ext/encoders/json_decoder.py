@@ -262,7 +262,7 @@ def _type_of(field: Field, step: Step) -> Any:
     """What msgspec may take for a field: nothing that the encoder would refuse."""
     if isinstance(step, OneHot) and step.is_plain:
         # No null: it leaves no trace in a row, and the encoder knows how.
-        return _categories(step.columns)
+        return _categories(codes_of(step))
     if isinstance(step, OneHot | Table):
         kind: Any = _categories(codes_of(step))
     elif isinstance(step, Codes):

@@ -27,11 +27,13 @@ ManyWriter: TypeAlias = Callable[[npt.NDArray[np.float64], Rows], None]
 """Writes a column of values, (n,), NaN for null, into rows."""
 
 
-def codes_of(step: Step) -> Mapping[str, int]:
-    """The number that stands for each category of a step before it is written."""
-    if isinstance(step, Table):
-        return {text: place for place, text in enumerate(step.texts)}
-    return step.columns if isinstance(step, OneHot) else {}
+def codes_of(step: OneHot | Table) -> Mapping[Any, int]:
+    """The number that stands for each category of a step, text or number, until it is written."""
+    if isinstance(step, OneHot):
+        codes = step.columns
+    else:
+        codes = {text: place for place, text in enumerate(step.texts)}
+    return {int(text): code for text, code in codes.items()} if step.numbers else codes
 
 
 def writers_of(step: Step, encoder: Encoder) -> tuple[OneWriter, ManyWriter]:

@@ -94,6 +94,7 @@ class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
         off: what the other columns hold; None where the encoder says it.
         null: the column in which null is 1.
         other: the column in which any other text is 1, where the field takes it.
+        numbers: whether the categories are whole numbers, here in digits.
     """
 
     field: str
@@ -102,6 +103,12 @@ class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
     off: float | None = None
     null: int | None = None
     other: int | None = None
+    numbers: bool = False
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories, numbers in digits."""
+        return tuple(self.columns)
 
     @property
     def columns_filled(self) -> tuple[int, ...]:
@@ -132,6 +139,11 @@ class Codes(msgspec.Struct, frozen=True, tag="codes", omit_defaults=True):
     numbers: tuple[int, ...] = ()
 
     @property
+    def categories(self) -> tuple[str, ...] | tuple[int, ...]:
+        """The categories in the order of their codes."""
+        return self.texts or self.numbers
+
+    @property
     def columns_filled(self) -> tuple[int, ...]:
         """Every column that the step may write."""
         return (self.column,)
@@ -146,6 +158,7 @@ class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
         texts: the categories, each with as many float32 as there are columns; None is missing.
         null: the numbers of null; None where null is refused.
         other: the numbers of any other text, where the field takes it.
+        numbers: whether the categories are whole numbers, here in digits.
     """
 
     field: str
@@ -153,6 +166,12 @@ class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
     texts: dict[str, Cells]
     null: Cells | None = None
     other: Cells | None = None
+    numbers: bool = False
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories, numbers in digits."""
+        return tuple(self.texts)
 
     @property
     def columns_filled(self) -> tuple[int, ...]:

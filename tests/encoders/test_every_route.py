@@ -109,6 +109,20 @@ def codes(random: Random, name: str, at: int) -> tuple[Field, list[Step]]:
     return Field(name, TEXTS, nullable=bool(random.integers(2))), [Codes(name, at, TEXTS)]
 
 
+def of_numbers(field: Field, steps: list[Step]) -> tuple[Field, list[Step]]:
+    """The same with whole numbers for categories."""
+    said = {text: str(place * 7 - 3) for place, text in enumerate(field.categories)}
+    step = steps[0]
+    if isinstance(step, OneHot):
+        columns = {said[text]: column for text, column in step.columns.items()}
+        step = msgspec.structs.replace(step, columns=columns, numbers=True)
+    elif isinstance(step, Table):
+        texts = {said[text]: cells for text, cells in step.texts.items()}
+        step = msgspec.structs.replace(step, texts=texts, numbers=True)
+    codes = tuple(map(int, said.values()))
+    return msgspec.structs.replace(field, categories=(), codes=codes), [step]
+
+
 def made(random: Random) -> Encoder:
     """An encoder of four to eight fields, whose columns are in any order."""
     fields, steps = [], []
@@ -116,6 +130,8 @@ def made(random: Random) -> Encoder:
     for place in range(random.integers(4, 9)):
         kind = (number, number, one_hot, table, codes)[random.integers(5)]
         field, own = kind(random, f"field {place}", at)
+        if isinstance(own[0], OneHot | Table) and random.integers(3) == 0:
+            field, own = of_numbers(field, own)
         fields.append(field)
         steps += own
         at = 1 + max(column for step in own for column in step.columns_filled)
@@ -135,6 +151,8 @@ def value(random: Random, field: Field) -> Any:
     if field.categories:
         unknown = ("never seen", "") if field.unknown == "zero" and not field.nullable else ()
         return str(random.choice([*field.categories, *unknown]))
+    if field.codes and (field.unknown == "refuse" or random.integers(4)):
+        return int(random.choice(field.codes))
     if random.integers(3) == 0:
         return int(random.integers(-(10**6), 10**6))
     return float(random.normal() * 10.0 ** random.integers(-4, 5))

@@ -106,17 +106,37 @@ def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) ->
     column = {one: place for place, one in enumerate(step.columns_filled) if one != step.gap}
     places = {text: column.get(one, NO_COLUMN) for text, one in step.columns.items()}
     other = NO_COLUMN if step.other is None else column[step.other]
-    if field.nullable:
-        # Beyond all columns, unless null has one.
-        places[""] = len(column) if step.null is None else column[step.null]
-    at = looked_up(ops, field.name, places, default=other)
+    # Beyond all columns, unless null has one.
+    null = len(column) if step.null is None else column[step.null]
+    at = _places(ops, field, step, places, default=other, null=null)
     one = ops.add("Equal", at, ops.constant(np.arange(len(column))[None, :], np.int64))
     cells = ops.add("Where", one, ops.constant(1, np.float32), blank)
     if step.gap is None:
         return cells
-    null = ops.add("Equal", at, ops.constant(len(column), np.int64))
-    gap = ops.add("Where", null, ops.constant(FILL[encoder.null], np.float32), blank)
+    is_null = ops.add("Equal", at, ops.constant(len(column), np.int64))
+    gap = ops.add("Where", is_null, ops.constant(FILL[encoder.null], np.float32), blank)
     return ops.add("Concat", cells, gap, axis=1)
+
+
+def _places(
+    ops: GraphBuilder,
+    field: Field,
+    step: OneHot | Table,
+    places: Mapping[str, int],
+    *,
+    default: int,
+    null: int,
+) -> str:
+    """int64, (n, 1): the place of each category, text or number, or of null."""
+    if not step.numbers:
+        known = dict(places) | ({"": null} if field.nullable else {})
+        return looked_up(ops, field.name, known, default=default)
+    numbers = {float(text): place for text, place in places.items()}
+    at = looked_up(ops, field.name, numbers, default=default)
+    if not field.nullable:
+        return at
+    is_null = ops.add("IsNaN", field.name)
+    return ops.add("Where", is_null, ops.constant(null, np.int64), at)
 
 
 def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> str:
@@ -136,9 +156,8 @@ def _table(ops: GraphBuilder, _: Encoder, field: Field, step: Table) -> str:
     for row, numbers in zip(table, cells, strict=True):
         row[: len(numbers)] = numbers
     places = {text: place for place, text in enumerate(step.texts)}
-    if field.nullable:
-        places[""] = len(step.texts)
-    at = looked_up(ops, field.name, places, default=len(step.texts) + 1)
+    null, other = len(places), len(places) + 1
+    at = _places(ops, field, step, places, default=other, null=null)
     found = ops.add("Gather", ops.constant(table), at, axis=0)
     return ops.add("Reshape", found, ops.constant([-1, len(step.columns)], np.int64))
 
