@@ -26,9 +26,9 @@ _ODD = (np.nan, np.inf, -np.inf, -0.0, 0.0, _TINY, -_TINY, _HUGE, -_HUGE, 1e-38,
 def boundary_rows(ensemble: Ensemble, count: int = 1000, *, finite: bool = False) -> Rows:
     """Rows in which every value may decide.
 
-    Each column cycles, in a shuffled order of its own, through all its split thresholds, the next
-    float32 to either side, all its codes and what is next to a code, the odd numbers of float32,
-    and random numbers. With more such values than rows, a random part of them.
+    Each column cycles, in a shuffled order, through its split thresholds, the next float32 to
+    either side, and all its codes. What is next to a code, the odd numbers of float32 and random
+    numbers follow. With more such values than rows, a random part of them.
 
     Args:
         ensemble: the model whose thresholds count.

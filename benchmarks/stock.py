@@ -31,7 +31,7 @@ def stock_verdict(model: Model, rows: Rows) -> tuple[str, float | None]:
 
     Returns:
         exact, rounding, wrong, crashes, refuses or unusable (a file that ONNX Runtime does not
-        load or run); and the share of predictions with the same bits, None without predictions.
+        load or run). Then the share of predictions with the same bits, None without predictions.
     """
     inputs = [("rows", FloatTensorType([None, rows.shape[1]]))]
     try:

@@ -67,8 +67,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     A device or a pipe is written to; the file behind a link is replaced, and the link stays.
 
     Raises:
-        OSError: the folder is missing or full, in the name of `path`, which is as it was; one of
-            the block's own about another file keeps that file's name.
+        OSError: the folder is missing or full, in the name of `path`, which is as it was. An error
+            of the block's own about another file keeps that file's name.
     """
     try:
         if path.exists() and not path.is_file():

@@ -1,7 +1,7 @@
 """Population: who applies for credit, and for what.
 
 Each table is a plausible shape, written by hand to resemble what consumer credit looked like in the
-Spain of the course's data; none is copied from the data. Fields hang together as in life: age
+Spain of the course's data. None is copied from the data. Fields hang together as in life: age
 shapes marriage, seniority, home and job, and these shape income, assets and debt. Money is in
 thousands of pesetas.
 """

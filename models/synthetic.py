@@ -42,8 +42,8 @@ class Portfolio:
 
     Args:
         fields: the fields, in order.
-        columns: by field name, (n,): a category as int8, its place in `field.categories`; a number
-            as int64, or as float64 with NaN for "not given" where the field is nullable.
+        columns: by field name, (n,): a category as int8, its place in `field.categories`. A number
+            is int64, or float64 with NaN for "not given" where the field is nullable.
         defaults: uint8, (n,), the outcomes.
         seed: what they were drawn with.
     """

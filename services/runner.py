@@ -2,7 +2,7 @@
 
 `bentoml serve services.runner:svc`. The Runner is a process of its own that gathers the rows of
 concurrent requests into one batch. BentoML calls Runners legacy: services/credit.py is the main
-way, and many times faster; this one shows that a bundle is a drop-in for a course-style service.
+way, and many times faster. This one shows that a bundle is a drop-in for a course-style service.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Ran:
     Args:
         code: its exit code.
         wall_s: seconds from its start to its end.
-        peak_mb: most resident memory at one time of the process and all below it; what they share
+        peak_mb: most resident memory at one time of the process and all below it. What they share
             counts once (PSS), since Ray's dozen of processes share almost half of theirs.
         output: what it printed.
     """

@@ -1,6 +1,6 @@
 """Python imports this at start where the folder is on its path: it sets and times the collector.
 
-`GC_POLICY` is "default", "off" or three thresholds, set in place of those that the program sets;
+`GC_POLICY` is "default", "off" or three thresholds, set in place of those that the program sets.
 `GC_LOG` begins the name of the file for the figures; its process ends it.
 """
 

@@ -134,7 +134,7 @@ def reordered(candidate: Candidate, rows: Rows, agrees: Callable[[Margins], Mask
     for order, what in _orders(names):
         if order != list(range(len(names))) and agrees(candidate.margins(rows[:, order])).all():
             return (
-                f"With the columns in {what} every row that was tried agrees: give the features in "
+                f"With the columns in {what} every row that was tried agrees. Give the features in "
                 "the order of the rows that the booster was trained on."
             )
     return None

@@ -23,8 +23,8 @@ How: TypeAlias = Literal["bits", "half", "decimals", "digits", "within"]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 TOLERANCES: Final[dict[Kind, float]] = {"probability": 1e-6, "margin": 1e-5}
-"""For float64 from another way of computing: float64 sums of 3 000 trees are up to 5e-7 from
-XGBoost's float32 in probability, and 3.5e-6 in log-odds, there relative to those above 1."""
+"""For float64 from another way of computing. Float64 sums of 3 000 trees are up to 5e-7 from
+XGBoost's float32 in probability. In log-odds it is 3.5e-6, relative to those above 1."""
 
 FLOAT32_STEP: Final = 2.0**-23
 MOST_DECIMALS: Final = 12

@@ -40,8 +40,8 @@ def measure(backends: Mapping[str, Backend], rows: Rows) -> dict[str, Cost]:
     }
     least = {name: [math.inf] * 3 for name in backends}
     end = time.perf_counter() + BUDGET_S * len(backends)
-    # In turns: a machine that is slow for a while is then slow for all of them, and the processor
-    # does not learn the way of these rows through one model's trees, which halves its time.
+    # In turns: a machine that is slow for a while is then slow for all of them. The processor does
+    # not learn the way of these rows through one model's trees, which halves its time.
     while True:
         for name in backends:
             least[name] = list(map(min, least[name], map(_seconds, calls[name])))

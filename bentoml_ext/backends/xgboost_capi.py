@@ -1,8 +1,8 @@
 """XGBoost C API: the function behind `Booster.inplace_predict`, without the Python around it.
 
-A call of the Python method with a few rows takes 170 us, and 130 of them go to kinds of data that
-rows never are, to JSON that is always the same and to a matrix that is made anew. The function is
-public in XGBoost's C API; the way to its library and to a booster's handle is not promised:
+A call of the Python method with a few rows takes 170 us. 130 of them go to kinds of data that rows
+never are, to JSON that is always the same and to a new matrix. The function is public
+in XGBoost's C API. The way to its library and to a booster's handle is not promised:
 tests/backends/test_xgboost_capi.py fails when either moves.
 """
 

@@ -73,7 +73,7 @@ class Trees:
         first: int64, (n_trees + 1,): the nodes of tree t are `first[t]` to `first[t + 1]`.
         target: int64, (n_trees,), as `Tree.target`.
         feature, threshold, left, right, default_left, categorical, leaf: as in `Tree`, with one
-            entry for each node of all trees; children count from the tree's own first node.
+            entry for each node of all trees. Children count from the tree's own first node.
         first_code: int64, (n_nodes + 1,): the codes of a node are `codes[first_code[i] :
             first_code[i + 1]]`.
         codes: int64, (n_codes,), as `Tree.codes`.

@@ -1,6 +1,6 @@
 """`bentoml ext`: convert, import and inspect models; a module for each verb.
 
-BentoML imports this package on every call of its command line, so nothing is imported before a
+BentoML imports this package on every call of its command line. So nothing is imported before a
 command runs but click and what BentoML has loaded by then.
 """
 

@@ -85,8 +85,8 @@ def import_command(
     """Make a bundle of SOURCE and store it.
 
     SOURCE is the tag of a model that bentoml.xgboost saved, with its DictVectorizer among the
-    custom objects or with feature names of its own; or a booster's file, JSON or UBJSON, under
-    whatever name. What SOURCE does not say, an option says, or --check finds out.
+    custom objects or with feature names of its own. Or it is a booster's file, JSON or UBJSON,
+    under whatever name. What SOURCE does not say, an option says, or --check finds out.
     """
     from bentoml_ext import framework
     from bentoml_ext.cli import progress, render

@@ -62,8 +62,8 @@ def exported(stored: bentoml.Model, bundle: Bundle, made: RowsGraph, output: Pat
         f"{_written(output, made.data)}\n"
         f"Input: rows float32 (n, {bundle.manifest.n_features}), columns as in the metadata "
         "bentoml_ext.features, NaN for missing. Output: margin float32 (n, 1).\n"
-        f"Checked for {stored.tag}: {_facts(bundle)}; {proof.nodes:,} nodes equal the booster's; "
-        f"the margins of {proof.rows:,} rows are its own bit for bit on {', '.join(some)} and "
+        f"Checked for {stored.tag}: {_facts(bundle)}; {proof.nodes:,} nodes equal the booster's. "
+        f"The margins of {proof.rows:,} rows are its own bit for bit on {', '.join(some)} and "
         f"{most} threads, in batches of {', '.join(map(str, proof.batches))} and all.\n"
         f"{_evidence(bundle)}\n"
         "It needs no setting: no number of threads and no size of a batch changes a bit."
@@ -97,7 +97,7 @@ def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str
     return (
         f"{_written(output, made.data)}\nInputs, each (n, 1): {', '.join(made.inputs)}.\n"
         "Outputs, each (n, 1): margin float32, probability float32, decision string.\n"
-        f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's; margin, "
+        f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's. Margin, "
         f"probability and decision of {made.proof.applications:,} applications are its own bit for "
         f"bit on {threads} threads; {made.proof.refused} that the service refuses are INVALID."
     )

@@ -108,12 +108,12 @@ def score_command(
     """Score the applications of INPUT with the model TAG.
 
     INPUT is a Parquet, CSV, NDJSON or Arrow file, a folder of such parts, or - for standard input.
-    The answers have the columns to keep, Status, probability, margin and model; a file is written
+    The answers have the columns to keep, Status, probability, margin and model. A file is written
     under a temporary name and renamed when it is whole. With --engine ray the output is a folder of
     parts in any case, and INPUT and OUTPUT are where every worker finds them.
 
-    Exit code: 0 all were scored; 3 some were rejected, the others are scored; 1 an error, and the
-    file at hand was not written; 2 wrong usage.
+    Exit code: 0 all were scored; 3 some were rejected, the others are scored. It is 1 after an
+    error, where the file at hand was not written, and 2 after wrong usage.
     """
     from bentoml_ext import files
     from bentoml_ext.backends.registry import backend_names

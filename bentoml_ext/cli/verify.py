@@ -64,8 +64,8 @@ def verify_command(
     """Prove TARGET again, here and now; exit 1 on any difference.
 
     TARGET is the tag of a stored model, whose backends are judged, or a bento that carries one, by
-    its tag or folder; in a bento's folder or container, its models come before those of the store.
-    Or TARGET is any ONNX file, also one of another converter: it is judged by the booster or the
+    its tag or folder. In a bento's folder or container, its models come before those of the store.
+    Or TARGET is any ONNX file, also one of another converter. It is judged by the booster or the
     pipeline that it was made of, or by a stored model.
     """
     from bentoml_ext import files

@@ -29,7 +29,7 @@ def shortest(number: float) -> str:
 def shortest_each(numbers: Probabilities) -> npt.NDArray[np.bytes_]:
     """The texts of many, soon where they lie between 0.0001 and 1.
 
-    There 12 digits behind the point always give a float32, and 7 are never too many: the shortest
+    There 12 digits behind the point always give a float32, and 7 are never too many. The shortest
     text, if it is shorter, ends in zeros among them. A whole number of up to 12 digits, divided by
     a power of ten, is the float64 nearest to that decimal. Each of the 112 million there has been
     compared with numpy's text.

@@ -77,8 +77,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         otherwise: the answer where no band is.
 
     Raises:
-        ConfigError: bands not in falling order, outside (0, 1), or two with one answer; an answer
-            that is empty or not a text; a key that an answer has already, such as "probability".
+        ConfigError: bands not in falling order, outside (0, 1), or two with one answer. An answer
+            that is empty or not a text. A key that an answer has already, such as "probability".
     """
 
     key: str = "Status"

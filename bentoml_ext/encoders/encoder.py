@@ -68,7 +68,7 @@ class Encoder:
         fields: the fields of an application with their rules; by default those that the steps
             fill columns with, with no rule but the categories.
         separator: what stands between field and category in a feature name.
-        absent: what a column holds for which the application has no entry: "zero" is what a dense
+        absent: what a column holds for which the application has no entry. "zero" is what a dense
             DictVectorizer writes, "missing" (NaN) what XGBoost makes of a sparse one's gap.
         null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
             what training sees after `fillna(0)`.

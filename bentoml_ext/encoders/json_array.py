@@ -1,6 +1,6 @@
 """Array: a long JSON array as `json_value` reads it, while other threads go on.
 
-Python's decoder lets no other thread run before it has the last value: of 16 MB that may be half a
+Python's decoder lets no other thread run before it has the last value. Of 16 MB that may be half a
 second, in which the event loop answers nobody. Here one call decodes at most `PIECE` characters.
 """
 

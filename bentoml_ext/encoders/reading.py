@@ -21,8 +21,8 @@ class Reading:
     Args:
         absent: what a column holds for which the application has no entry: 0, or missing (NaN).
         null: what a number becomes that is null; undecided, null is refused.
-        unknown: what becomes of a category without a column of its own: the application is
-            refused, or every column of its field is as if it were absent.
+        unknown: what becomes of a category without a column of its own. The application is refused,
+            or every column of its field is as if it were absent.
         rounds: which boosting rounds count where training stopped early.
         missing: a number that means missing besides NaN, as an estimator's `missing=`.
         separator: what stands between field and category in a feature name.

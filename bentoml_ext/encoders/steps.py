@@ -89,7 +89,7 @@ class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
     Args:
         field: its name.
         columns: the column of each category, or `NO_COLUMN`; rare ones may share a column.
-        gap: the column in which null is missing, where training had one: a DictVectorizer that saw
+        gap: the column in which null is missing, where training had one. A DictVectorizer that saw
             None among the texts of a field gives it a column under the field's own name.
         off: what the other columns hold; None where the encoder says it.
         null: the column in which null is 1.

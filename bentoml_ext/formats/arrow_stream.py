@@ -96,7 +96,7 @@ def all_columns(schema: pa.Schema, places: Sequence[int]) -> pa.RecordBatch:
 def sound_slices(batch: pa.RecordBatch, max_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """A batch that came from anywhere, checked to the last offset, in slices.
 
-    A slice's dictionaries are no longer than a slice may be: whoever looks at all their texts in
+    A slice's dictionaries are no longer than a slice may be. Whoever looks at all their texts in
     each slice, looks at no more than was sent.
 
     Raises:

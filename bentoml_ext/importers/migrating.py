@@ -29,7 +29,7 @@ FROM = "migrated-from"
 def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> bentoml.Model:
     """Write a stored model as a new version of its name, in the format that this release writes.
 
-    The booster's file, the encoder and the policy stay; the forms are written anew, those of other
+    The booster's file, the encoder and the policy stay. The forms are written anew, those of other
     packages among them, and the proof is made again on this machine. The old version stays, too.
 
     Args:

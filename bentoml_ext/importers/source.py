@@ -1,6 +1,6 @@
 """Source: a model that was saved in another way, and what it says of itself.
 
-A model of the course is a booster with a pickled DictVectorizer beside it; others are a file of
+A model of the course is a booster with a pickled DictVectorizer beside it. Others are a file of
 XGBoost's own, with or without the names of its features. What such a source does not say of itself
 is a `Reading`: given by the user, or found by a check against the user's own predictions.
 """
@@ -40,8 +40,8 @@ SEPARATORS: Final = ("=", "_", "__", ": ", ":", "-", ".", " ", "|", "/")
 REMEDIES: Final = {
     "absent": "--absent zero where training saw dense rows, such as DictVectorizer(sparse=False), "
     ".toarray() or pandas; --absent missing where XGBoost was given sparse rows",
-    "missing": "--missing 0 where XGBoost was given sparse rows that keep no 0, such as those of "
-    "OneHotEncoder or scipy.sparse.hstack; --missing nan where 0 is a number as any other",
+    "missing": "--missing 0 where XGBoost was given sparse rows that keep no 0, as OneHotEncoder "
+    "and scipy.sparse.hstack make them; --missing nan where 0 is a number as any other",
     "rounds": "--rounds best where the model predicts by its best iteration, as early stopping "
     "suggests; --rounds all where Booster.predict was called as it is",
 }
@@ -194,7 +194,7 @@ class Source:
             return ""
         field, _, category = named[0].partition(separator)
         return (
-            f" Column '{named[0]}' is read as category '{category}' of field '{field}'; where it "
+            f" Column '{named[0]}' is read as category '{category}' of field '{field}'. Where it "
             "is a number of its own, give --separator a text that no column has."
         )
 

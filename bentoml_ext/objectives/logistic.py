@@ -6,7 +6,7 @@ musl use it. In float64, `x = (k + r) * ln2 / 32`, and `exp(x) = 2**(k / 32) * c
 
 The rebuilt expf has glibc 2.36's bits for each of the 2 239 984 153 float32 numbers between -105
 and 88.72. The remainder `r` is taken as a fused multiply-add takes it, because the C library runs
-that variant on every processor that has one; without it two numbers differ, and one of them is a
+that variant on every processor that has one. Without it two numbers differ, and one of them is a
 margin (-0x1.04845ep+5).
 """
 

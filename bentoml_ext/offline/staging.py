@@ -16,8 +16,8 @@ __all__ = ["Scratch"]
 class Scratch:
     """Jobs with hidden outputs: `place` gives them their names, and the end removes the rest.
 
-    A worker that dies leaves a half-written file, and one that is thought to be dead may write on:
-    neither does so under the name of an output.
+    A worker that dies leaves a half-written file, and one that is thought to be dead may write on.
+    Neither does so under the name of an output.
 
     Args:
         jobs: from files to files, whose folders are there.

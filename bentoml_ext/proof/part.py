@@ -58,7 +58,7 @@ class Part(msgspec.Struct, frozen=True):
         decision_flips: rows that get another answer; None where the objective has no answers.
         note: what was compared, in words.
         bound_ulp: how far values may lie apart, for a fact of the machine that is reported but not
-            served; None where every bit must be equal.
+            served. None where every bit must be equal.
         difference: the first one.
     """
 

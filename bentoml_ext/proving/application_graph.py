@@ -67,7 +67,7 @@ def prove_application_graph(
     """Compare margin, probability and decision with the encoder's, the booster's and the policy's.
 
     On applications with a number on each threshold and to either side of it, on made-up ones, and
-    on ones that the service refuses; with one thread and with two, in several sizes of batches.
+    on ones that the service refuses. With one thread and with two, in several sizes of batches.
 
     Raises:
         ProofFailed: a tree, a bit or a decision differs; names the first.

@@ -63,6 +63,8 @@ def _batches(encoder: Encoder, applications: Sequence[Application]) -> Iterator[
 
 
 def _plain(value: Any) -> Any:
-    """An int, or true and false, as the float64 that an encoder makes of it: a column of Arrow's
-    has one type, and its ints are of 64 bits."""
+    """An int, or true and false, as the float64 that an encoder makes of it.
+
+    A column of Arrow's has one type, and its ints are of 64 bits.
+    """
     return float(value) if isinstance(value, int | np.integer) else value

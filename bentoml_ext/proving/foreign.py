@@ -1,7 +1,7 @@
 """Foreign: what ONNX Runtime must not be given of a file that anybody may have made.
 
-It would read a tensor's values from another file, in the folder that a command happens to run in;
-and it writes out every call of a function, so that forty of them make a million million nodes.
+It would read a tensor's values from another file, in the folder that a command happens to run in.
+It writes out every call of a function, so that forty of them make a million million nodes.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def verify_file(
         booster: a .json or .ubj file of XGBoost. Where a scikit-learn estimator wrote it, the trees
             that the estimator uses count.
         rounds: of a Booster whose training stopped early: "best" or "all".
-        missing: a number that means missing besides NaN, as an estimator's `missing=`; by default
+        missing: a number that means missing besides NaN, as an estimator's `missing=`. By default
             the marker in the booster's file, which XGBoost 2.0 and later no longer write.
         how: random_rows, seed, on_progress.
 

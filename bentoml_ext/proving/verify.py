@@ -124,7 +124,8 @@ def verify_bundle(
     """Prove a stored model again.
 
     Every backend whose library is installed is compared with the answers that the booster gave when
-    the model was stored and, where xgboost and onnx are installed, with the booster's today.
+    the model was stored. Where xgboost and onnx are installed, it is compared with the booster's
+    today, too.
 
     Args:
         bundle: an opened bundle.

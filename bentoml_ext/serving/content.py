@@ -1,7 +1,8 @@
 """Content: what a request says of its body by headers, and of its answer by its query.
 
-What is not read as it was meant is refused: an unknown content coding, text in another charset, a
-parameter that is nearly one of ours. Other parameters are other programs' and change nothing.
+What is not read as it was meant is refused. Examples are an unknown content coding, text in another
+charset, a parameter that is nearly one of ours. Other parameters are other programs' and change
+nothing.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 
     Raises:
         UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used,
-            or the class has no model, or answers a fast route otherwise; this stops the start.
+            or the class has no model, or answers a fast route otherwise. This stops the start.
     """
 
     def decorate(inner: type[Classifier]) -> ClassifierService:

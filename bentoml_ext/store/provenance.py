@@ -1,7 +1,7 @@
 """Provenance: which XGBoost made a model, which proved it, and which is here.
 
-XGBoost does not promise the same bits between its own versions, and an older one may read the file
-of a newer one without a word and score it otherwise.
+XGBoost does not promise the same bits between its own versions. An older one may read the file of a
+newer one without a word and score it otherwise.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def test_features_in_another_order_are_recognised(order: str) -> None:
 
     told = refused(mixed)
 
-    assert "every row that was tried agrees: give the features in the order" in told
+    assert "every row that was tried agrees. Give the features in the order" in told
 
 
 def test_labels_of_no_policy_are_named() -> None:

@@ -1,4 +1,4 @@
-"""The English of comments, docstrings, messages and pages: no word that CONTRIBUTING.md bans."""
+"""The English of comments, docstrings, messages and pages: no banned word, no long sentence."""
 
 from __future__ import annotations
 
@@ -37,6 +37,24 @@ FENCE = re.compile(r"^ *```.*?^ *```", re.S | re.M)
 """Code says what Python says: `else` is a keyword there."""
 
 
+WORDS = 25
+"""The most words of a sentence."""
+TABLE = re.compile(r"^ *(\||.*[│├└]).*$", re.M)
+HEADING = re.compile(r"^#+ .*$", re.M)
+LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+BLOCK = re.compile(
+    r"\n\s*\n"  # a blank line
+    r"|\n(?=\s*(?:[-*]|\d+\.|>)\ )"  # an item, a quotation
+    r"|(?<=\w)\ ·\s"  # a list within a line
+    r"|\n(?=\s*[*\w][\w, *]*:\ )",  # an argument of a docstring
+    re.X,
+)
+"""Where a text that is not a sentence may end."""
+END = re.compile(
+    r"(?<=[.!?:])(?<!\.\.\.)[\"')*]*\s+(?=[\"'(*]*[A-Z])|(?<=[.!?])(?<!\.\.\.)[\"')*]*\s+"
+)
+
+
 class Prose(NamedTuple):
     line: int
     text: str
@@ -44,7 +62,8 @@ class Prose(NamedTuple):
 
 def blanked(found: re.Match[str]) -> str:
     """The lines stay where they are, so that a finding names its line."""
-    return "\n" * found[0].count("\n") or "CODE"
+    end = found[0].rstrip("`")[-1:]
+    return "\n" * found[0].count("\n") or ("CODE." if end == "." else "CODE")
 
 
 def comments(source: str) -> Iterator[Prose]:
@@ -109,6 +128,28 @@ def findings(path: Path) -> list[str]:
     return found
 
 
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a text without tables; code is one word."""
+    plain = LINK.sub(r"\1", TABLE.sub("\n", HEADING.sub("\n\n", CODE.sub(blanked, text))))
+    for block in BLOCK.split(plain):
+        yield from (sentence.strip() for sentence in END.split(" ".join(block.split())))
+
+
+def words_of(sentence: str) -> int:
+    """The number of words; a figure is not a word, and a program in a literal has none."""
+    if " = " in sentence:
+        return 0
+    return sum(re.search(r"[^\W\d]", word) is not None for word in sentence.split())
+
+
+def long_sentences(path: Path) -> Iterator[str]:
+    """`file:line: number of words: the sentence`, one for each; the line is that of its text."""
+    for line, text in prose(path):
+        for sentence in sentences(text):
+            if (count := words_of(sentence)) > WORDS:
+                yield f"{path.relative_to(ROOT)}:{line}: {count} words: {sentence}"
+
+
 def paths() -> list[Path]:
     packages = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
     return sorted([*packages, *(path for page in PAGES for path in ROOT.glob(page))])
@@ -116,6 +157,10 @@ def paths() -> list[Path]:
 
 def test_no_file_holds_a_banned_word() -> None:
     assert not [finding for path in paths() for finding in findings(path)]
+
+
+def test_no_sentence_is_long() -> None:
+    assert not [found for path in paths() for found in long_sentences(path)]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +180,38 @@ def test_a_banned_word_is_found(text: str, banned: str) -> None:
     assert [
         name for name, word in BANNED.items() if word.search(re.sub(r"\s", " ", texts[0].text))
     ] == [banned]
+
+
+LONG = " ".join(["word"] * 26)
+
+
+@pytest.mark.parametrize(
+    ("text", "longest"),
+    [
+        (f"{LONG}.", 26),
+        (f"{LONG}; {LONG}.", 52),
+        (f"Short. {LONG} `code and\n`code` [a link](of/some.md).", 29),
+        (f"- {LONG}\n  {LONG}\n- an item", 52),
+        (f"Args:\n    name: {LONG}\n    other: of rows.", 27),
+    ],
+)
+def test_a_long_sentence_is_found(text: str, longest: int) -> None:
+    assert max(words_of(sentence) for sentence in sentences(text)) == longest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LONG[:60]}. {LONG[:60]}.",
+        f"- {LONG[:60]}\n- {LONG[:60]}\n\n{LONG[:60]}",
+        f"| {LONG} | {LONG} |",
+        f"## {LONG[:60]}\n{LONG[:60]}",
+        f"`{LONG}` is code, and so is local {LONG} = 1",
+        " ".join(["1 000"] * 30),
+    ],
+)
+def test_short_sentences_and_what_is_not_prose_are_left_alone(text: str) -> None:
+    assert all(words_of(sentence) <= WORDS for sentence in sentences(text))
 
 
 @pytest.mark.parametrize(

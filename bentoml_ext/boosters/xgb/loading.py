@@ -1,6 +1,6 @@
 """Loading: a booster from the bytes of its file, read by this XGBoost as by the one that wrote it.
 
-XGBoost passes over what it does not know, so that one older than the file may score another model:
+XGBoost passes over what it does not know, so that one older than the file may score another model.
 3.2 loads the dart of 3.4 without its weights and says nothing.
 """
 
@@ -41,7 +41,7 @@ def load_booster(data: bytes) -> xgb.Booster:
 
     Raises:
         ExportRefused: no booster, one that says what is not known, or one that the XGBoost
-            installed here takes for another; the message says which to install.
+            installed here takes for another. The message says which to install.
     """
     document = decode(data)
     # Before XGBoost sees it: an index out of range would crash the process.

@@ -28,8 +28,8 @@ class Truth:
     Args:
         margins: float32, (n, n_targets).
         predictions: float32, (n, k), what `Booster.predict` gives.
-        chances: float32, (n,), the probability that decisions are taken on: the booster's own, or
-            where this machine has another expf, ours; None unless the margin is a log-odds.
+        chances: float32, (n,), the probability that decisions are taken on. It is the booster's
+            own, or ours where this machine has another expf; None unless the margin is a log-odds.
     """
 
     margins: Floats
@@ -50,9 +50,9 @@ class Truth:
 class Oracle:
     """Asks the booster.
 
-    gbtree, and dart of an estimator, is asked by `Booster.inplace_predict`, which takes infinities;
-    gblinear and any other dart by `Booster.predict` on a DMatrix, because the one cannot and the
-    other sums otherwise in place.
+    gbtree, and dart of an estimator, is asked by `Booster.inplace_predict`, which takes infinities.
+    gblinear and any other dart are asked by `Booster.predict` on a DMatrix, because the one cannot
+    and the other sums otherwise in place.
 
     Args:
         booster: the trained one.
@@ -136,7 +136,7 @@ class Oracle:
 def on_one_thread(booster: xgb.Booster) -> Iterator[None]:
     """The booster on one thread, and afterwards on as many as before.
 
-    Its bits do not depend on threads, which only wait for one another on a busy machine: there a
+    Its bits do not depend on threads, which only wait for one another on a busy machine. There a
     proof takes three times as long with them.
     """
     before = json.loads(booster.save_config())["learner"]["generic_param"]["nthread"]

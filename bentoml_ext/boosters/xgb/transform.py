@@ -1,6 +1,6 @@
 """Transform: what the XGBoost installed here makes of margins, found by asking it.
 
-Two objectives do not predict the same in every XGBoost: since 3.4 quantiles that cross are put in
+Two objectives do not predict the same in every XGBoost. Since 3.4 quantiles that cross are put in
 order, and some builds take the exponential of `survival:aft` in float64, others in float32.
 """
 

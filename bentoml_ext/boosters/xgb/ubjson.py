@@ -1,6 +1,6 @@
 """UBJSON: Universal Binary JSON, as XGBoost writes its models.
 
-XGBoost's other format, JSON text, says the same. But UBJSON holds a float32 as its four bytes: no
+XGBoost's other format, JSON text, says the same. But UBJSON holds a float32 as its four bytes. No
 number is rounded on the way, and an array of two million numbers is read in one step.
 """
 

@@ -1,13 +1,14 @@
 """Application: one ONNX file from the fields that a client sends to the decision.
 
-Inputs: one for each field, by its name, (n, 1): string for a category, float32 for a number, which
-is what the encoder rounds it to, or float64 where the encoder scales the number first. NaN stands
-for null; an empty string is the null of a nullable category. In float32 the code 99999999 is
+Inputs: one for each field, by its name, (n, 1). A category is a string. A number is float32, which
+the encoder rounds it to, or float64 where the encoder scales it first. NaN stands for null; an
+empty string is the null of a nullable category. In float32 the code 99999999 is
 100000000: either is refused.
 
 Outputs, each (n, 1): `margin` float32, `probability` float32, `decision` string. Where the service
-would refuse an application (an unknown category, a number out of its range or a code for missing,
-null where it is not allowed) margin and probability are NaN and the decision is "INVALID".
+would refuse an application margin and probability are NaN and the decision is "INVALID". It refuses
+an unknown category, a number out of its range, a code for missing, and null where it is not
+allowed.
 
 The bits are the service's own on any number of threads and for any n.
 """

@@ -1,6 +1,6 @@
 """Code sets: splits by many codes become columns that a table looks up, in place of long chains.
 
-A chain asks for one code after the other, 1 000 times for 1 000 codes; ONNX Runtime spreads out the
+A chain asks for one code after the other, 1 000 times for 1 000 codes. ONNX Runtime spreads out the
 standard's own set membership in the same way. A table is asked once a row for all sets together.
 """
 

@@ -31,7 +31,7 @@ def to_onnx(
 
     Input `rows`: float32, (n, n_features), any n, NaN for missing. Output `margin`: float32,
     (n, n_targets). Output `prediction`: float32, in shape and bits what `Booster.predict` gives for
-    a Booster, `predict_proba` for a classifier, `predict` for any other estimator; each over the
+    a Booster, `predict_proba` for a classifier, `predict` for any other estimator. Each is over the
     trees that this very call uses, so an estimator that stopped early uses its best iteration.
 
     The bits hold under ONNX Runtime's defaults, which are a thread for each core: on any number of
@@ -53,7 +53,7 @@ def to_onnx(
 
     Returns:
         A checked model, which has answered a few hundred rows with the bits of `model`, margin and
-        prediction; its metadata names the objective and the version of XGBoost.
+        prediction. Its metadata names the objective and the version of XGBoost.
 
     Raises:
         ExportRefused: something that no exact graph covers, with the reason.

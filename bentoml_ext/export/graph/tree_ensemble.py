@@ -51,8 +51,8 @@ def add_trees(
         ops: the graph's nodes.
         rows: name of a float32 tensor, (n, n_features).
         trees: at least one; codes ask for whole numbers.
-        column: int64, (n_trees,), the output column of each tree; the first of its columns if its
-            leaves hold a value for every target; -1 is the same as 0.
+        column: int64, (n_trees,), the output column of each tree. It is the first of its columns if
+            its leaves hold a value for every target; -1 is the same as 0.
         base: float32, (n_targets,), added to the first columns.
         n_columns: columns of the output; as many as there are targets by default.
         output: name of the output.
@@ -117,15 +117,15 @@ def _nodes(trees: Trees) -> _Nodes:
 def _chained(trees: Trees, nodes: _Nodes) -> _Nodes:
     """The nodes with codes spread out: a node asks for the first, new nodes for the others.
 
-    All nodes of a chain lead to the same right child when the code is theirs, and the last to the
+    All nodes of a chain lead to the same right child when the code is theirs. The last leads to the
     left child when it is not. A missing value leaves the chain at its first node or at its end.
     """
     count = np.diff(trees.first_code)
     value = nodes.value.copy()
     value[trees.categorical] = _NO_CODE
-    # ONNX Runtime joins equality nodes in a row whose true branches look equal, drops the second
-    # branch and adds the weights of its leaves to the first node of all. A leaf's own value has
-    # no other use, so it keeps different leaves different.
+    # ONNX Runtime joins equality nodes in a row whose true branches look equal. It drops the second
+    # branch and adds the weights of its leaves to the first node of all. A leaf's own value has no
+    # other use, so it keeps different leaves different.
     value[trees.is_leaf] = nodes.node[trees.is_leaf]
     some = np.flatnonzero(trees.categorical & (count > 0))
     value[some] = trees.codes[trees.first_code[some]]

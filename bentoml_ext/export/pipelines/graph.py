@@ -1,7 +1,7 @@
 """Graph: a scikit-learn pipeline around an estimator of XGBoost as one exact ONNX file.
 
-The file takes what the pipeline takes, in the types of the example: a column of float64 is an
-input of float64, so that scikit-learn and ONNX Runtime round at the same places.
+The file takes what the pipeline takes, in the types of the example. A column of float64 is an input
+of float64, so that scikit-learn and ONNX Runtime round at the same places.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def pipeline_to_onnx(pipeline: Pipeline, example: Any, *, seed: int = 0) -> onnx
     """An ONNX model with the bits of a pipeline's own `predict_proba` and `predict`.
 
     Inputs: one for each column of a DataFrame, by its name, (n, 1); or "X", (n, n_columns), for an
-    array; float32, float64, int64, bool or string as the example has it. Outputs: for a classifier
-    `label` int64 and `probabilities` float32, (n, n_classes); for any other estimator `variable`
-    float32. The bits hold under ONNX Runtime's defaults.
+    array. The types are float32, float64, int64, bool or string, as the example has them. Outputs:
+    for a classifier `label` int64 and `probabilities` float32, (n, n_classes); for any other
+    estimator `variable` float32. The bits hold under ONNX Runtime's defaults.
 
     Steps: StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, SimpleImputer of numbers,
     OneHotEncoder, OrdinalEncoder, ColumnTransformer, passthrough, nested pipelines. Zeros of a
@@ -50,7 +50,7 @@ def pipeline_to_onnx(pipeline: Pipeline, example: Any, *, seed: int = 0) -> onnx
 
     Args:
         pipeline: fitted; its last step is an estimator of XGBoost.
-        example: rows as the pipeline takes them, best those of training: the file is compared with
+        example: rows as the pipeline takes them, best those of training. The file is compared with
             the pipeline on them and on 2 000 that are made of them.
         seed: of what is made up.
 

@@ -1,6 +1,6 @@
 """Numbers: scikit-learn's scalers and imputer as ONNX operators, in its own arithmetic.
 
-scikit-learn computes in the type of its rows, and each scaler rounds in a way of its own: which one
+scikit-learn computes in the type of its rows, and each scaler rounds in a way of its own. Which one
 is found by asking the fitted step about a few rows.
 """
 

@@ -109,7 +109,7 @@ class EmbeddedModel(BeforeStart):
 def served_model(tag: bentoml.Tag | str) -> bentoml.Model:
     """The stored model that every process of a legacy service serves for a tag.
 
-    It is looked for once, when the server starts: a Runner that is replaced later must not have the
+    It is looked for once, when the server starts. A Runner that is replaced later must not have the
     trees of a newer version than its service's encoder and policy.
 
     Raises:

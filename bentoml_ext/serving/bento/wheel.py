@@ -1,7 +1,7 @@
 """Wheel: this package as a wheel in a bento, because no index has it.
 
 The wheel is made of what is installed, from a checkout as from a wheel. The local part of its
-version is the checksum of its files: no index may publish such a version, so that no other package
+version is the checksum of its files. No index may publish such a version, so that no other package
 of that name can take its place.
 """
 

@@ -72,7 +72,7 @@ def batch_of(schema: Schema, limit: int) -> Schema:
 def call_schema(application: Schema, whole: str) -> Schema:
     """Arguments of `classify` in BentoML's client: a whole application, or its fields.
 
-    Of a root input its client takes the value alone; of an object it takes the properties by name,
+    Of a root input its client takes the value alone. Of an object it takes the properties by name,
     and what comes without a name is the first of them. The service says what is missing.
 
     Args:

@@ -57,7 +57,7 @@ def supervise() -> None:
     """Called in every process that makes a service.
 
     In that of `bentoml serve`: end with an error when a worker calls `end_server`, start a new
-    worker at once for one that was ready, and keep the metrics apart from those of other servers.
+    worker at once for one that was ready. The metrics are kept apart from those of other servers.
     In a worker: end when that process does. In another
     process nothing changes, and with --reload, where the next edit may mend it, a worker that can
     never serve ends nothing.
