@@ -85,6 +85,19 @@ CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
     show_default=True,
     help="Decimal sign of the numbers in CSV.",
 )
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    metavar="TEXT",
+    help="Text of CSV for a value that is not given, such as NA; repeatable.  [default: nothing]",
+)
+@click.option(
+    "--quotes",
+    type=click.Choice(["double", "backslash", "none"]),
+    help="Quotation marks in cells of CSV: double as of Excel, backslash as of Spark, or none "
+    "where no cell is quoted, as of Hive.  [default: double; asked for where it is in doubt]",
+)
 @click.option("--resume", is_flag=True, help="For a folder: score only the parts that are missing.")
 @click.option(
     "--json",
@@ -128,7 +141,8 @@ def score_command(
         )
     run = _engine(engine, address)
     summary_path = options.pop("summary_path")
-    spelling = Spelling(options.pop("encoding"), options.pop("decimal"))
+    own = {name: options.pop(name) for name in ("encoding", "decimal", "nulls", "quotes")}
+    spelling = Spelling(**own)
     request = ScoreRequest(reject=on_error == "reject", spelling=spelling, **options)
     with progress.scoring() as on_progress:
         summary = run(request, stored_model(tag), backend, workers, on_progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -68,6 +69,12 @@ Kept: TypeAlias = "list[pa.Array]"
 NUMBER: Final = re.compile(r'"[-+]?[0-9][0-9.,]*"')
 """What a refusal shows of a number in some country's spelling."""
 
+NULLS: Final = {
+    *('"NA"', '"N/A"', '"#N/A"', '"NULL"', '"Null"', '"null"', '"None"', '"none"'),
+    *('"nan"', '"NaN"', "NaN", '"."', '"-"', '"?"', r'"\\N"'),
+}
+"""What a refusal shows of a text by which tools write that there is no value."""
+
 B = TypeVar("B")
 
 
@@ -133,7 +140,11 @@ class _TextTables(Tables):
         return Encoded(rows, list(map(self._hinted, refused))), kept
 
     def _hinted(self, error: InvalidApplication) -> InvalidApplication:
-        """The same error, which says how a number of another country is read."""
+        """The same error, which says how a number of another country, or no value, is read."""
+        if error.got in NULLS:
+            text = json.loads(error.got)
+            got = f"{error.got} (if it stands for no value, say so by --null '{text}')"
+            return InvalidApplication(error.expected, got, error.field, error.index)
         number = NUMBER.match(error.got)
         if number is None or error.field not in self._numbers:
             return error
@@ -141,6 +152,8 @@ class _TextTables(Tables):
             hint = "a point, where --decimal says that the comma is the decimal sign"
         elif self.decimal == "." and "," in number[0] and "." not in number[0]:
             hint = "if the comma is the decimal sign, say so by --decimal ,"
+        elif self.decimal == "." and "," in number[0]:
+            hint = "write thousands without signs between them"
         else:
             return error
         return InvalidApplication(error.expected, f"{number[0]} ({hint})", error.field, error.index)

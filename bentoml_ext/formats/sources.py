@@ -210,7 +210,14 @@ def _ndjson(
     progress = bytes_of(file)
     blocks = line_blocks(unpacked(file, spelling.encoding), LINES_BYTES, max_lines=lines)
     first = next(blocks, b"")
+    _check_no_array(first)
     return Opened(Lines, _kept_columns(first, encoder, keep), chain([first], blocks), *progress)
+
+
+def _check_no_array(block: bytes) -> None:
+    line, _, others = block.strip().partition(b"\n")
+    if line.startswith(b"[") and not (others and line.rstrip().endswith(b"]")):
+        raise pa.ArrowInvalid("one array: write each of its objects as a line")
 
 
 def _kept_columns(lines: bytes, encoder: Encoder, keep: Sequence[str]) -> pa.Schema:

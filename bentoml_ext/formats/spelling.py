@@ -8,10 +8,13 @@ from typing import Final
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["ENCODING", "PLAIN", "Spelling"]
+__all__ = ["ENCODING", "PLAIN", "QUOTES", "Spelling"]
 
 ENCODING: Final = " Name its encoding, such as by `--encoding windows-1252`."
 """What to do about bytes that are not UTF-8."""
+
+QUOTES: Final = ("double", "backslash", "none")
+"""A quotation mark in a cell of CSV: doubled, behind a backslash, or like any other letter."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,14 @@ class Spelling:
     Args:
         encoding: name of its encoding; None for UTF-8, or what its byte-order mark says.
         decimal: the decimal sign of its numbers.
+        nulls: texts that stand for a value that is not given; an empty cell always does.
+        quotes: one of `QUOTES`; None for doubled ones, and a refusal where that is in doubt.
     """
 
     encoding: str | None = None
     decimal: str = "."
+    nulls: tuple[str, ...] = ()
+    quotes: str | None = None
 
     def check(self, form: str, place: object) -> None:
         """Refuse what a format has no use for.
@@ -39,10 +46,12 @@ class Spelling:
                     "Leave out the option."
                 )
             _check_encoding(self.encoding)
-        if self.decimal != "." and form != "csv":
-            raise ConfigError(
-                f"Expected CSV for --decimal, got {form} - at {place}. Leave out the option."
-            )
+        of_csv = {"--decimal": self.decimal != ".", "--null": self.nulls, "--quotes": self.quotes}
+        for option, given in of_csv.items():
+            if given and form != "csv":
+                raise ConfigError(
+                    f"Expected CSV for {option}, got {form} - at {place}. Leave out the option."
+                )
 
 
 PLAIN: Final = Spelling()

@@ -28,6 +28,19 @@ READ_AS: Final = {".tsv": ".csv", ".tab": ".csv"}
 SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 """Suffixes of spreadsheets, which are not read."""
 
+REMEDIES: Final = {
+    "Save the sheet as CSV UTF-8.": SHEETS,
+    "Where each line is an object, say --from ndjson; write an array as lines.": (".json",),
+    "Where it is delimited text whose first line has names, say --from csv.": (".txt", ".dat"),
+    "Unpack it.": (".zip", ".tar", ".tgz", ".7z", ".snappy", ".deflate", ".br", ".lzo", ".z"),
+    "Write the rows as Parquet.": (".orc", ".avro"),
+    "Export it as CSV or Parquet.": (
+        *(".rds", ".rda", ".rdata", ".sas7bdat", ".xpt", ".sav", ".zsav", ".por", ".dta"),
+        *(".pkl", ".h5", ".db", ".sqlite", ".mdb", ".dbf", ".html", ".xml"),
+    ),
+}
+"""What to do about other files, by their suffixes."""
+
 
 def plainly(path: Path) -> Path:
     """The name that answers to a file have: they are not compressed, and have no tabs."""
@@ -43,8 +56,10 @@ def _remedy(path: Path | None, option: str) -> str:
     if option == "--to":
         other = " A spreadsheet opens CSV: `-o NAME.csv`." if is_sheet else ""
         return f"Name the file, or its format by --to.{other}"
-    if is_sheet:
-        return "Save the sheet as CSV UTF-8."
+    suffixes = {suffix.lower() for suffix in path.suffixes[-2:]} if path else ()
+    for remedy, kinds in REMEDIES.items():
+        if any(suffix in kinds for suffix in suffixes):
+            return remedy
     return "In a folder, a name that begins with '_' or '.' is not a part."
 
 

@@ -29,6 +29,15 @@ OTHERS: Final = {
     b"SQLite format 3": "an SQLite database: export the table as CSV",
     b"Obj\x01": "Avro: write the rows as Parquet",
     b"ORC": "ORC: write the rows as Parquet",
+    b"$FL2": "a file of SPSS: export it as CSV or Parquet",
+    b"$FL3": "a file of SPSS: export it as CSV or Parquet",
+    b"<stata_dta>": "a file of Stata: export it as CSV or Parquet",
+    b"HEADER RECORD***": "a transport file of SAS: export it as CSV or Parquet",
+    bytes.fromhex("000000000000000000000000c2ea8160"): "a file of SAS: export it as CSV or Parquet",
+    b"X\n\x00\x00\x00": "an object of R: export it as CSV or Parquet",
+    b"RDX": "objects of R: export them as CSV or Parquet",
+    b"\x80\x04\x95": "a pickle of Python: write the rows as CSV or Parquet",
+    b"\x80\x05\x95": "a pickle of Python: write the rows as CSV or Parquet",
 }
 MARKS: Final = {
     # The mark of UTF-16 begins that of UTF-32.

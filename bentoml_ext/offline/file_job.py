@@ -85,6 +85,8 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
         message = f"{str(error).rstrip('.')}, in {place}. "
         message += "Its answers were not written." if job.output else "The answers are not whole."
         message += ENCODING if "not UTF-8" in message else ""
+        if job.source_form == "csv" and " no columns of that name among " in message:
+            message += " The first line of CSV names its columns."
         if getattr(error, "index", None) is not None:
             message += " `--on-error reject` sends such applications to a file of their own."
         raise UnreadableInput(message) from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.serving.streaming.codec import NDJSON, OTHER_NAMES
 
-__all__ = ["JSON_TYPES", "Asked", "drawn"]
+__all__ = ["JSON_TYPES", "Asked", "Items", "drawn", "spelled_out"]
 
 JSON_TYPES = ["application/json", "application/json; charset=utf-8", "text/plain", ""]
 ODD_TYPES = ["application/json; charset=utf-16", "application/json; charset=latin-1"]
@@ -70,7 +70,18 @@ class Asked:
     text: bytes | None
 
 
-def drawn(pick: random.Random, applications: Sequence[Application]) -> Asked:
+Items = list[tuple[bytes, bytes]]
+
+
+def spelled_out(applications: Sequence[Application]) -> list[Items]:
+    """Each application as pairs of JSON, spelled once for a million requests."""
+    return [
+        [(json.dumps(name).encode(), json.dumps(value).encode()) for name, value in each.items()]
+        for each in applications
+    ]
+
+
+def drawn(pick: random.Random, applications: Sequence[Items]) -> Asked:
     """One more request."""
     kind = pick.choice(["one", "many", "lines"])
     parts = [_application(pick, applications) for _ in range(pick.choice([0, 1, 2, 2, 9]))]
@@ -91,11 +102,8 @@ def drawn(pick: random.Random, applications: Sequence[Application]) -> Asked:
     return Asked("/classify" if kind == "one" else "/classify_batch", headers, query, body, plain)
 
 
-def _application(pick: random.Random, applications: Sequence[Application]) -> bytes:
-    given = pick.choice(applications)
-    items = [
-        (json.dumps(name).encode(), json.dumps(value).encode()) for name, value in given.items()
-    ]
+def _application(pick: random.Random, applications: Sequence[Items]) -> bytes:
+    items = list(pick.choice(applications))
     for _ in range(pick.choice([0, 0, 0, 1, 1, 2])):
         place = pick.randrange(len(items))
         name, value = items[place]
