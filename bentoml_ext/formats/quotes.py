@@ -59,8 +59,8 @@ class Watched:
     def _check_backslashes(self, piece: bytes) -> None:
         if (self._backslash and piece.startswith(b'"')) or b'\\"' in piece:
             raise pa.ArrowInvalid(
-                "a quotation mark behind a backslash, which belongs to the mark or ends a cell: "
-                "say --quotes backslash (Spark, R's write.table, MySQL) or --quotes double (others)"
+                "a quotation mark behind a backslash, which may end a cell: say "
+                "--quotes backslash (Spark, R's write.table, MySQL) or --quotes double (others)"
             )
         self._backslash = piece.endswith(b"\\")
 
