@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import struct
 from collections.abc import Callable, Mapping
 from ctypes import c_float
 from functools import cache
@@ -11,9 +12,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Number
+from bentoml_ext.errors import FeatureMismatch
 
-__all__ = ["on_many", "on_one", "undone"]
+__all__ = ["holdable", "on_many", "on_one", "undone"]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -87,6 +90,57 @@ def undone(step: Number, cells: npt.NDArray[Any]) -> Doubles:
         for one in reversed(step.sums):
             made = _MANY[_OPPOSITE[one.operation]](made, one.operand)
     return made
+
+
+@cache
+def holdable(step: Number) -> tuple[float, float]:
+    """The least and the greatest number of float32's range that float32 can hold after the sums.
+
+    Every sum keeps or turns the order of numbers, so those between the two can be held, too.
+
+    Raises:
+        FeatureMismatch: no such number is found.
+    """
+    call = on_one(step)
+
+    def fits(number: float) -> bool:
+        # Not `abs > max`: NaN must not pass.
+        return abs(number) <= FLOAT32_MAX and abs(call(number)) <= FLOAT32_MAX
+
+    ends = (-FLOAT32_MAX, FLOAT32_MAX)
+    if all(map(fits, ends)):
+        return ends
+    inside = [number for number in (*undone(step, np.zeros(1)).tolist(), 0.0) if fits(number)]
+    if not inside:
+        raise FeatureMismatch(
+            f"Expected sums that leave a number in the range of float32, got {step.sums!r:.200} "
+            f"- at the step of field '{step.field}'."
+        )
+    low, high = (_last(fits, inside[0], end) for end in ends)
+    return low, high
+
+
+def _last(fits: Callable[[float], bool], inside: float, end: float) -> float:
+    """The last number that fits, on the way from one that does to the end of the range."""
+    if fits(end):
+        return end
+    # Floats are ordered as their bits are: halve the floats between, and not the numbers.
+    near, far = _place(inside), _place(end)
+    while abs(far - near) > 1:
+        middle = (near + far) // 2
+        near, far = (middle, far) if fits(_number_at(middle)) else (near, middle)
+    return _number_at(near)
+
+
+def _place(number: float) -> int:
+    """The place of a float64 among all of them, from that of 0.0."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", abs(number)))
+    return -int(bits) if number < 0 else int(bits)
+
+
+def _number_at(place: int) -> float:
+    (number,) = struct.unpack("<d", struct.pack("<q", abs(place)))
+    return -float(number) if place < 0 else float(number)
 
 
 def _rounded(step: Number, numbers: Doubles) -> Doubles:

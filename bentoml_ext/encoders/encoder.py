@@ -103,7 +103,7 @@ class Encoder:
             steps = steps_of_names(self.features, separator, names)
         by_field = grouped(steps)
         check_spelling(by_field)
-        known = {field: field_of(own[0]) for field, own in by_field.items()}
+        known = {field: field_of(own) for field, own in by_field.items()}
         self.fields = tuple(with_rules(known, fields) if fields is not None else known.values())
         self.steps_by_field: tuple[tuple[Step, ...], ...] = tuple(
             by_field[field.name] for field in self.fields

@@ -9,9 +9,10 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from bentoml_ext.encoders.field import Field, words
+from bentoml_ext.encoders.arithmetic import holdable
+from bentoml_ext.encoders.field import FLOAT32_MAX, Field, words
 from bentoml_ext.encoders.filling import FILL
-from bentoml_ext.encoders.steps import Codes, OneHot, Step, Table
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
 __all__ = [
@@ -27,8 +28,24 @@ __all__ = [
 _ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 
 
-def field_of(step: Step) -> Field:
-    """The field of a step, with no rule but what it can be."""
+def field_of(steps: Sequence[Step]) -> Field:
+    """The field of its steps, with no rule but what it can be.
+
+    Raises:
+        FeatureMismatch: the sums of a step leave no number that float32 can hold.
+    """
+    field = _field_of(steps[0])
+    ranges = [holdable(step) for step in steps if isinstance(step, Number) and step.sums]
+    low = max((low for low, _ in ranges), default=-FLOAT32_MAX)
+    high = min((high for _, high in ranges), default=FLOAT32_MAX)
+    return msgspec.structs.replace(
+        field,
+        minimum=low if low > -FLOAT32_MAX else None,
+        maximum=high if high < FLOAT32_MAX else None,
+    )
+
+
+def _field_of(step: Step) -> Field:
     if isinstance(step, OneHot | Table):
         nullable = step.null is not None or getattr(step, "gap", None) is not None
         if step.numbers:
@@ -100,12 +117,20 @@ def with_rules(known: Mapping[str, Field], rules: Collection[Field]) -> list[Fie
                 f"Expected {known[rule.name].expected}, got a rule for {rule.expected} "
                 f"- at field '{rule.name}'."
             )
-    return [
-        msgspec.structs.replace(
-            rule, categories=known[rule.name].categories, codes=known[rule.name].codes
-        )
-        for rule in rules
-    ]
+    return [_narrowed(rule, known[rule.name]) for rule in rules]
+
+
+def _narrowed(rule: Field, own: Field) -> Field:
+    """A rule with the model's categories, and without numbers that its columns cannot hold."""
+    lows = [bound for bound in (rule.minimum, own.minimum) if bound is not None]
+    highs = [bound for bound in (rule.maximum, own.maximum) if bound is not None]
+    return msgspec.structs.replace(
+        rule,
+        categories=own.categories,
+        codes=own.codes,
+        minimum=max(lows, default=None),
+        maximum=min(highs, default=None),
+    )
 
 
 def check_types(*given: Any) -> None:

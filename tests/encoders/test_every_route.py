@@ -184,6 +184,12 @@ def rows_of_onnx(encoder: Encoder, applications: list[Application]) -> Rows:
     return rows
 
 
+def test_every_kind_of_step_is_drawn() -> None:
+    drawn = {type(step) for seed in range(60) for step in made(np.random.default_rng(seed)).steps}
+
+    assert drawn == set(get_args(Step))
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_every_route_makes_the_same_rows(seed: int) -> None:
     random = np.random.default_rng(seed)
