@@ -128,7 +128,7 @@ class ColumnEncoder:
             is_given = np.where(is_null(undictionaried(column)), step.null, step.given)
             rows[:, step.column] = is_given
             return iter(())
-        if step.numbers:
+        if step.whole:
             return self._write_codes(field, step, column, rows)
         if is_binary(plain_type(column.type)):
             column = as_text(undictionaried(column))

@@ -48,7 +48,7 @@ def field_of(steps: Sequence[Step]) -> Field:
 def _field_of(step: Step) -> Field:
     if isinstance(step, OneHot | Table):
         nullable = step.null is not None or getattr(step, "gap", None) is not None
-        if step.numbers:
+        if step.whole:
             return Field(step.field, nullable=nullable, codes=tuple(map(int, step.categories)))
         return Field(step.field, step.categories, nullable=nullable)
     if isinstance(step, Codes):

@@ -59,7 +59,7 @@ def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: Mi
         case Codes():
             _code(step, row, value, FILL[null])
         case Table():
-            key = digits(value) if step.numbers else value
+            key = digits(value) if step.whole else value
             cells = step.null if value is None else step.texts.get(key, step.other)
             row[list(step.columns)] = as_floats(cells)
         case Indicator():
@@ -87,7 +87,7 @@ def _one_hot(step: OneHot, row: Floats, value: Any, start: float, null: float) -
     if value is None and step.null is not None:
         row[step.null] = 1.0
         return
-    if step.numbers and value is not None:
+    if step.whole and value is not None:
         value = digits(value)
     if value is None or isinstance(value, int | float):
         if step.gap is not None:

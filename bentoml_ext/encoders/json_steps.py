@@ -33,7 +33,7 @@ def codes_of(step: OneHot | Table) -> Mapping[Any, int]:
         codes = step.columns
     else:
         codes = {text: place for place, text in enumerate(step.texts)}
-    return {int(text): code for text, code in codes.items()} if step.numbers else codes
+    return {int(text): code for text, code in codes.items()} if step.whole else codes
 
 
 def writers_of(step: Step, encoder: Encoder) -> tuple[OneWriter, ManyWriter]:

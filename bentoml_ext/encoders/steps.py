@@ -94,7 +94,7 @@ class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
         off: what the other columns hold; None where the encoder says it.
         null: the column in which null is 1.
         other: the column in which any other text is 1, where the field takes it.
-        numbers: whether the categories are whole numbers, here in digits.
+        whole: whether the categories are whole numbers, here in digits.
     """
 
     field: str
@@ -103,7 +103,7 @@ class OneHot(msgspec.Struct, frozen=True, tag="one_hot", omit_defaults=True):
     off: float | None = None
     null: int | None = None
     other: int | None = None
-    numbers: bool = False
+    whole: bool = False
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -139,6 +139,11 @@ class Codes(msgspec.Struct, frozen=True, tag="codes", omit_defaults=True):
     numbers: tuple[int, ...] = ()
 
     @property
+    def whole(self) -> bool:
+        """Whether the categories are whole numbers."""
+        return bool(self.numbers)
+
+    @property
     def categories(self) -> tuple[str, ...] | tuple[int, ...]:
         """The categories in the order of their codes."""
         return self.texts or self.numbers
@@ -158,7 +163,7 @@ class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
         texts: the categories, each with as many float32 as there are columns; None is missing.
         null: the numbers of null; None where null is refused.
         other: the numbers of any other text, where the field takes it.
-        numbers: whether the categories are whole numbers, here in digits.
+        whole: whether the categories are whole numbers, here in digits.
     """
 
     field: str
@@ -166,7 +171,7 @@ class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
     texts: dict[str, Cells]
     null: Cells | None = None
     other: Cells | None = None
-    numbers: bool = False
+    whole: bool = False
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from bentoml_ext.boosters.xgb.rounds import counting
 from bentoml_ext.boosters.xgb.splits import of_ones_alone, of_zeros_and_ones
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.field_rules import field_of
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.steps import Number, OneHot, Step
 from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
@@ -263,13 +264,12 @@ class Source:
     def _ruled(self, step: Step, reading: Reading) -> Field:
         """The field of a step: by its rule, or with what training would have taken."""
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
-        texts = tuple(step.columns) if isinstance(step, OneHot) else getattr(step, "texts", ())
-        codes = getattr(step, "numbers", ())
+        known = field_of((step,))
         is_flag = isinstance(step, Number) and self._kind(step.column) == "i"
         own = Field(
             step.field,
-            texts,
-            codes=codes,
+            known.categories,
+            codes=known.codes,
             # Null among the texts had a meaning in training; of a number somebody has to say it.
             nullable=_has_gap(step) or (not isinstance(step, OneHot) and reading.null is not None),
             # To training, true is 1: DictVectorizer and XGBoost both read it so.

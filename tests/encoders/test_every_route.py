@@ -115,10 +115,10 @@ def of_numbers(field: Field, steps: list[Step]) -> tuple[Field, list[Step]]:
     step = steps[0]
     if isinstance(step, OneHot):
         columns = {said[text]: column for text, column in step.columns.items()}
-        step = msgspec.structs.replace(step, columns=columns, numbers=True)
+        step = msgspec.structs.replace(step, columns=columns, whole=True)
     elif isinstance(step, Table):
         texts = {said[text]: cells for text, cells in step.texts.items()}
-        step = msgspec.structs.replace(step, texts=texts, numbers=True)
+        step = msgspec.structs.replace(step, texts=texts, whole=True)
     codes = tuple(map(int, said.values()))
     return msgspec.structs.replace(field, categories=(), codes=codes), [step]
 

@@ -128,7 +128,7 @@ def _places(
     null: int,
 ) -> str:
     """int64, (n, 1): the place of each category, text or number, or of null."""
-    if not step.numbers:
+    if not step.whole:
         known = dict(places) | ({"": null} if field.nullable else {})
         return looked_up(ops, field.name, known, default=default)
     numbers = {float(text): place for text, place in places.items()}
