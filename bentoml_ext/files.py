@@ -23,7 +23,7 @@ MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
 
 CHUNK: Final = 1024 * 1024
 
-SCRATCH: Final = re.compile(r"\..*-[0-9a-f]{16}", re.DOTALL)
+TEMPORARY: Final = re.compile(r"\..*-[0-9a-f]{16}", re.DOTALL)
 """Names of files that are not whole yet."""
 
 
@@ -79,37 +79,37 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         # Libraries such as pyarrow raise OSError without errno for damaged input; that is not an
         # error of our output file.
-        if error.errno is None or not (error.filename is None or _is_scratch(error.filename)):
+        if error.errno is None or not (error.filename is None or _is_temporary(error.filename)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    scratch = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    _SCRATCHES.add(scratch)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    _TEMPORARY_FILES.add(temporary)
     try:
-        with scratch.open("xb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        scratch.replace(path)
+        temporary.replace(path)
     finally:
         # If the parent is not a folder, `unlink` fails too; `open` has raised the error already.
         with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        _SCRATCHES.discard(scratch)
+            temporary.unlink(missing_ok=True)
+        _TEMPORARY_FILES.discard(temporary)
 
 
-def _is_scratch(name: object) -> bool:
-    return SCRATCH.fullmatch(Path(str(name)).name) is not None
+def _is_temporary(name: object) -> bool:
+    return TEMPORARY.fullmatch(Path(str(name)).name) is not None
 
 
-_SCRATCHES: set[Path] = set()
+_TEMPORARY_FILES: set[Path] = set()
 
 
 @atexit.register
 def _sweep() -> None:
     """Remove files that an interrupt between a block and its end has left."""
-    for scratch in _SCRATCHES:
+    for temporary in _TEMPORARY_FILES:
         with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)

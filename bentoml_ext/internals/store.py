@@ -41,7 +41,7 @@ def check_store() -> None:
         OSError: this user may not write in the home, in the name of the folder.
         ConfigError: there is no home, and none can be made.
     """
-    shutil.rmtree(_scratch())
+    shutil.rmtree(_staging())
 
 
 @contextmanager
@@ -79,24 +79,24 @@ def create_model(
 def _store(model: Model) -> None:
     store = BentoMLContainer.model_store.get()
     target = Path(store._path) / model.tag.path()
-    scratch = _scratch()
+    staging = _staging()
     try:
-        whole = scratch / "model"
+        whole = staging / "model"
         copy_folder(Path(model._path), whole)
         _sync(whole)
         # All that needs room on the disk comes before the first rename.
-        pointer = scratch / "latest"
+        pointer = staging / "latest"
         pointer.write_text(str(model.tag.version))
-        _sync(scratch)
+        _sync(staging)
         target.parent.mkdir(parents=True, exist_ok=True)
         _rename_as_new(whole, target, model.tag)
         pointer.rename(Path(store._path) / model.tag.latest_path())
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     model._path = target
 
 
-def _scratch() -> Path:
+def _staging() -> Path:
     """A new folder in the store's own file system, so that a rename into the store is one step.
 
     It lies outside of the store, so that a listing never meets it.

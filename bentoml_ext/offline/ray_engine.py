@@ -27,7 +27,7 @@ from bentoml_ext.offline.file_job import Progress
 from bentoml_ext.offline.local_engine import ended_by_signal
 from bentoml_ext.offline.plan import PIPE, ScoreRequest, plan
 from bentoml_ext.offline.ray_worker import Outcome, PartScorer, WorkerPayload, packed
-from bentoml_ext.offline.staging import Scratch
+from bentoml_ext.offline.staging import Staging
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
@@ -83,12 +83,12 @@ def run(
     with _cluster(address, workers), ended_by_signal():
         todo = plan(_absolute(request), model)
         summary = Summary(model, scorer.backend.name, todo.output, workers, skipped=todo.skipped)
-        with Scratch(todo.jobs) as scratch, summary.timed("seconds"):
-            work = WorkerPayload(packed(bundle), backend, crossover, model, scratch.jobs)
+        with Staging(todo.jobs) as staging, summary.timed("seconds"):
+            work = WorkerPayload(packed(bundle), backend, crossover, model, staging.jobs)
             for number, outcome in _outcomes(work, workers):
                 if not isinstance(outcome, Summary):
                     raise outcome
-                scratch.place(number)
+                staging.place(number)
                 summary.add(outcome)
                 if on_progress is not None:
                     on_progress(summary.parts, len(todo.jobs), summary.rows)

@@ -10,10 +10,10 @@ from typing import Self
 
 from bentoml_ext.offline.file_job import Job
 
-__all__ = ["Scratch"]
+__all__ = ["Staging"]
 
 
-class Scratch:
+class Staging:
     """Jobs with hidden outputs: `place` gives them their names, and the end removes the rest.
 
     A worker that dies leaves a half-written file, and one that is thought to be dead may write on.

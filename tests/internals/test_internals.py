@@ -68,12 +68,12 @@ def test_another_store_can_be_set_and_taken_back(tmp_path: Path) -> None:
     assert (during, model_store_path()) == (tmp_path, before)
 
 
-def test_the_scratch_folder_is_on_the_stores_file_system() -> None:
+def test_the_staging_folder_is_on_the_stores_file_system() -> None:
     # A version is renamed from the one to the other.
-    scratch = Path(BentoMLContainer.tmp_bento_store_dir.get())
+    staging = Path(BentoMLContainer.tmp_bento_store_dir.get())
 
-    assert scratch.stat().st_dev == model_store_path().stat().st_dev
-    assert model_store_path() not in scratch.parents
+    assert staging.stat().st_dev == model_store_path().stat().st_dev
+    assert model_store_path() not in staging.parents
 
 
 def test_a_model_is_made_in_a_folder_of_its_own_and_flushed() -> None:

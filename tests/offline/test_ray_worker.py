@@ -20,7 +20,7 @@ from bentoml_ext.offline import row_groups as pieces_module
 from bentoml_ext.offline.file_job import Job
 from bentoml_ext.offline.ray_worker import PartScorer, WorkerPayload, packed
 from bentoml_ext.offline.row_groups import pieces
-from bentoml_ext.offline.staging import Scratch
+from bentoml_ext.offline.staging import Staging
 from bentoml_ext.offline.summary import Summary
 from models.synthetic import generate
 from tests.support.commands import bentoml_command, ext_command, python_code
@@ -113,17 +113,17 @@ def test_a_model_that_was_changed_on_its_way_scores_nothing(
     assert list(source.parent.iterdir()) == [source]
 
 
-def test_scratch_leaves_what_is_in_place_and_nothing_else(source: Path) -> None:
+def test_staging_leaves_what_is_in_place_and_nothing_else(source: Path) -> None:
     first, second = job_of(source), Job(source, "parquet", source.with_name("b.parquet"), "parquet")
     before = set(source.parent.iterdir())
 
-    with Scratch([first, second]) as scratch:
-        for job in scratch.jobs:
+    with Staging([first, second]) as staging:
+        for job in staging.jobs:
             for path in (job.output, job.rejected):
                 if path is not None:
                     path.touch()
                     path.with_name(f".{path.name}-half").touch()
-        scratch.place(0)
+        staging.place(0)
 
     assert set(source.parent.iterdir()) - before == {first.output, first.rejected}
 
