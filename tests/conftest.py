@@ -43,6 +43,7 @@ from models.fields import EXAMPLE
 from models.split import split
 from models.synthetic import generate
 from models.training import Trained, train
+from tests.support.homes import home_of
 from tests.support.servers import Server, serve
 from tests.support.starters import starts_a_process
 
@@ -151,8 +152,6 @@ def example_answer(trained: Trained) -> bytes:
 
 
 @pytest.fixture
-def own_home(home: Path, credit_model: bentoml.Model, tmp_path: Path) -> Path:
+def own_home(credit_model: bentoml.Model, tmp_path: Path) -> Path:
     """A home for one server: another that starts in it would clear the series of the first."""
-    own = tmp_path / "home"
-    shutil.copytree(home / "models" / "credit_risk_model", own / "models" / "credit_risk_model")
-    return own
+    return home_of(credit_model, tmp_path / "home")

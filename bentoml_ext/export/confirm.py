@@ -84,24 +84,26 @@ def distinguishing_rows(ensemble: Ensemble) -> Rows:
     trees = ensemble.model
     if isinstance(trees, Trees):
         inner = np.flatnonzero(~trees.is_leaf & np.isfinite(trees.threshold))
-        for row in rows[2:] if len(inner) else ():
-            node = random.choice(inner, min(_MARKED, len(inner), 2 * width))
-            row[trees.feature[node]] = _values(trees, node, random)
+        if len(inner):
+            node = random.choice(inner, (count - 2, min(_MARKED, len(inner), 2 * width)))
+            rows[np.arange(2, count)[:, None], trees.feature[node]] = _values(trees, node, random)
     return rows
 
 
 def _values(trees: Trees, node: Ints, random: np.random.Generator) -> Floats:
     """float32, as `node`: on the split's threshold or beside it; a code of it or another."""
     values = trees.threshold[node]
-    towards = np.where(random.random(len(node)) < 0.5, -np.inf, np.inf).astype(np.float32)
+    towards = np.where(random.random(node.shape) < 0.5, -np.inf, np.inf).astype(np.float32)
     with np.errstate(over="ignore", under="ignore"):
         beside = np.nextafter(values, towards)
-    values = np.where((random.random(len(node)) < 0.3) & np.isfinite(beside), beside, values)
+    values = np.where((random.random(node.shape) < 0.3) & np.isfinite(beside), beside, values)
     first, end = trees.first_code[node], trees.first_code[node + 1]
     some = trees.categorical[node] & (end > first)
     if some.any():
-        at = first + (random.random(len(node)) * (end - first)).astype(np.int64)
-        codes = trees.codes[np.minimum(at, len(trees.codes) - 1)] + random.integers(0, 2, len(node))
+        at = first + (random.random(node.shape) * (end - first)).astype(np.int64)
+        codes = trees.codes[np.minimum(at, len(trees.codes) - 1)] + random.integers(
+            0, 2, node.shape
+        )
         values = np.where(some, codes, values)
     result: Floats = values.astype(np.float32)
     return result

@@ -20,7 +20,7 @@ from benchmarks.comparison import (
     session,
 )
 from benchmarks.variants import VARIANTS, Variant
-from bentoml_ext.arrays import Rows
+from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.export import to_onnx
@@ -50,29 +50,33 @@ def loaded(
     return session(graph(name, deterministic_threads=deterministic_threads), threads=threads)
 
 
-def rows_for(name: str, count: int, *, finite: bool) -> Rows:
-    _, source, ensemble = made(name)
-    # Only in-place prediction takes infinities. dart sums otherwise there, if it is not meant to.
-    return boundary_rows(ensemble, count, finite=finite or not source.inplace)
-
-
-def assert_same_bits(name: str, got: ort.InferenceSession, rows: Rows, batch: int) -> None:
+@functools.cache
+def asked(name: str, count: int) -> tuple[Rows, list[tuple[Floats, Floats]]]:
+    """Finite rows, and their margins and predictions by each way of XGBoost's."""
     model, source, ensemble = made(name)
-    outputs = run(got, rows, batch=batch)
-    for inplace in {source.inplace, source.inplace or ensemble.kind == "gbtree"}:
-        margins = native_margins(model, rows, inplace=inplace)
-        predictions = native_predictions(model, rows, inplace=inplace)
+    rows = boundary_rows(ensemble, count, finite=True)
+    ways = {source.inplace, source.inplace or ensemble.kind == "gbtree"}
+    return rows, [
+        (native_margins(model, rows, inplace=way), native_predictions(model, rows, inplace=way))
+        for way in ways
+    ]
 
-        assert equal_share(margins, outputs["margin"]) == 1.0
-        assert equal_share(predictions, outputs["prediction"]) == 1.0
+
+def assert_same_bits(
+    name: str, got: ort.InferenceSession, count: int, batch: int, first: int | None = None
+) -> None:
+    """Of `count` rows, the `first` ones have XGBoost's bits."""
+    rows, expected = asked(name, count)
+    outputs = run(got, rows[:first], batch=batch)
+    for margins, predictions in expected:
+        assert equal_share(margins[:first], outputs["margin"]) == 1.0
+        assert equal_share(predictions[:first], outputs["prediction"]) == 1.0
 
 
 @every_variant
 @pytest.mark.parametrize(("batch", "count"), [(1, 60), (7, 210), (64, 640), (1000, 2000)])
 def test_margin_and_prediction_have_the_bits_of_xgboost(name: str, batch: int, count: int) -> None:
-    rows = rows_for(name, count, finite=True)
-
-    assert_same_bits(name, loaded(name), rows, batch)
+    assert_same_bits(name, loaded(name), count, batch)
 
 
 @every_variant
@@ -91,12 +95,10 @@ def test_infinities_have_the_bits_of_inplace_predict(name: str) -> None:
 
 @every_variant
 def test_thread_proof_graph_has_the_bits_at_any_number_of_threads(name: str) -> None:
-    rows = rows_for(name, 300, finite=True)
-
     for threads in (1, 2, 4):
         got = loaded(name, deterministic_threads=True, threads=threads)
-        for batch, part in ((1, rows[:30]), (60, rows[:120]), (300, rows)):
-            assert_same_bits(name, got, part, batch)
+        for batch, first in ((1, 30), (60, 120), (300, 300)):
+            assert_same_bits(name, got, 300, batch, first)
 
 
 @every_variant

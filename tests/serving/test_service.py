@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from bentoml_ext.serving.timeout import DEADLINE, PromptTimeout
 from models.fields import EXAMPLE
+from tests.support.homes import home_of
 from tests.support.servers import Server, eventually, serve
 from tests.support.spied import series, serve_spied, worker_of
 
@@ -27,6 +29,62 @@ SECONDS_IN_2001 = 1e9
 def classify(server: Server, body: bytes = BODY, **headers: str) -> httpx.Response:
     headers.setdefault("content-type", "application/json")
     return server.client.post("/classify", content=body, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def spied(
+    credit_model: bentoml.Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The service on ONNX Runtime, with a look into its worker."""
+    home = home_of(credit_model, tmp_path_factory.mktemp("spied"))
+    with serve_spied(home, home, environ={"BACKEND": "onnx"}) as server:
+        yield server
+
+
+def test_plain_requests_are_answered_before_uvicorn_makes_requests_of_them(spied: Server) -> None:
+    heads = [spied.client.post("/plain_heads").json()]
+    classify(spied)
+    heads.append(spied.client.post("/plain_heads").json())
+
+    assert heads == [0, 1]
+
+
+def test_a_scrape_right_after_a_request_shows_it(spied: Server) -> None:
+    at = {"endpoint": "/classify", "http_response_code": "200"}
+    before = series(spied, "request_total", **at)
+    for count in range(1, 4):
+        classify(spied)
+
+        assert series(spied, "request_total", **at) == before + count
+
+
+def test_an_onnx_worker_imports_no_training_library(spied: Server) -> None:
+    classify(spied)
+    classify(spied, b"{}")
+    spied.client.post("/classify_batch", content=b"[" + BODY + b"]")
+    loaded = {name.partition(".")[0] for name in spied.client.post("/modules").json()}
+
+    assert "onnxruntime" in loaded
+    heavy = {"xgboost", "sklearn", "scipy", "pandas", "onnx", "skl2onnx", "onnxmltools", "pyarrow"}
+    assert not loaded & heavy
+
+
+def threads_after_batches(server: Server) -> int:
+    """The threads of a worker that has answered single requests and long batches."""
+    big = b"[" + b",".join([BODY] * 2000) + b"]"
+    for _ in range(3):
+        classify(server)
+        server.client.post("/classify_batch", content=big)
+    return worker_of(server).num_threads()
+
+
+def test_a_worker_has_no_pool_of_native_threads(
+    spied: Server, own_home: Path, tmp_path: Path
+) -> None:
+    # The event loop, two for batches, BentoML's one for synchronous methods, and the lifeline.
+    assert threads_after_batches(spied) <= 5
+    with serve_spied(own_home, tmp_path, environ={"BACKEND": "xgboost"}) as server:
+        assert threads_after_batches(server) <= 5
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -52,15 +110,6 @@ def test_requests_are_counted_in_bentomls_own_series(
         assert series(server, "request_in_progress", **at) == 0
         # Seconds since 1970, and not since the machine started.
         assert series(server, "last_request_timestamp_seconds") > SECONDS_IN_2001
-
-
-def test_a_scrape_right_after_a_request_shows_it(own_home: Path) -> None:
-    at = {"endpoint": "/classify", "http_response_code": "200"}
-    with serve(own_home, BACKEND="onnx") as server:
-        for count in range(1, 4):
-            classify(server)
-
-            assert series(server, "request_total", **at) == count
 
 
 def log_lines(home: Path, fastpath: str) -> list[str]:
@@ -148,46 +197,6 @@ def test_one_request_too_many_at_once_is_429(own_home: Path, tmp_path: Path, fas
             assert b"200 OK" in waiting.recv(65536)
 
         assert classify(server).status_code == 200
-
-
-def test_plain_requests_are_answered_before_uvicorn_makes_requests_of_them(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model
-) -> None:
-    with serve_spied(home, tmp_path) as server:
-        heads = [server.client.post("/plain_heads").json()]
-        classify(server)
-        heads.append(server.client.post("/plain_heads").json())
-
-    assert heads == [0, 1]
-
-
-def test_an_onnx_worker_imports_no_training_library(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model
-) -> None:
-    with serve_spied(home, tmp_path, environ={"BACKEND": "onnx"}) as server:
-        classify(server)
-        classify(server, b"{}")
-        server.client.post("/classify_batch", content=b"[" + BODY + b"]")
-        loaded = {name.partition(".")[0] for name in server.client.post("/modules").json()}
-
-    assert "onnxruntime" in loaded
-    heavy = {"xgboost", "sklearn", "scipy", "pandas", "onnx", "skl2onnx", "onnxmltools", "pyarrow"}
-    assert not loaded & heavy
-
-
-@pytest.mark.parametrize("backend", ["onnx", "xgboost"])
-def test_a_worker_has_no_pool_of_native_threads(
-    home: Path, tmp_path: Path, credit_model: bentoml.Model, backend: str
-) -> None:
-    with serve_spied(home, tmp_path, environ={"BACKEND": backend}) as server:
-        big = b"[" + b",".join([BODY] * 2000) + b"]"
-        headers = {"content-type": "application/json"}
-        for _ in range(3):
-            classify(server)
-            server.client.post("/classify_batch", content=big, headers=headers)
-
-        # The event loop, two for batches, BentoML's one for synchronous methods, and the lifeline.
-        assert worker_of(server).num_threads() <= 5
 
 
 class Scope(dict[str, Any]):
