@@ -26,7 +26,7 @@ from tests.offline.portfolios import (
     write_csv,
     write_parquet,
 )
-from tests.support.commands import LIMIT_S, bentoml_command, environment
+from tests.support.commands import LIMIT_S, bentoml_command, environment, ext_command
 
 pytestmark = pytest.mark.usefixtures("credit_model")
 
@@ -78,8 +78,8 @@ def test_the_exit_code_and_a_line_tell_how_it_ended(
     summary = json.loads(told.read_text())
     assert summary["rows"] == summary["scored"] + summary["rejected"] == ROWS
     # As with any option of a command line that takes no such value.
-    assert command(home, source, "--backend", "coreml").returncode == 2
-    assert command(home, source, "--workers", "0").returncode == 2
+    assert ext_command("score", TAG, source, "--backend", "coreml").returncode == 2
+    assert ext_command("score", TAG, source, "--workers", "0").returncode == 2
 
 
 @pytest.mark.slow

@@ -129,10 +129,8 @@ def test_staging_leaves_what_is_in_place_and_nothing_else(source: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("-",), (".", "-o", "-")])
-def test_ray_takes_no_pipe(
-    options: tuple[str, ...], home: Path, credit_model: bentoml.Model
-) -> None:
-    ended = bentoml_command(home, "ext", "score", str(credit_model.tag), *options, "--engine=ray")
+def test_ray_takes_no_pipe(options: tuple[str, ...], credit_model: bentoml.Model) -> None:
+    ended = ext_command("score", str(credit_model.tag), *options, "--engine=ray")
 
     assert ended.returncode == 1
     assert "Error: Expected files for --engine ray, got '-'." in ended.stderr

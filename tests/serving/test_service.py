@@ -75,7 +75,7 @@ def threads_after_batches(server: Server) -> int:
     for _ in range(3):
         classify(server)
         server.client.post("/classify_batch", content=big)
-    return worker_of(server).num_threads()
+    return int(worker_of(server).num_threads())
 
 
 def test_a_worker_has_no_pool_of_native_threads(

@@ -145,6 +145,7 @@ def test_its_backend_is_swapped_by_one_word_from_another_folder_with_the_model_s
     assert found == expected
 
 
+@pytest.mark.parametrize("packed", ["onnx"], indirect=True)
 def test_the_command_line_goes_before_what_it_brings(packed: Packed, tmp_path: Path) -> None:
     other = next(backend for backend in BACKENDS if backend != packed.backend)
 
