@@ -52,7 +52,9 @@ def _plain_value(value: Any) -> Any:
     """A value of Arrow or numpy as JSON can hold it."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return value.item() if hasattr(value, "item") else str(value)
+    plain = value.item() if hasattr(value, "item") else value
+    # numpy's longdouble is an item of itself.
+    return str(plain) if type(plain) is type(value) else plain
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from enum import Enum
 from itertools import starmap
 from operator import attrgetter
@@ -26,7 +27,7 @@ from bentoml_ext.encoders.encoder import FILL, Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.json_steps import codes_of, writers_of
 from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step, Table
-from bentoml_ext.encoders.strict_json import Doubled, has_doubled
+from bentoml_ext.encoders.strict_json import has_doubled
 
 __all__ = ["JsonDecoder", "Values"]
 
@@ -176,7 +177,8 @@ class JsonDecoder:
 
     def plain(self, application: Any) -> Values | None:
         """The values of a dict, or None if the encoder must see it."""
-        if isinstance(application, Doubled):
+        # msgspec takes any mapping, and a Decimal for a number; JSON has no Decimal.
+        if type(application) is not dict or Decimal in map(type, application.values()):
             return None
         try:
             return msgspec.convert(application, self._shape)

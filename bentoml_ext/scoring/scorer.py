@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Rows, block_rows
 from bentoml_ext.backends.base import Backend
+from bentoml_ext.choices import spelled
 from bentoml_ext.decisions.bands import Answer, Decider
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
@@ -78,6 +79,7 @@ class Scorer:
         Raises:
             InvalidApplication: as `classify_batch`.
         """
+        applications = _listed(applications)
         self.encoder.check_all(applications)
         return self.margins_by(self.encoder.rows, applications)
 
@@ -134,6 +136,19 @@ class Scorer:
     def answers(self, rows: Rows) -> list[Answer]:
         """The answers to rows, in order."""
         return self.decider.answers(self.margins(rows))
+
+
+def _listed(applications: Any) -> Sequence[Any]:
+    """Applications in a list, of whatever holds several.
+
+    Raises:
+        InvalidApplication: one application, a text, or a single value.
+    """
+    if isinstance(applications, list):
+        return applications
+    if isinstance(applications, str | bytes | Mapping) or not isinstance(applications, Iterable):
+        raise InvalidApplication("an array of applications", spelled(applications))
+    return list(applications)
 
 
 def _no_number() -> InvalidApplication:
