@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from bentoml_ext.boosters.xgb.handed_over import booster_of, check_texts, check_types, with_marker
+from bentoml_ext.boosters.xgb.handed_over import (
+    booster_of,
+    check_served,
+    check_texts,
+    check_types,
+    with_marker,
+)
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.feature_names import check_features
@@ -81,8 +87,8 @@ def save_model(
 
     Raises:
         FeatureMismatch: the encoder's features are not the booster's, or it is not an encoder.
-        ExportRefused: no exact graph covers the booster, or it is not a booster, or `rounds` does
-            not name the rounds that count. Nothing is stored.
+        ExportRefused: no exact graph covers the booster, or it is not a booster. Or no service
+            answers for its objective, or `rounds` does not name the rounds that count.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
         ConfigError: BentoML does not allow the name; no such rounds, or no such check.
@@ -93,7 +99,7 @@ def save_model(
 
     check_types(encoder, policy, rounds, check)
     tag, policy = tag_of(name), policy or Policy()
-    booster = booster_of(model, rounds)
+    booster = _served(booster_of(model, rounds))
     encoder = with_marker(encoder, model)
     check_features(booster, encoder.features, "the encoder")
     check_texts(booster, encoder)
@@ -162,10 +168,9 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
 
 
 def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None) -> Manifest:
-    learner = json.loads(booster.save_config())["learner"]
     return Manifest(
         format=0,
-        objective=learner["objective"]["name"],
+        objective=_learner(booster)["objective"]["name"],
         n_features=encoder.n_features,
         n_trees=len(booster.get_dump()),
         features=list(encoder.features),
@@ -173,3 +178,16 @@ def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None)
         versions=environment.libraries(),
         origin=origin,
     )
+
+
+def _served(booster: xgboost.Booster) -> xgboost.Booster:
+    learner = _learner(booster)
+    n_targets = int(learner["learner_model_param"].get("num_target", 1))
+    check_served(learner["objective"]["name"], n_targets, "the model")
+    return booster
+
+
+def _learner(booster: xgboost.Booster) -> dict[str, Any]:
+    """XGBoost's own configuration of the booster."""
+    learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
+    return learner

@@ -15,7 +15,7 @@ from bentoml.exceptions import BentoMLException, NotFound
 import bentoml_ext
 from bentoml_ext.decisions.policy import Band, Policy
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.errors import BundleError, ConfigError, FeatureMismatch
+from bentoml_ext.errors import BundleError, ConfigError, ExportRefused, FeatureMismatch
 from bentoml_ext.scoring.opening import open_backend
 from bentoml_ext.store.bundle import Bundle
 from tests.support import small
@@ -223,12 +223,39 @@ def test_columns_in_another_order_are_refused_by_name() -> None:
         bentoml_ext.save_model("framework_refused", booster, encoder=turned)
 
 
-def test_a_model_whose_margin_is_no_log_odds_is_stored_and_not_served() -> None:
-    booster = small.booster(objective="reg:squarederror")
-    stored = bentoml_ext.save_model("framework_regression", booster, encoder=small.encoder())
+@pytest.mark.parametrize("objective", ["binary:hinge", "reg:squarederror", "count:poisson"])
+def test_a_model_that_no_service_answers_for_is_not_stored(objective: str) -> None:
+    booster = small.booster(objective=objective)
+
+    with pytest.raises(ExportRefused, match=f"got '{objective}' - at the model. It cannot be serv"):
+        bentoml_ext.save_model("framework_refused", booster, encoder=small.encoder())
+
+    with pytest.raises(NotFound):
+        bentoml.models.get("framework_refused")
+
+
+def test_a_model_of_several_labels_is_not_stored() -> None:
+    labels = np.array([[0, 1], [1, 0]] * 150)
+    matrix = xgboost.DMatrix(small.rows(300), label=labels)
+    booster = xgboost.train({"objective": "binary:logistic"}, matrix, 2)
+
+    with pytest.raises(ExportRefused, match="Expected one margin for a row, got 2"):
+        bentoml_ext.save_model("framework_refused", booster, encoder=small.encoder())
+
+
+def test_a_stored_model_whose_margin_is_no_log_odds_is_not_served() -> None:
+    stored = small.of_an_older_release("framework_regression", objective="reg:squarederror")
 
     with pytest.raises(ConfigError, match=r"objective of binary:logistic.*reg:squarederror"):
         bentoml_ext.load_model(stored)
+
+
+def test_an_estimator_that_lacks_its_best_round_is_not_stored() -> None:
+    estimator = xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(small.rows(60), [0, 1] * 30)
+    estimator.get_booster().set_attr(best_iteration="3")
+
+    with pytest.raises(ExportRefused, match="Expected at least 4 rounds, got 3"):
+        bentoml_ext.save_model("framework_refused", estimator, encoder=small.encoder())
 
 
 @pytest.mark.parametrize("parallel", [1, 3])

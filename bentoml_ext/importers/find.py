@@ -13,18 +13,18 @@ from bentoml.exceptions import NotFound
 
 from bentoml_ext import files
 from bentoml_ext.boosters.xgb.files import BoosterFile
+from bentoml_ext.boosters.xgb.handed_over import check_served
 from bentoml_ext.encoders.encoder import MissingValue
 from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.user_rules import Rule
-from bentoml_ext.errors import ImportRefused
+from bentoml_ext.errors import ExportRefused, ImportRefused
 from bentoml_ext.importers.pickled_vectorizer import (
     CUSTOM_OBJECTS,
     CustomObjects,
     read_custom_objects,
 )
 from bentoml_ext.importers.source import Source
-from bentoml_ext.objectives.logistic import LOG_ODDS
 from bentoml_ext.store import tags
 
 __all__ = ["find", "from_file", "from_store"]
@@ -170,17 +170,9 @@ def _said(file: BoosterFile) -> Reading:
 def _checked(source: Source, rules: Sequence[Rule]) -> Source:
     """The source with rules, if it is one that can be served and fits its features."""
     file = source.file
-    if file.objective not in LOG_ODDS:
-        raise ImportRefused(
-            f"Expected an objective of {', '.join(LOG_ODDS)}, got '{file.objective}' - at "
-            f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
-            "XGBoost's own bits."
-        )
-    if file.n_targets > 1:
-        raise ImportRefused(
-            f"Expected one margin for a row, got {file.n_targets}, one for each label - at "
-            f"{source.name}. It cannot be served; bentoml_ext.export.to_onnx writes its graph with "
-            "XGBoost's own bits."
-        )
+    try:
+        check_served(file.objective, file.n_targets, source.name)
+    except ExportRefused as error:
+        raise ImportRefused(str(error)) from error
     check_features(file.booster, source.features, source.name)
     return replace(source, rules=tuple(rules))

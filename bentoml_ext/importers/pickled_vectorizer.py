@@ -131,7 +131,8 @@ def _vectorizer_of(vectorizer: _Vectorizer) -> Vectorizer:
         ) from error
     if not np.issubdtype(dtype, np.floating):
         raise ImportRefused(
-            f"Expected a DictVectorizer of floats, got dtype {dtype} - at {CUSTOM_OBJECTS}."
+            f"Expected a DictVectorizer of floats, got dtype {dtype} - at {CUSTOM_OBJECTS}. It "
+            "cuts fractions off, which no encoder here does: train with the default dtype."
         )
     if state.vocabulary_ != {name: i for i, name in enumerate(state.feature_names_)}:
         raise ImportRefused(

@@ -162,13 +162,13 @@ class Source:
         steps = self._steps(reading.separator or "=")
         numbers = {step.column for step in steps if isinstance(step, Number)}
         one_hot = {c for step in steps if isinstance(step, OneHot) for c in step.columns_filled}
-        # A sparse matrix keeps no 0; that of a DictVectorizer does.
-        sparse = bool(one_hot) and reading.absent == "missing" and not self.vectorizer
+        # A sparse matrix keeps no 0, but for the one that a DictVectorizer writes.
+        sparse = reading.absent == "missing" and (self._is_dense or not self.vectorizer)
         matters = {
             "absent": not self.file.parting.isdisjoint(one_hot),
             "rounds": self.stopped_early,
             "missing": not numbers.isdisjoint(of_ones_alone(self.file.booster))
-            or (sparse and not numbers.isdisjoint(self.file.parting)),
+            or (bool(one_hot) and sparse and not numbers.isdisjoint(self.file.parting)),
         }
         return [name for name in matters if matters[name] and getattr(reading, name) is None]
 
@@ -186,6 +186,11 @@ class Source:
                 + (self._how_read(reading) if "absent" in missing else "")
             )
         self._contradict(reading.over(self.said))
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether a DictVectorizer wrote dense rows."""
+        return self.vectorizer and self.said.absent == "zero"
 
     def _how_read(self, reading: Reading) -> str:
         """The column that is read as a category first, for users to whom it is a number."""
@@ -215,12 +220,14 @@ class Source:
             ("missing", "0 and 1, as in dense rows", of_zeros_and_ones(booster, one_hot)),
         ):
             if reading.absent == absent and (odd := sorted(one_hot.intersection(columns))):
-                other = "missing" if absent == "zero" else "zero"
+                other = f"--absent {'missing' if absent == 'zero' else 'zero'}"
+                # Dense rows that lost the zeros of categories lost those of numbers, too.
+                cure = "--missing 0" if absent == "zero" and self._is_dense else other
                 raise ImportRefused(
-                    f"Expected --absent {other}, got {absent} - at column {odd[0]}, "
+                    f"Expected {cure}, got --absent {absent} - at column {odd[0]}, "
                     f"'{self.features[odd[0]]}', of {self.name}: by its splits, training saw "
-                    f"{saw}. Give --absent {other}, or --check FILE with your applications and "
-                    "your model's own predictions of them."
+                    f"{saw}. Give {cure}, or --check FILE with your applications and your model's "
+                    "own predictions of them."
                 )
 
     def with_columns(self, columns: Collection[str]) -> Source:
@@ -265,13 +272,13 @@ class Source:
         """The field of a step: by its rule, or with what training would have taken."""
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
         known = field_of((step,))
-        is_flag = isinstance(step, Number) and self._kind(step.column) == "i"
+        is_flag = isinstance(step, Number) and self.file.kinds[step.column :][:1] == ("i",)
         own = Field(
             step.field,
             known.categories,
             codes=known.codes,
             # Null among the texts had a meaning in training; of a number somebody has to say it.
-            nullable=_has_gap(step) or (not isinstance(step, OneHot) and reading.null is not None),
+            nullable=(step.gap if isinstance(step, OneHot) else reading.null) is not None,
             # To training, true is 1: DictVectorizer and XGBoost both read it so.
             boolean=isinstance(step, Number),
             minimum=0 if is_flag else None,
@@ -280,13 +287,6 @@ class Source:
             multiple=isinstance(step, OneHot) and self.vectorizer,
         )
         return own if rule is None else ruled(own, rule, step)
-
-    def _kind(self, column: int) -> str:
-        return self.file.kinds[column] if self.file.kinds else ""
-
-
-def _has_gap(step: Step) -> bool:
-    return isinstance(step, OneHot) and step.gap is not None
 
 
 def _moved(step: Number | OneHot, names: Sequence[str], places: Mapping[str, int]) -> Step:

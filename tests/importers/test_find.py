@@ -149,17 +149,50 @@ def test_an_option_that_the_splits_contradict_is_refused(was_dense: bool, method
     tag = kept("sources_other", trained(rows, LABEL, tree_method=method), vectorizer)
     right, wrong = ("zero", "missing") if was_dense else ("missing", "zero")
 
-    with pytest.raises(ImportRefused, match=f"Expected --absent {right}, got {wrong} - at column"):
+    with pytest.raises(
+        ImportRefused, match=f"Expected --absent {right}, got --absent {wrong} - at"
+    ):
         imported(tag, "sources_other", absent=wrong)
 
 
-def test_dense_rows_that_were_made_sparse_before_training_are_no_dense_ones() -> None:
+@pytest.mark.parametrize("by_estimator", [True, False])
+def test_of_dense_rows_whose_zeros_were_missing_the_numbers_lost_theirs_too(
+    by_estimator: bool,
+) -> None:
+    made = [{**one, "age": 0 if index % 4 else one["age"]} for index, one in enumerate(MADE)]
     vectorizer = DictVectorizer(sparse=False)
-    rows = sparse.csr_matrix(vectorizer.fit_transform(MADE))
-    tag = kept("sources_thinned", trained(rows, LABEL), vectorizer)
+    dense = vectorizer.fit_transform(made)
+    if by_estimator:
+        model: Any = xgboost.XGBClassifier(n_estimators=9, missing=0.0).fit(dense, LABEL)
+        expected = model.predict_proba(dense)[:, 1]
+    else:
+        model = trained(sparse.csr_matrix(dense), LABEL)
+        expected = probabilities(model, sparse.csr_matrix(dense))
+    tag = kept("sources_thinned", model, vectorizer)
 
-    with pytest.raises(ImportRefused, match="Expected --absent missing, got zero"):
+    with pytest.raises(ImportRefused, match="Expected --missing 0, got --absent zero"):
         imported(tag, "sources_thinned")
+    with pytest.raises(ImportRefused, match="Expected --missing, got none"):
+        imported(tag, "sources_thinned", absent="missing")
+    scorer = imported(tag, "sources_thinned", missing=0.0)
+
+    assert_answers(scorer, made, expected)
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"note": ""}, {"scikit_learn": "[]"}, {"best_iteration": "-1"}]
+)
+def test_odd_attributes_of_a_booster_change_no_answer(
+    tmp_path: Path, attributes: dict[str, str]
+) -> None:
+    frame = pd.DataFrame(MADE)[["age", "income"]]
+    model = trained(frame, LABEL, 9)
+    model.set_attr(**attributes)
+    model.save_model(tmp_path / "model.ubj")
+
+    scorer = imported(tmp_path / "model.ubj", "sources_attributes")
+
+    assert_answers(scorer, frame.to_dict(orient="records"), probabilities(model, frame))
 
 
 def test_margins_and_codes_that_no_file_explains_are_said(tmp_path: Path) -> None:

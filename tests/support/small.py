@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import bentoml
 import numpy as np
 import numpy.typing as npt
 import xgboost
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 
-__all__ = ["APPLICATION", "FEATURES", "assert_same_bits", "booster", "encoder", "rows"]
+__all__ = [
+    "APPLICATION",
+    "FEATURES",
+    "assert_same_bits",
+    "booster",
+    "encoder",
+    "of_an_older_release",
+    "rows",
+]
 
 FEATURES = ("age", "home=owner", "home=rent", "income")
 APPLICATION: Application = {"age": 41, "home": "rent", "income": 1.5}
@@ -36,6 +46,22 @@ def booster(seed: int = 0, rounds: int = 12, **parameters: Any) -> xgboost.Boost
 def encoder() -> Encoder:
     """The encoder of `FEATURES`."""
     return Encoder(FEATURES)
+
+
+def of_an_older_release(name: str, **parameters: Any) -> bentoml.Model:
+    """A stored model of an objective that no service answers for, which 0.1.0 still stored."""
+    from bentoml_ext import framework
+    from bentoml_ext.export.forms import written
+    from bentoml_ext.proving.every_form import prove
+    from bentoml_ext.store.bundle import ENCODER, POLICY
+    from bentoml_ext.store.models import store
+    from bentoml_ext.store.tags import tag_of
+
+    model, policy = booster(**parameters), Policy()
+    files = written(model) | {ENCODER: encoder().to_json(), POLICY: policy.to_json()}
+    proven = prove(model, files, encoder=encoder(), policy=policy)
+    manifest = framework._manifest(model, encoder(), None)
+    return store(tag_of(name), files | proven.files(manifest.facts), manifest)
 
 
 def assert_same_bits(*, expected: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:

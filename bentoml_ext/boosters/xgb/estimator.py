@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.native_sum import adds_in_place
 from bentoml_ext.boosters.ensemble import Floats
+from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole
 from bentoml_ext.errors import ExportRefused
 
 __all__ = ["EstimatorView", "Model"]
@@ -27,7 +28,7 @@ class EstimatorView:
 
     Args:
         booster: what holds the trees.
-        rounds: how many boosting rounds the model uses; None is all.
+        rounds: how many boosting rounds the model uses, where it has more; None is all.
         missing: a number that means missing besides NaN, a float32 value; None for NaN alone.
         n_classes: of a classifier, which answers with `predict_proba`; None for all others.
         scipy_softmax: whether `predict_proba` leaves XGBoost's softmax aside and takes scipy's.
@@ -65,11 +66,12 @@ class EstimatorView:
             raise ExportRefused(
                 f"Expected a fitted estimator, got {error} - at the model."
             ) from error
+        check_whole(booster)
         linear = model.booster == "gblinear"
         classifier = isinstance(model, xgb.XGBClassifier)
         return cls(
             booster,
-            rounds=None if linear else _best_rounds(booster),
+            rounds=best_rounds(booster),
             missing=_marker(model.missing),
             n_classes=int(model.n_classes_) if classifier else None,
             scipy_softmax=classifier and model.objective == "multi:softmax",
@@ -117,14 +119,6 @@ class EstimatorView:
             )
         result: Floats = np.asarray(predicted)
         return result
-
-
-def _best_rounds(booster: xgb.Booster) -> int | None:
-    """Rounds up to the best iteration; None if training was not stopped early."""
-    try:
-        return int(booster.best_iteration) + 1
-    except AttributeError:
-        return None
 
 
 def _marker(missing: float | None) -> float | None:

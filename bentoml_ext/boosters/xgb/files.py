@@ -70,6 +70,7 @@ _ODD_VALUES: Final = (
     OverflowError,
     RecursionError,
     MemoryError,
+    AssertionError,
 )
 
 _MOST_CODES: Final = 1_000_000
@@ -148,7 +149,8 @@ class BoosterFile:
         booster = load_booster(data)
         # XGBoost looks at base_score when it first predicts.
         base_margins(booster, document)
-        attributes = booster.attributes()
+        # The file's own: XGBoost's `attributes` asserts that none is empty.
+        attributes = document["learner"].get("attributes", {})
         features = tuple(booster.feature_names or ())
         model = model_of(document["learner"]["gradient_booster"])
         encodings = model.get("cats", {}).get("enc", [])

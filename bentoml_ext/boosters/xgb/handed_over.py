@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bentoml_ext.backends.native_sum import as_its_estimator
-from bentoml_ext.boosters.xgb.rounds import best_rounds, counting
+from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
+from bentoml_ext.objectives.logistic import LOG_ODDS
 
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["booster_of", "check_texts", "check_types", "with_marker"]
+__all__ = ["booster_of", "check_served", "check_texts", "check_types", "with_marker"]
 
 BESIDE_ZERO: Final = 1e-4
 """XGBoost's first threshold beyond a column of zeros is at most 1e-5 away."""
@@ -49,6 +50,32 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         )
     if isinstance(check, str | Path) and not Path(check).is_file():
         raise ConfigError(f"Expected a file, got none - at check: {check}.")
+
+
+def check_served(objective: str, n_targets: int, place: str) -> None:
+    """Refuse a model that no service answers for, before a bundle of it is made.
+
+    Args:
+        objective: XGBoost's name of it.
+        n_targets: margins of a row, one for each label.
+        place: the model's name, for the message.
+
+    Raises:
+        ExportRefused: the margin is not one log-odds.
+    """
+    remedy = (
+        "It cannot be served; bentoml_ext.export.to_onnx writes its graph with XGBoost's own bits."
+    )
+    if objective not in LOG_ODDS:
+        raise ExportRefused(
+            f"Expected an objective of {', '.join(LOG_ODDS)}, got '{objective}' - at {place}. "
+            f"{remedy}"
+        )
+    if n_targets > 1:
+        raise ExportRefused(
+            f"Expected one margin for a row, got {n_targets}, one for each label - at {place}. "
+            f"{remedy}"
+        )
 
 
 def check_texts(booster: xgboost.Booster, encoder: Encoder) -> None:
@@ -109,6 +136,7 @@ def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
     # scikit-learn's NotFittedError is one.
     except ValueError as error:
         raise ExportRefused(f"Expected a fitted estimator, got {error} - at the model.") from error
+    check_whole(booster)
     return as_its_estimator(counting(booster, rounds or "best"), model.booster)
 
 

@@ -209,8 +209,7 @@ def stopped(home: Path, folder: Path, tag: str, workers: int = 1) -> list[str]:
 def test_a_model_that_no_service_can_serve_ends_the_server_with_one_line(
     home: Path, tmp_path: Path, workers: int
 ) -> None:
-    booster = small.booster(objective="reg:squarederror")
-    stored = bentoml_ext.save_model("start_test", booster, encoder=small.encoder())
+    stored = small.of_an_older_release("start_test", objective="reg:squarederror")
 
     (line,) = stopped(home, tmp_path, str(stored.tag), workers)
 
