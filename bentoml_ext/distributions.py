@@ -7,6 +7,7 @@ onnxruntime, onnxruntime-gpu and others. Whoever pins or proves names the one th
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from importlib.metadata import Distribution, distribution, distributions, packag
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Installed", "extra_here", "installed", "the_extra", "whole"]
+__all__ = ["Installed", "extra_here", "installed", "number", "the_extra", "whole"]
 
 WITHOUT_GPU: Final = ("auto", "convert", "pipelines", "xgboost")
 """Extras with xgboost in them, which NAME-cpu has without libraries for GPUs."""
@@ -42,6 +43,11 @@ class Installed:
     def __str__(self) -> str:
         """The version, and the name where it is not the module's."""
         return self.version if _plain(self.name) == self.module else f"{self.version} ({self.name})"
+
+
+def number(version: str) -> tuple[int, ...]:
+    """(3, 4, 1) of "3.4.1", so that 3.10 comes after 3.9; other letters do not count."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def installed(module: str) -> Installed | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from bentoml_ext.distributions import number
 from bentoml_ext.errors import BundleError
 from bentoml_ext.proof import environment
 from bentoml_ext.proof.part import Difference, Part
@@ -165,7 +166,11 @@ class Proof(msgspec.Struct, frozen=True):
         names = {"xgboost": "XGBoost", "onnxruntime": "ONNX Runtime"}
         here = [f"{names[name]} {self.versions[name]}" for name in names if name in self.versions]
         made = f"made with XGBoost {self.made_with}, " if self.made_with else ""
-        return f"{made}proven with {' and '.join(here) or 'neither XGBoost nor ONNX Runtime'}"
+        older = number(self.versions.get("xgboost", self.made_with)) < number(self.made_with)
+        return (
+            f"{made}proven with {' and '.join(here) or 'neither XGBoost nor ONNX Runtime'}"
+            + "; that XGBoost is older" * older
+        )
 
     @property
     def difference(self) -> Difference | None:

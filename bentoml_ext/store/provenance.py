@@ -6,11 +6,9 @@ newer one without a word and score it otherwise.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
-from bentoml_ext.distributions import installed
+from bentoml_ext.distributions import installed, number
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.store.bundle import Manifest
 
@@ -38,7 +36,7 @@ class Provenance(msgspec.Struct, frozen=True):
         made = made_with(manifest)
         proven = proof.versions.get("xgboost", "")
         here = str(installed("xgboost") or "")
-        older = bool(here) and _number(here) < max(_number(made), _number(proven))
+        older = bool(here) and number(here) < max(number(made), number(proven))
         return cls(made, proven, here, older)
 
     def __str__(self) -> str:
@@ -51,8 +49,3 @@ def made_with(manifest: Manifest) -> str:
     """The XGBoost named by a stored model's own file, otherwise the one that stored the model."""
     named = manifest.origin.xgboost if manifest.origin else ""
     return named or manifest.versions.get("xgboost", "")
-
-
-def _number(text: str) -> tuple[int, ...]:
-    """(3, 4, 1) of "3.4.1", so that 3.10 comes after 3.9; other letters do not count."""
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])

@@ -78,6 +78,7 @@ def test_inspect_and_verify_tell_both(own: Path) -> None:
     assert verified.returncode == 0, verified.stdout
     told = f"The model: made with XGBoost {NEWER}, proven with XGBoost {HERE} and ONNX Runtime "
     assert told in verified.stdout
+    assert "; that XGBoost is older." in verified.stdout
 
 
 def test_a_file_is_judged_with_the_version_that_it_names(tmp_path: Path) -> None:
