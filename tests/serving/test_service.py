@@ -9,6 +9,7 @@ import re
 import socket
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from bentoml_ext.serving.timeout import DEADLINE, PromptTimeout
 from models.fields import EXAMPLE
 from tests.support.homes import home_of
-from tests.support.servers import Server, eventually, serve
+from tests.support.servers import Server, eventually
 from tests.support.spied import series, serve_spied, worker_of
 
 BODY = json.dumps(EXAMPLE).encode()
@@ -112,14 +113,23 @@ def test_requests_are_counted_in_bentomls_own_series(
         assert series(server, "last_request_timestamp_seconds") > SECONDS_IN_2001
 
 
-def log_lines(home: Path, fastpath: str) -> list[str]:
-    """What is logged of two requests."""
-    with serve(home, BACKEND="onnx", ACCESS_LOG="on", FASTPATH=fastpath) as server:
-        assert server.client.get("/model").json()["fastpath"] is (fastpath == "on")
-        classify(server)
-        classify(server, b"{}")
-        eventually(lambda: len(logged(server)) == 2)
-        return logged(server)
+@pytest.fixture(scope="module")
+def logging(
+    credit_model: bentoml.Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Server]]:
+    """Two servers with the access log and a short timeout: with the fast path, and without."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                serve_spied(
+                    home_of(credit_model, folder := tmp_path_factory.mktemp(fastpath)),
+                    folder,
+                    'traffic={"timeout": 2}',
+                    {"BACKEND": "onnx", "ACCESS_LOG": "on", "FASTPATH": fastpath},
+                )
+            )
+            for fastpath in ("on", "off")
+        ]
 
 
 def logged(server: Server) -> list[str]:
@@ -130,11 +140,19 @@ def logged(server: Server) -> list[str]:
     return [re.sub(chance, "", line).strip() for line in lines]
 
 
-def test_the_access_log_has_bentomls_lines_where_it_is_on(
-    home: Path, credit_model: bentoml.Model
-) -> None:
-    short, long = log_lines(home, "on"), log_lines(home, "off")
+def two_lines(server: Server) -> list[str]:
+    """What is logged of the first two requests."""
+    eventually(lambda: len(logged(server)) >= 2)
+    return logged(server)
 
+
+def test_the_access_log_has_bentomls_lines_where_it_is_on(logging: list[Server]) -> None:
+    for server in logging:
+        classify(server)
+        classify(server, b"{}")
+    short, long = map(two_lines, logging)
+
+    assert [server.client.get("/model").json()["fastpath"] for server in logging] == [True, False]
     assert len(short) == 2
     assert re.search(r"status=200,type=application/json,length=\d+\)", short[0])
     assert short == long
@@ -154,36 +172,33 @@ def begin(server: Server, *, length: int = len(BODY)) -> socket.socket:
     return connection
 
 
-def late_answer(home: Path, folder: Path, fastpath: str) -> tuple[list[bytes], list[str]]:
+def late_answer(server: Server) -> tuple[list[bytes], str]:
     """The 504 of a body that does not come, without its date, and the line that is logged of it."""
-    at = {"endpoint": "/classify"}
-    config = 'traffic={"timeout": 2}, logging={"access": {"enabled": True}}'
-    with serve_spied(home, folder, config, {"FASTPATH": fastpath}) as server:
-        with begin(server) as connection:
-            eventually(lambda: series(server, "request_in_progress", **at) == 1)
-            answer = b""
-            while b"}" not in answer:
-                answer += connection.recv(65536)
-        eventually(lambda: "path=/classify" in server.log)
+    at, before = {"endpoint": "/classify"}, len(logged(server))
+    with begin(server) as connection:
+        eventually(lambda: series(server, "request_in_progress", **at) == 1)
+        answer = b""
+        while b"}" not in answer:
+            answer += connection.recv(65536)
+    (line,) = eventually(lambda: logged(server)[before:])
 
-        late = {**at, "http_response_code": "504"}
-        assert series(server, "request_total", **late) == 1
-        assert series(server, "request_duration_seconds_count", **late) == 1
-        assert series(server, "request_duration_seconds_sum", **late) > 0
-        assert series(server, "request_in_progress", **at) == 0
-        lines = [line for line in answer.split(b"\r\n") if not line.startswith(b"date:")]
-        return lines, logged(server)
+    late = {**at, "http_response_code": "504"}
+    assert series(server, "request_total", **late) == 1
+    assert series(server, "request_duration_seconds_count", **late) == 1
+    assert series(server, "request_duration_seconds_sum", **late) > 0
+    assert series(server, "request_in_progress", **at) == 0
+    return [line for line in answer.split(b"\r\n") if not line.startswith(b"date:")], line
 
 
 def test_a_body_that_does_not_come_in_time_is_the_same_504_counted_and_logged(
-    own_home: Path, tmp_path: Path
+    logging: list[Server],
 ) -> None:
-    short, long = (late_answer(own_home, tmp_path, fastpath) for fastpath in ("on", "off"))
+    short, long = map(late_answer, logging)
 
     assert short == long
     assert short[0][0] == b"HTTP/1.1 504 Gateway Timeout"
     assert short[0][-1] == b'{"error":"Not able to process the request in 2 seconds"}'
-    assert "status=504" in short[1][0]
+    assert "status=504" in short[1]
 
 
 @pytest.mark.parametrize("fastpath", ["on", "off"])
