@@ -6,14 +6,15 @@ import atexit
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, BinaryIO, Final
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "read", "replacing", "write"]
+__all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "read", "replacing", "stdout", "write"]
 
 MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Upper limit of a model's file: no known ONNX file or booster is nearly as large."""
@@ -48,6 +49,17 @@ def read(path: Path, most: int = MOST_BYTES) -> bytes:
     if size > most or len(data) > most:
         raise ConfigError(f"Expected at most {most:,} bytes, got more - at {path}.")
     return bytes(data)
+
+
+def stdout() -> BinaryIO:
+    """Standard output, for bytes.
+
+    Raises:
+        ConfigError: the process was started with it closed.
+    """
+    if sys.stdout is None:
+        raise ConfigError("Expected an open standard output, got a closed one - at -o -.")
+    return sys.stdout.buffer
 
 
 def write(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -46,6 +45,7 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
         raise click.BadParameter(
             f"Expected a name that ends in .onnx, got '{output.name}'.", param_hint="'-o'"
         )
+    stdout = files.stdout() if str(output) == "-" else None
     stored = stored_model(tag)
     bundle = framework.load_bundle(stored)
     output = output or Path(f"{stored.tag.name}-{stored.tag.version}.onnx")
@@ -58,9 +58,10 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
     else:
         made = exported_margins.make(bundle, stored.tag)
         data, text = made.data, render.exported(stored, bundle, made, output)
-    to_stdout = str(output) == "-"
-    if to_stdout:
-        sys.stdout.buffer.write(data)
+    if stdout:
+        stdout.write(data)
+        # Here a full disk or a reader that has gone is one line; at the process's end it is more.
+        stdout.flush()
     else:
         files.write(output, data)
-    click.echo(text, err=to_stdout)
+    click.echo(text, err=stdout is not None)

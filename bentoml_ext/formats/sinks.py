@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -64,7 +63,7 @@ def open_sink(path: Path | None, form: str, schema: pa.Schema) -> Iterator[Sink]
     """
     _check_types(path, form, schema)
     with ExitStack() as stack:
-        file = _stdout() if path is None else stack.enter_context(files.replacing(path))
+        file = files.stdout() if path is None else stack.enter_context(files.replacing(path))
         sink = _kind(path, form)(file, schema)
         try:
             yield sink
@@ -156,13 +155,6 @@ class NdjsonSink(Sink):
 
     def close(self) -> None:
         pass
-
-
-def _stdout() -> BinaryIO:
-    # None where the process was started with it closed.
-    if sys.stdout is None:
-        raise ConfigError("Expected an open standard output, got a closed one - at -o -.")
-    return sys.stdout.buffer
 
 
 def _check_types(path: Path | None, form: str, schema: pa.Schema) -> None:

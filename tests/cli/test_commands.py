@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -20,7 +21,13 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.scoring.opening import open_backend
 from bentoml_ext.store.bundle import Bundle
 from tests.support import small
-from tests.support.commands import bentoml_command, ext_command, python_code
+from tests.support.commands import (
+    LIMIT_S,
+    bentoml_command,
+    environment,
+    ext_command,
+    python_code,
+)
 from tests.support.servers import serve
 
 NEW_MODULES = """
@@ -358,3 +365,19 @@ def test_import_may_say_what_null_and_absence_mean(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     encoder: Encoder = Bundle(Path(bentoml_ext.get("cli_fill:v1").path)).encoder
     assert (encoder.null, encoder.absent) == ("zero", "missing")
+
+
+def test_a_closed_standard_output_is_one_line(stored: bentoml.Model) -> None:
+    command = [sys.executable, "-m", "bentoml", "ext", "export", str(stored.tag), "-o", "-"]
+    home = Path(stored.path).parents[2]
+
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env=environment(home),
+    )
+
+    assert "Expected an open standard output, got a closed one - at -o -." in refusal(ended)
