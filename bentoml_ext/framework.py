@@ -14,6 +14,7 @@ from bentoml_ext.boosters.xgb.handed_over import (
     check_served,
     check_texts,
     check_types,
+    is_pipeline,
     with_marker,
 )
 from bentoml_ext.decisions.policy import Policy
@@ -30,9 +31,13 @@ from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
     import xgboost
+    from sklearn.pipeline import Pipeline
 
     from bentoml_ext.acceptance import Check
+    from bentoml_ext.preprocessing.compiling import Compiled
+    from bentoml_ext.proof.record import Acceptance
     from bentoml_ext.proving.every_form import ProofProgress
+    from bentoml_ext.proving.proven import Proven
 
 __all__ = [
     "MODULE",
@@ -47,9 +52,10 @@ __all__ = [
 
 def save_model(
     name: bentoml.Tag | str,
-    model: xgboost.Booster | xgboost.XGBModel,
+    model: xgboost.Booster | xgboost.XGBModel | Pipeline,
     *,
-    encoder: Encoder,
+    encoder: Encoder | None = None,
+    example: Any = None,
     policy: Policy | None = None,
     applications: Sequence[Application] = (),
     rounds: Rounds | None = None,
@@ -66,7 +72,11 @@ def save_model(
         name: the model's name; a version is made, unless a whole tag is given.
         model: Booster or scikit-learn estimator of XGBoost. Of an estimator that stopped early,
             the trees that it would use are stored, and its marker for missing is the encoder's.
-        encoder: application to row; its features are the booster's columns.
+            Or a fitted Pipeline of scikit-learn that ends in such a classifier. Its steps become
+            the encoder, and the proof compares that with the pipeline itself.
+        encoder: application to row; its features are the booster's columns. A Pipeline has none.
+        example: of a Pipeline, the pandas DataFrame of its training. It says which fields there
+            are, their types, and which may be null. Its rows are not stored.
         policy: bands over the probability; by default DECLINED, MAYBE, APPROVED.
         applications: real ones, for the part of the proof that goes from application to decision.
             None of them is stored.
@@ -97,10 +107,9 @@ def save_model(
     from bentoml_ext.export.forms import written
     from bentoml_ext.proving.every_form import prove
 
-    check_types(encoder, policy, rounds, check)
-    tag, policy = tag_of(name), policy or Policy()
-    booster = _served(booster_of(model, rounds))
-    encoder = with_marker(encoder, model)
+    encoder, model, compiled = _compiled(encoder, model, example)
+    encoder = with_marker(check_types(encoder, policy, rounds, check), model)
+    tag, policy, booster = tag_of(name), policy or Policy(), _served(booster_of(model, rounds))
     check_features(booster, encoder.features, "the encoder")
     check_texts(booster, encoder)
     files = written(booster) | {ENCODER: encoder.to_json(), POLICY: policy.to_json()}
@@ -109,13 +118,12 @@ def save_model(
         files,
         encoder=encoder,
         policy=policy,
-        applications=applications,
+        applications=applications or (compiled.applications if compiled else ()),
         on_progress=on_progress,
     )
+    proven = _compared(proven, compiled, booster)
     if check is not None:
-        from bentoml_ext.acceptance.of_files import accepted
-
-        proven = proven.accepted(accepted(check, prediction, files, encoder, policy))
+        proven = proven.accepted(_accepted(check, prediction, files, encoder, policy))
     manifest = _manifest(booster, encoder, origin)
     files |= proven.files(manifest.facts)
     return store(tag, files, manifest, labels=labels, metadata=metadata)
@@ -165,6 +173,34 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
     from bentoml_ext.serving.service import service_for
 
     return service_for(model_name, **config)
+
+
+def _compiled(
+    encoder: Encoder | None, model: Any, example: Any
+) -> tuple[Encoder | None, Any, Compiled | None]:
+    """Encoder and estimator, of a Pipeline those that it is compiled to."""
+    if encoder is not None or not is_pipeline(model):
+        return encoder, model, None
+    # scikit-learn and pandas are needed from here on.
+    from bentoml_ext.preprocessing.compiling import compile_pipeline
+
+    compiled = compile_pipeline(model, example)
+    return compiled.encoder, compiled.estimator, compiled
+
+
+def _compared(proven: Proven, compiled: Compiled | None, booster: xgboost.Booster) -> Proven:
+    """The proof with what the pipeline itself says, where there is one."""
+    if compiled is None:
+        return proven
+    from bentoml_ext.preprocessing.comparing import compare_pipeline
+
+    return proven.with_part(compare_pipeline(compiled, booster))
+
+
+def _accepted(*given: Any) -> Acceptance:
+    from bentoml_ext.acceptance.of_files import accepted
+
+    return accepted(*given)
 
 
 def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None) -> Manifest:

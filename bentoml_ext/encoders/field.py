@@ -73,9 +73,10 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     def _expected_number(self) -> str:
         if self.codes and self.unknown == "refuse":
             first, last = self.codes[0], self.codes[-1]
+            said = some_of(list(map(str, self.codes)))
             if self.codes == tuple(range(first, last + 1)):
-                return f"one of the codes {first} to {last}"
-            return f"one of the codes {some_of(list(map(str, self.codes)))}"
+                said = f"{first} to {last}"
+            return f"one of the codes {said}" + (", true or false" if self.boolean else "")
         what = "a finite number" + (f" in {self.unit}" if self.unit else "")
         if self.minimum is not None:
             what += f", at least {self.minimum:.15g}"

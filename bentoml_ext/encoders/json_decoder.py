@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from enum import Enum
 from itertools import starmap
 from operator import attrgetter
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,9 +23,9 @@ from msgspec.structs import astuple
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import FILL, Encoder
-from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.json_steps import codes_of, writers_of
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step, Table
+from bentoml_ext.encoders.json_steps import codes_of, has_flags, writers_of
+from bentoml_ext.encoders.json_types import Category, categories, is_plain, type_of
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Table
 from bentoml_ext.encoders.strict_json import has_doubled
 
 __all__ = ["JsonDecoder", "Values"]
@@ -35,27 +34,8 @@ PIECE_BYTES = 512 * 1024
 """Decoding as much takes 3 ms."""
 
 Values: TypeAlias = msgspec.Struct
-"""The values of an application: for each field, in the encoder's order, a float, a `_Category`, or
+"""The values of an application: for each field, in the encoder's order, a float, a `Category`, or
 None for null; then the kept values."""
-
-
-class _Category(float, Enum):
-    """A category of a field: a float, so that `struct` packs it like the numbers.
-
-    Args:
-        column: of its feature, or its code; what it is worth as a float.
-        said: what an application says, text or code; msgspec finds it by this, its value.
-    """
-
-    column: int
-
-    def __new__(cls, column: int, said: str | int) -> Self:
-        category = float.__new__(cls, column)
-        category.column, category._value_ = column, said
-        return category
-
-    def __repr__(self) -> str:
-        return repr(self._value_)
 
 
 class JsonDecoder:
@@ -70,7 +50,7 @@ class JsonDecoder:
         known = [field.name for field in encoder.fields]
         known += [name for name in keep if name not in known]
         rules = list(zip(encoder.fields, encoder.steps_by_field, strict=True))
-        kinds = [(_type_of(field, step),) for field, (step, *_) in rules]
+        kinds = [(type_of(field, step),) for field, (step, *_) in rules]
         others = [(Any, msgspec.UNSET)] * (len(known) - len(kinds))
         fields = [(f"field_{i}", *kind) for i, kind in enumerate([*kinds, *others])]
         names = {f"field_{i}": name for i, name in enumerate(known)}
@@ -86,10 +66,8 @@ class JsonDecoder:
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
         # Kept values are packed as one bool each: `?` accepts any object. "0d" pads to 8 bytes.
         self._packing = struct.Struct(f"{len(kinds)}d{len(others)}?0d")
-        said = {i for i, (field, _) in enumerate(rules) if field.categories or field.codes}
-        kept = map(known.index, keep)
-        self._kept = [attrgetter(f"field_{i}.value" if i in said else f"field_{i}") for i in kept]
         self._plan(encoder)
+        self._kept = [attrgetter(f"field_{i}") for i in map(known.index, keep)]
 
     def _plan(self, encoder: Encoder) -> None:
         """How values are written: plain steps here, the others by a writer each."""
@@ -101,11 +79,17 @@ class JsonDecoder:
         self._blank = encoder.blank.tobytes()
         self._n_features = encoder.n_features
         rules = list(enumerate(encoder.steps_by_field))
-        plain = [(i, steps[0]) for i, steps in rules if _is_plain(steps)]
+        # JSON's false and true become the categories 0 and 1.
+        self._flags = {
+            i: {bool(one.value): one for one in categories(codes_of(first))}
+            for i, (first, *_) in rules
+            if isinstance(first, OneHot | Table) and has_flags(encoder.fields[i], first)
+        }
+        worked = [i for i, steps in rules if i in self._flags or not is_plain(steps)]
+        plain = [(i, steps[0]) for i, steps in rules if i not in worked]
         # A code is a number once it has been found by its text.
         self._numbers = [(i, step.column) for i, step in plain if isinstance(step, Number | Codes)]
         self._categories = [i for i, step in plain if isinstance(step, OneHot)]
-        worked = [i for i, steps in rules if not _is_plain(steps)]
         writers = [
             (i, *writers_of(step, encoder)) for i in worked for step in encoder.steps_by_field[i]
         ]
@@ -173,7 +157,12 @@ class JsonDecoder:
     def kept(self, values: Values) -> tuple[Any, ...]:
         """The values of the keys to keep; None for one that the application does not have."""
         found = [value(values) for value in self._kept]
-        return tuple([None if value is msgspec.UNSET else value for value in found])
+        return tuple(
+            [
+                None if one is msgspec.UNSET else one.value if isinstance(one, Category) else one
+                for one in found
+            ]
+        )
 
     def plain(self, application: Any) -> Values | None:
         """The values of a dict, or None if the encoder must see it."""
@@ -205,7 +194,8 @@ class JsonDecoder:
         for i in self._categories:
             cells[start + given[i].column] = self._one_is
         for i, one in self._one_writers:
-            one(given[i], cells, start)
+            value = given[i]
+            one(self._flags[i][value] if value.__class__ is bool else value, cells, start)
         if self._mark is not None:
             self._mark(np.frombuffer(octets[index * length : (index + 1) * length], np.float32))
 
@@ -232,6 +222,9 @@ class JsonDecoder:
         """Their values, with the encoder's number for null."""
         for values in map(astuple, applications):
             filled = values
+            for i, codes in self._flags.items():
+                if values[i].__class__ is bool:
+                    filled = (*filled[:i], codes[values[i]], *filled[i + 1 :])
             for i, null in self._nullable:
                 if values[i] is None:
                     filled = (*filled[:i], null, *filled[i + 1 :])
@@ -258,38 +251,6 @@ def _colons(value: Any) -> int:
     if isinstance(value, str):
         return 1 + value.count(":")
     return 1 + msgspec.json.encode(value).count(b":") if isinstance(value, dict | list) else 1
-
-
-def _type_of(field: Field, step: Step) -> Any:
-    """What msgspec may take for a field: nothing that the encoder would refuse."""
-    if isinstance(step, OneHot) and step.is_plain:
-        # No null: it leaves no trace in a row, and the encoder knows how.
-        return _categories(codes_of(step))
-    if isinstance(step, OneHot | Table):
-        kind: Any = _categories(codes_of(step))
-    elif isinstance(step, Codes):
-        said = step.texts or step.numbers
-        kind = _categories({one: code for code, one in enumerate(said)})
-    else:
-        low, high = field.plain
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
-        if field.boolean:
-            kind = bool | kind
-    return kind | None if field.nullable else kind
-
-
-def _is_plain(steps: Sequence[Step]) -> bool:
-    """Whether one step puts a number, a code or a 1 into a column, and no more."""
-    (first, *others) = steps
-    return not others and (isinstance(first, Codes) or getattr(first, "is_plain", False))
-
-
-def _categories(columns: Mapping[Any, int]) -> Any:
-    # Members are numbered, because Enum does not take every text as a name.
-    members = [
-        (f"_{place}", (column, said)) for place, (said, column) in enumerate(columns.items())
-    ]
-    return _Category("Category", members)  # type: ignore[arg-type]
 
 
 def _marked(encoder: Encoder, value: float) -> np.float32:

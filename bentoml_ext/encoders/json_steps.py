@@ -15,10 +15,11 @@ import numpy.typing as npt
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.arithmetic import on_many, on_one
 from bentoml_ext.encoders.encoder import FILL, Encoder
+from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.filling import as_floats
 from bentoml_ext.encoders.steps import NO_COLUMN, Indicator, Number, OneHot, Step, Table
 
-__all__ = ["ManyWriter", "OneWriter", "codes_of", "writers_of"]
+__all__ = ["ManyWriter", "OneWriter", "codes_of", "has_flags", "writers_of"]
 
 OneWriter: TypeAlias = "Callable[[Any, memoryview[float], int], None]"
 """Writes a value, None for null, into cells whose row begins at an index."""
@@ -34,6 +35,13 @@ def codes_of(step: OneHot | Table) -> Mapping[Any, int]:
     else:
         codes = {text: place for place, text in enumerate(step.texts)}
     return {int(text): code for text, code in codes.items()} if step.whole else codes
+
+
+def has_flags(field: Field, step: Step) -> bool:
+    """Whether JSON's false and true are the categories 0 and 1."""
+    if not field.boolean or not isinstance(step, OneHot | Table):
+        return False
+    return {0, 1} <= codes_of(step).keys()
 
 
 def writers_of(step: Step, encoder: Encoder) -> tuple[OneWriter, ManyWriter]:

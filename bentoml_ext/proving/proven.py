@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.proof.record import PROOF, Acceptance, Proof
+from bentoml_ext.proof.record import PROOF, Acceptance, Part, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 
 __all__ = ["Proven"]
@@ -25,6 +25,11 @@ class Proven:
 
     proof: Proof
     rows: ProofRows
+
+    def with_part(self, part: Part) -> Proven:
+        """The same with one more part."""
+        parts = [*self.proof.parts, part]
+        return replace(self, proof=msgspec.structs.replace(self.proof, parts=parts))
 
     def accepted(self, acceptance: Acceptance) -> Proven:
         """The same with what the trainer's own predictions said."""

@@ -23,7 +23,7 @@ FLOORS = (
     ("formats", "proof"),
     ("boosters", "store"),
     ("export", "scoring", "settings"),
-    ("acceptance", "offline", "proving", "serving"),
+    ("acceptance", "offline", "preprocessing", "proving", "serving"),
     ("framework",),
     ("importers",),
     ("cli",),

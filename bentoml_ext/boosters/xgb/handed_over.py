@@ -19,14 +19,26 @@ from bentoml_ext.objectives.logistic import LOG_ODDS
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["booster_of", "check_served", "check_texts", "check_types", "with_marker"]
+__all__ = [
+    "booster_of",
+    "check_served",
+    "check_texts",
+    "check_types",
+    "is_pipeline",
+    "with_marker",
+]
 
 BESIDE_ZERO: Final = 1e-4
 """XGBoost's first threshold beyond a column of zeros is at most 1e-5 away."""
 
 
-def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> None:
-    """Refuse a wrong type as such, before it fails somewhere as another error.
+def is_pipeline(model: Any) -> bool:
+    """Whether a model is a Pipeline of scikit-learn, by what it has."""
+    return hasattr(model, "steps") and hasattr(model, "predict")
+
+
+def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> Encoder:
+    """The encoder; a wrong type is refused as such, before it fails somewhere as another error.
 
     Raises:
         FeatureMismatch: no encoder.
@@ -50,6 +62,7 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         )
     if isinstance(check, str | Path) and not Path(check).is_file():
         raise ConfigError(f"Expected a file, got none - at check: {check}.")
+    return encoder
 
 
 def check_served(objective: str, n_targets: int, place: str) -> None:

@@ -17,7 +17,7 @@ from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.tables import Block
 
-__all__ = ["SCALERS", "imputed", "scaled"]
+__all__ = ["SCALERS", "bounds_of", "imputed", "is_single", "scaled"]
 
 Array = npt.NDArray[Any]
 Sum = tuple[str, Array]
@@ -57,8 +57,8 @@ def scaled(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
         ExportRefused: this scikit-learn computes in a way that is not known.
     """
     sums = SCALERS[type(step).__name__](step)
-    bounds = _bounds(step)
-    narrow = _is_narrow(step, sums, bounds, block, place)
+    bounds = bounds_of(step)
+    narrow = is_single(step, sums, bounds, block.kind, place)
     name = block.name
     for operator, values in sums:
         kind = block.kind if narrow else np.dtype(np.float64)
@@ -73,29 +73,44 @@ def scaled(ops: GraphBuilder, block: Block, step: Any, place: str) -> Block:
     return Block(name, block.kind, block.width)
 
 
-def _bounds(step: Any) -> tuple[float, float] | None:
+def bounds_of(step: Any) -> tuple[float, float] | None:
     """The bounds to which the step clips its result."""
     if not getattr(step, "clip", False):
         return None
     return getattr(step, "feature_range", (-1.0, 1.0))
 
 
-def _is_narrow(
-    step: Any, sums: Sequence[Sum], bounds: tuple[float, float] | None, block: Block, place: str
+def is_single(
+    step: Any,
+    sums: Sequence[Sum],
+    bounds: tuple[float, float] | None,
+    kind: np.dtype[Any],
+    place: str,
 ) -> bool:
-    """Whether the step computes in the type of its rows; otherwise each sum is in float64."""
+    """Whether the step rounds its operands to the type of its rows, as float32 sums do.
+
+    Args:
+        step: fitted.
+        sums: as `SCALERS` has them.
+        bounds: as `bounds_of` has them.
+        kind: float32 or float64, of the rows.
+        place: where it stands, for errors.
+
+    Raises:
+        ExportRefused: this scikit-learn computes in a way that is not known.
+    """
     random = np.random.default_rng(0)
-    rows = random.normal(size=(200, block.width)) * 10.0 ** random.integers(-3, 7, (200, 1))
-    rows = rows.astype(block.kind)
+    rows = random.normal(size=(200, step.n_features_in_)) * 10.0 ** random.integers(-3, 7, (200, 1))
+    rows = rows.astype(kind)
     with warnings.catch_warnings(action="ignore"):
         expected = step.transform(rows.copy())
     for narrow in (True, False):
         got = rows
         for operator, values in sums:
-            operand = values.astype(block.kind) if narrow else values
-            got = _NUMPY[operator](got, operand).astype(block.kind)
+            operand = values.astype(kind) if narrow else values
+            got = _NUMPY[operator](got, operand).astype(kind)
         if bounds is not None:
-            got = np.clip(got, *(np.asarray(bound, block.kind) for bound in bounds))
+            got = np.clip(got, *(np.asarray(bound, kind) for bound in bounds))
         if got.dtype == expected.dtype and np.array_equal(got, expected):
             return narrow
     raise ExportRefused(

@@ -1,0 +1,159 @@
+"""Numbers: scikit-learn's scalers and imputer, as sums that a step of an encoder repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from bentoml_ext.encoders.arithmetic import on_many
+from bentoml_ext.encoders.steps import Number, Operation, Sum
+from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export.pipelines.numbers import SCALERS, bounds_of, is_single
+from bentoml_ext.preprocessing.asking import asked
+from bentoml_ext.preprocessing.columns import Column, Domain, Finite, Numeric, is_null
+
+__all__ = ["block_kind", "imputed", "scaled"]
+
+_OPERATIONS: Final[dict[str, Operation]] = {
+    "Sub": "subtract",
+    "Div": "divide",
+    "Mul": "multiply",
+    "Add": "add",
+}
+
+FLAG: Final = "given"
+"""The known value of an indicator's domain."""
+
+
+def block_kind(columns: Sequence[Column]) -> np.dtype[Any]:
+    """float32 where all columns are, otherwise float64: the type that scikit-learn computes in."""
+    kinds = {np.dtype(column.kind) if column.kind else np.dtype(float) for column in columns}
+    return np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(np.float64)
+
+
+def scaled(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
+    """The output of a fitted scaler.
+
+    Raises:
+        ExportRefused: texts, sums after a clip, or arithmetic that is not known.
+    """
+    _check_numbers(columns, place)
+    kind = block_kind(columns)
+    sums, bounds = SCALERS[type(step).__name__](step), bounds_of(step)
+    single = is_single(step, sums, bounds, kind, place)
+    others = iter(asked(step, columns, [1] * len(columns), place))
+    made: list[Column] = []
+    for at, column in enumerate(columns):
+        if isinstance(column, Finite):
+            made.append(next(others))
+            continue
+        operands = [(_OPERATIONS[name], values[at]) for name, values in sums]
+        own = tuple(Sum(name, float(kind.type(v) if single else v)) for name, v in operands)
+        made.append(_summed(column, own, kind, bounds, place))
+    return made
+
+
+def _summed(
+    column: Numeric,
+    sums: tuple[Sum, ...],
+    kind: np.dtype[Any],
+    bounds: tuple[float, float] | None,
+    place: str,
+) -> Numeric:
+    is_narrow = kind == np.float32
+    if (column.low is not None) or (column.sums and column.single != is_narrow):
+        raise ExportRefused(
+            f"Expected sums in one type, and none after a clip, got others - at {place}, "
+            f"field '{column.field}'."
+        )
+    low, high = bounds or (None, None)
+    step = Number(column.field, 0, sums, is_narrow, low, high)
+    (null,) = on_many(step, np.array([column.null]))
+    return replace(
+        column,
+        kind=kind,
+        sums=(*column.sums, *sums),
+        single=is_narrow,
+        low=low,
+        high=high,
+        null=float(null),
+    )
+
+
+def imputed(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
+    """The output of a fitted SimpleImputer, indicators last.
+
+    Raises:
+        ExportRefused: it fills in another value than null.
+    """
+    marker = step.missing_values
+    if not is_null(marker):
+        raise ExportRefused(
+            f"Expected a SimpleImputer that fills null in, got missing_values={marker!r} "
+            f"- at {place}."
+        )
+    kept = [_is_kept(step, at) for at in range(len(columns))]
+    flagged = [] if step.indicator_ is None else step.indicator_.features_.tolist()
+    if isinstance(columns[0], Finite) and columns[0].is_text:
+        kind = np.dtype(object)
+    else:
+        kind = block_kind(columns)
+    plain = _without_indicator(step)
+    finite = iter(asked(plain, columns, [int(one) for one in kept], place))
+    made: list[Column] = []
+    for at, column in enumerate(columns):
+        if not kept[at]:
+            continue
+        if isinstance(column, Finite):
+            made.append(replace(next(finite), is_filled=True))
+        else:
+            null = column.null
+            if is_null(null):
+                null = float(kind.type(step.statistics_[at]))
+            made.append(replace(column, kind=kind, null=null, is_filled=True))
+    return [*made, *(_indicator(columns[at]) for at in flagged)]
+
+
+def _is_kept(step: Any, at: int) -> bool:
+    """Whether a column is in the output: one without any value at training is dropped."""
+    if step.keep_empty_features:
+        return True
+    return not is_null(step.statistics_[at])
+
+
+def _without_indicator(step: Any) -> Any:
+    """The same imputer without its indicators."""
+    import copy
+
+    if step.indicator_ is None:
+        return step
+    plain = copy.copy(step)
+    plain.add_indicator, plain.indicator_ = False, None
+    return plain
+
+
+def _indicator(column: Column) -> Finite:
+    """1 where a column is null, otherwise 0."""
+    if isinstance(column, Finite):
+        flags = np.array([float(is_null(value)) for value in column.values], object)
+        return replace(column, values=flags, kind=None, is_filled=True)
+    domain = Domain((FLAG,), None, None)
+    return Finite(
+        column.field,
+        domain,
+        np.array([0.0, float(is_null(column.null)), 0.0], object),
+        np.array([False, False, True]),
+        is_flag=True,
+        is_filled=True,
+    )
+
+
+def _check_numbers(columns: Sequence[Column], place: str) -> None:
+    for column in columns:
+        if isinstance(column, Finite) and column.is_text:
+            raise ExportRefused(
+                f"Expected numbers, got the texts of field '{column.field}' - at {place}."
+            )

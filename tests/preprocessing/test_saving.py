@@ -1,0 +1,97 @@
+"""Saving: a pipeline in the store answers what the pipeline itself answers."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost as xgb
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import bentoml_ext
+from bentoml_ext.encoders.steps import Number, Sum
+from bentoml_ext.errors import ExportRefused, FeatureMismatch, InvalidApplication, ProofFailed
+from bentoml_ext.preprocessing import compiling
+from bentoml_ext.preprocessing.compiling import applications_of
+from tests.preprocessing.test_compiling import frame_of
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return frame_of(np.random.default_rng(5))[["age", "income", "owns", "home"]]
+
+
+@pytest.fixture(scope="module")
+def pipeline(frame: pd.DataFrame) -> Pipeline:
+    columns = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "income"]),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), ["home", "owns"]),
+        ]
+    )
+    made = make_pipeline(columns, xgb.XGBClassifier(n_estimators=8, max_depth=3, n_jobs=1))
+    return made.fit(frame, frame["income"].fillna(0) > 180)
+
+
+def test_a_stored_pipeline_gives_the_bits_of_predict_proba(
+    pipeline: Pipeline, frame: pd.DataFrame
+) -> None:
+    stored = bentoml_ext.save_model("pipeline_test", pipeline, example=frame)
+    bundle = bentoml_ext.load_bundle(stored)
+
+    own = pipeline.predict_proba(frame)[:, 1]
+    for backend in ("onnx", "xgboost"):
+        scorer = bentoml_ext.load_model(stored, backend)
+        bodies = json.dumps(applications_of(frame, bundle.encoder)).encode()
+        values = scorer.reader.many(bodies)
+        assert values is not None
+        answers = scorer.decider.answers(scorer.margins_by(scorer.reader.rows, values))
+        assert np.array_equal(np.array([one.probability for one in answers], np.float32), own)
+    (part,) = [part for part in bundle.proof.parts if part.name == "pipeline"]
+    assert part.holds
+    assert part.checked > 2_000
+
+
+def test_fields_are_those_of_the_frame(pipeline: Pipeline, frame: pd.DataFrame) -> None:
+    encoder = compiling.compile_pipeline(pipeline, frame).encoder
+
+    said = {field.name: field.expected for field in encoder.fields}
+
+    assert said == {
+        "age": "a finite number or null",
+        "income": "a finite number or null",
+        "home": "a text",
+        "owns": "one of the codes 0 to 1, true or false",
+    }
+    with pytest.raises(InvalidApplication, match="field 'home'"):
+        encoder.check({"age": 1, "income": 2, "home": 3, "owns": True})
+
+
+def test_a_pipeline_without_its_frame_is_refused(pipeline: Pipeline) -> None:
+    with pytest.raises(ExportRefused, match="Expected a pandas DataFrame, got NoneType"):
+        bentoml_ext.save_model("pipeline_test", pipeline)
+    with pytest.raises(FeatureMismatch, match=r"Expected a bentoml_ext\.Encoder"):
+        bentoml_ext.save_model("pipeline_test", pipeline.steps[-1][1])
+
+
+def test_a_wrong_row_is_found_by_the_proof(
+    pipeline: Pipeline, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Number
+
+    def shifted(field: str, column: int, sums: Any, *others: Any) -> Any:
+        (first, *rest) = sums
+        nearly = Sum(first.operation, first.operand * (1 + 1e-7))
+        return right(field, column, (nearly, *rest), *others)
+
+    monkeypatch.setattr(compiling, "Number", shifted)
+    with pytest.raises(ProofFailed, match="Expected row"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bentoml_ext.save_model("pipeline_test", pipeline, example=frame)
