@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     __version__: str
 
     from bentoml_ext.decisions.policy import Band as Band
-    from bentoml_ext.decisions.policy import Policy as Policy
+    from bentoml_ext.decisions.policy import Bands as Bands
+    from bentoml_ext.decisions.policy import Classes as Classes
+    from bentoml_ext.decisions.policy import Value as Value
     from bentoml_ext.encoders.encoder import Encoder as Encoder
     from bentoml_ext.encoders.encoder import Field as Field
     from bentoml_ext.framework import get as get
@@ -30,11 +32,13 @@ telemetry.switch_off()
 # On first use, because the `bentoml` command imports this package on every call.
 _HOME = {
     "Band": "decisions.policy",
+    "Bands": "decisions.policy",
+    "Classes": "decisions.policy",
     "Classifier": "serving.classifier",
     "Encoder": "encoders.encoder",
     "Field": "encoders.field",
-    "Policy": "decisions.policy",
     "Scorer": "scoring.scorer",
+    "Value": "decisions.policy",
     "get": "framework",
     "get_runnable": "framework",
     "get_service": "framework",

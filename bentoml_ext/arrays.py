@@ -7,10 +7,22 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Ints", "Margins", "Probabilities", "Rows", "block_rows"]
+__all__ = [
+    "Bools",
+    "Floats",
+    "Ints",
+    "Margins",
+    "Predictions",
+    "Probabilities",
+    "Rows",
+    "block_rows",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 """float32 of any shape."""
+
+Bools: TypeAlias = npt.NDArray[np.bool_]
+"""bool of any shape."""
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 """int64 of any shape."""
@@ -19,7 +31,10 @@ Rows: TypeAlias = npt.NDArray[np.float32]
 """float32, (n, n_features), C order, in the order of the encoder's features. NaN is "not given"."""
 
 Margins: TypeAlias = npt.NDArray[np.float32]
-"""float32, (n,), log-odds of the positive class."""
+"""float32, (n, n_margins), always two axes; for a classifier of two classes (n, 1), log-odds."""
+
+Predictions: TypeAlias = npt.NDArray[np.float32]
+"""float32, (n, m): what an objective makes of margins; m is n_margins, or 1 for a class."""
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 """float32, (n,), between 0 and 1."""

@@ -17,10 +17,13 @@ from bentoml_ext.boosters.xgb.handed_over import (
     is_pipeline,
     with_marker,
 )
+from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.reading import Rounds
+from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof import environment
 from bentoml_ext.scoring.opening import open_scorer
 from bentoml_ext.scoring.scorer import Scorer
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from bentoml_ext.acceptance import Check
+    from bentoml_ext.boosters.ensemble import Ensemble
     from bentoml_ext.preprocessing.compiling import Compiled
     from bentoml_ext.proof.record import Acceptance
     from bentoml_ext.proving.every_form import ProofProgress
@@ -77,7 +81,8 @@ def save_model(
         encoder: application to row; its features are the booster's columns. A Pipeline has none.
         example: of a Pipeline, the pandas DataFrame of its training. It says which fields there
             are, their types, and which may be null. Its rows are not stored.
-        policy: bands over the probability; by default DECLINED, MAYBE, APPROVED.
+        policy: what is answered; by default the preset bands of a log-odds (DECLINED, MAYBE,
+            APPROVED), the index of a class, otherwise the prediction.
         applications: real ones, for the part of the proof that goes from application to decision.
             None of them is stored.
         rounds: of a Booster that stopped early, whether "best" or "all" rounds count.
@@ -109,22 +114,23 @@ def save_model(
 
     encoder, model, compiled = _compiled(encoder, model, example)
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
-    tag, policy, booster = tag_of(name), policy or Policy(), _served(booster_of(model, rounds))
+    tag, booster = tag_of(name), _served(booster_of(model, rounds))
     check_features(booster, encoder.features, "the encoder")
     check_texts(booster, encoder)
-    files = written(booster) | {ENCODER: encoder.to_json(), POLICY: policy.to_json()}
+    ensemble, decider = _decided(booster, policy)
+    files = written(booster) | {ENCODER: encoder.to_json(), POLICY: decider.policy.to_json()}
     proven = prove(
         booster,
         files,
         encoder=encoder,
-        policy=policy,
+        policy=decider.policy,
         applications=applications or (compiled.applications if compiled else ()),
         on_progress=on_progress,
     )
     proven = _compared(proven, compiled, booster)
     if check is not None:
-        proven = proven.accepted(_accepted(check, prediction, files, encoder, policy))
-    manifest = _manifest(booster, encoder, origin)
+        proven = proven.accepted(_accepted(check, prediction, files, encoder, decider))
+    manifest = _manifest(booster, encoder, origin, ensemble)
     files |= proven.files(manifest.facts)
     return store(tag, files, manifest, labels=labels, metadata=metadata)
 
@@ -203,16 +209,29 @@ def _accepted(*given: Any) -> Acceptance:
     return accepted(*given)
 
 
-def _manifest(booster: xgboost.Booster, encoder: Encoder, origin: Origin | None) -> Manifest:
+def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble, Decider]:
+    """What the booster adds up, and the decider of a policy or of a model without one."""
+    from bentoml_ext.export.graph.model import read
+
+    _, ensemble = read(booster)
+    objective = objective_of(ensemble.objective, ensemble.transform)
+    policy = policy or default_policy(objective, ensemble.n_targets)
+    return ensemble, decider_of(policy, objective, ensemble.n_targets)
+
+
+def _manifest(
+    booster: xgboost.Booster, encoder: Encoder, origin: Origin | None, ensemble: Ensemble
+) -> Manifest:
     return Manifest(
         format=0,
-        objective=_learner(booster)["objective"]["name"],
+        objective=ensemble.objective,
         n_features=encoder.n_features,
         n_trees=len(booster.get_dump()),
         features=list(encoder.features),
         files={},
         versions=environment.libraries(),
         origin=origin,
+        transform=ensemble.transform or None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bentoml_ext.arrays import Probabilities
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy import Bands
 from models.dataset import Defaults
 
 __all__ = ["Evaluation", "evaluate"]
@@ -31,7 +31,7 @@ class Evaluation:
     confusion: Mapping[str, tuple[int, int]]
 
 
-def evaluate(probabilities: Probabilities, defaults: Defaults, policy: Policy) -> Evaluation:
+def evaluate(probabilities: Probabilities, defaults: Defaults, policy: Bands) -> Evaluation:
     """Compare probabilities with outcomes.
 
     Args:

@@ -10,11 +10,12 @@ import numpy as np
 import xgboost as xgb
 from sklearn.feature_extraction import DictVectorizer
 
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.encoder import Application, Encoder
 from models.dataset import Dataset
 from models.evaluation import Evaluation, evaluate
 from models.fields import FIELDS
+from models.policy import POLICY
 from models.split import split
 
 __all__ = ["PARAMETERS", "ROUNDS", "Trained", "train"]
@@ -48,13 +49,13 @@ class Trained:
 
     booster: xgb.Booster
     encoder: Encoder
-    policy: Policy
+    policy: Bands
     trained_rows: int
     evaluation: Evaluation
 
 
 def train(
-    dataset: Dataset, *, policy: Policy | None = None, on_round: Callable[[], None] | None = None
+    dataset: Dataset, *, policy: Bands | None = None, on_round: Callable[[], None] | None = None
 ) -> Trained:
     """Train on four fifths of a dataset and evaluate on the rest.
 
@@ -62,7 +63,7 @@ def train(
 
     Args:
         dataset: applications with outcomes; a number that was not given is trained as 0.
-        policy: bands for the evaluation; by default the policy's own.
+        policy: bands for the evaluation; by default the model's own.
         on_round: called after each of the `ROUNDS` rounds.
 
     Raises:
@@ -71,7 +72,7 @@ def train(
     Source:
         The course's week 6 (recipe) and week 7 (no feature names in the DMatrix).
     """
-    policy = policy or Policy()
+    policy = policy or POLICY
     known, held_out = split(dataset)
     vectorizer = DictVectorizer(sparse=False)
     matrix = xgb.DMatrix(

@@ -13,7 +13,7 @@ import bentoml
 from bentoml.io import JSON
 
 import bentoml_ext
-from bentoml_ext.decisions.bands import Answer, Decider
+from bentoml_ext.decisions.bands import Answer
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.serving.bento.image import served_model
 from models.fields import EXAMPLE
@@ -21,7 +21,7 @@ from models.fields import EXAMPLE
 MODEL = served_model("credit_risk_model:latest")
 BUNDLE = bentoml_ext.load_bundle(MODEL)
 ENCODER = BUNDLE.encoder
-DECIDER = Decider(BUNDLE.policy)
+DECIDER = BUNDLE.decider
 
 # The Runner gets its methods from the model's signatures, when it runs.
 runner: Any = MODEL.to_runner(max_batch_size=1000, max_latency_ms=1000)
@@ -37,7 +37,7 @@ async def classify(application: Any, ctx: bentoml.Context) -> Any:
         ctx.response.status_code = error.error_code.value
         return {"error": str(error), "field": error.field}
     margins = await runner.margins.async_run(ENCODER.rows([application]))
-    return _body(DECIDER.answers(margins)[0])
+    return _body(DECIDER.answer(margins[:, None]))
 
 
 @svc.api(input=JSON(), output=JSON())
@@ -53,7 +53,7 @@ async def classify_batch(applications: Any, ctx: bentoml.Context) -> Any:
     if not applications:
         return []
     margins = await runner.margins.async_run(ENCODER.rows(applications))
-    return [_body(answer) for answer in DECIDER.answers(margins)]
+    return [_body(answer) for answer in DECIDER.answers(margins[:, None])]
 
 
 def _body(answer: Answer) -> dict[str, Any]:

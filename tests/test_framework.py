@@ -13,7 +13,7 @@ import xgboost
 from bentoml.exceptions import BentoMLException, NotFound
 
 import bentoml_ext
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, ExportRefused, FeatureMismatch
 from bentoml_ext.scoring.opening import open_backend
@@ -35,7 +35,7 @@ def stored() -> bentoml.Model:
         "framework_test",
         small.booster(),
         encoder=small.encoder(),
-        policy=Policy("answer", (Band(0.4, "NO"),), "YES"),
+        policy=small.policy("answer", (Band(0.4, "NO"),), "YES"),
         labels={"team": "risk"},
         metadata={"auc": 0.8},
     )
@@ -69,7 +69,7 @@ def test_a_loaded_model_gives_the_boosters_bits(stored: bentoml.Model, backend: 
     scorer = bentoml_ext.load_model(stored.tag, backend)
 
     assert scorer.backend.name == backend
-    small.assert_same_bits(expected=expected, got=scorer.margins(rows))
+    small.assert_same_bits(expected=expected[:, None], got=scorer.margins(rows))
 
 
 def test_the_backend_of_a_loaded_model_is_by_default_that_of_the_settings(
@@ -84,7 +84,7 @@ def test_the_backend_of_a_loaded_model_is_by_default_that_of_the_settings(
 def test_a_model_keeps_its_policy(stored: bentoml.Model) -> None:
     scorer = bentoml_ext.load_model(stored)
 
-    assert scorer.decider.policy == Policy("answer", (Band(0.4, "NO"),), "YES")
+    assert scorer.decider.policy == small.policy("answer", (Band(0.4, "NO"),), "YES")
     assert scorer.classify(small.APPLICATION).status in ("NO", "YES")
 
 
@@ -276,7 +276,7 @@ def test_of_an_estimator_that_stopped_early_the_trees_that_it_uses_are_stored(
     assert manifest.n_trees < len(estimator.get_booster().get_dump())
     for backend in ("onnx", "xgboost"):
         small.assert_same_bits(
-            expected=estimator.predict(rows, output_margin=True),
+            expected=estimator.predict(rows, output_margin=True)[:, None],
             got=bentoml_ext.load_model(stored, backend).margins(rows),
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import pyarrow as pa
 
+from bentoml_ext.decisions.base import array_of
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
@@ -133,10 +134,9 @@ class Mix:
 
     def _due_of(self, application: object) -> Due:
         try:
-            found = self._scorer.classify(application)
+            return Due(ONE, 200, self._scorer.body(application))
         except InvalidApplication as error:
             return _refusal(ONE, error)
-        return Due(ONE, 200, self._scorer.decider.body(found.margin))
 
     def _no_json(self, text: bytes) -> Sent:
         try:
@@ -167,14 +167,15 @@ class Mix:
             margins = self._scorer.margins_of(applications)
         except InvalidApplication as error:
             return _refusal(MANY, error)
-        return Due(MANY, 200, self._scorer.decider.body_of_batch(margins))
+        return Due(MANY, 200, array_of(self._scorer.decider, margins))
 
     def _lines(self, count: int, *, bad: bool = False, packed: bool = False) -> Sent:
         applications = self._some(count, bad=bad)
         body = b"\n".join(map(msgspec.json.encode, applications))
         due = self._due_of_many(applications)
         if due.status == 200:
-            lines = self._scorer.decider.lines(self._scorer.margins_of(applications))
+            margins = self._scorer.margins_of(applications)
+            lines = self._scorer.decider.bodies(margins, b"\n")
             due = replace(due, body=lines)
         headers = ["Content-Encoding: gzip"] if packed else []
         body = gzip.compress(body) if packed else body

@@ -17,11 +17,11 @@ from bentoml_ext.acceptance.predictions import Predictions, read_predictions
 from bentoml_ext.acceptance.refusal import Refusal
 from bentoml_ext.acceptance.scoring import Progress, Readable
 from bentoml_ext.acceptance.search import Agreeing, Search
-from bentoml_ext.arrays import Margins
-from bentoml_ext.decisions.bands import Decider
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.arrays import Floats
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.errors import BentoMLExtError, NotAccepted
+from bentoml_ext.errors import BentoMLExtError, ConfigError, NotAccepted
 from bentoml_ext.proof.record import Acceptance
 from bentoml_ext.scoring.scorer import Scorer
 
@@ -59,7 +59,7 @@ def accept(
     read: Callable[[Reading], Readable],
     reading: Reading,
     choices: Mapping[str, Sequence[Any]],
-    policy: Policy,
+    policy: Bands,
     *,
     on_progress: Progress | None = None,
 ) -> Accepted:
@@ -91,7 +91,7 @@ def accept(
         for name, values in choices.items()
     }
     base = replace(reading, **{name: choices[name][0] for name in undecided})
-    decider = Decider(policy)
+    decider = BandDecider(policy)
     found, without = _predictions(check, [read, base, choices], decider)
     search = Search(check, read, measures(found, decider), without, on_progress)
     agreeing = search.fewest(base, choices, undecided)
@@ -123,11 +123,10 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
         UnreadableInput: as `accept`.
     """
     names = {field.name for field in scorer.encoder.fields}
-    columns, note = find_column(
-        check.given.names, names, scorer.decider.policy.key, check.prediction
-    )
+    decider = _bands(scorer)
+    columns, note = find_column(check.given.names, names, decider.policy.key, check.prediction)
     found = read_predictions(check.given, columns, note)
-    asked = measures(found, scorer.decider)
+    asked = measures(found, decider)
     margins = _margins(scorer, check, columns)
     every = np.arange(len(check))
     same = [measure.same(margins, every) for measure in asked]
@@ -144,8 +143,22 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
     return _acceptance(check, found, agreed[0], reading or Reading(), [])
 
 
-def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Margins:
-    """Margins of the answers to all applications: in blocks, and the first of each singly, too.
+def _bands(scorer: Scorer) -> BandDecider:
+    """The scorer's decider, if it decides by a probability.
+
+    Raises:
+        ConfigError: a check compares no other predictions yet.
+    """
+    if isinstance(scorer.decider, BandDecider):
+        return scorer.decider
+    raise ConfigError(
+        "Expected a policy of bands over a log-odds for a check, got another - at the model. "
+        "Leave the check out: the proof compares the predictions with the booster's own."
+    )
+
+
+def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Floats:
+    """Floats of the answers to all applications: in blocks, and the first of each singly, too.
 
     Raises:
         NotAccepted: a refused application, or one that is answered otherwise by itself.
@@ -171,7 +184,7 @@ def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Margins:
 
 
 def _predictions(
-    check: Check, how: Sequence[Any], decider: Decider
+    check: Check, how: Sequence[Any], decider: BandDecider
 ) -> tuple[Predictions, Sequence[str]]:
     """The file's predictions, and the names of their columns.
 

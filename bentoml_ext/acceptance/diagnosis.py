@@ -10,7 +10,7 @@ import numpy as np
 from bentoml_ext.acceptance.measures import Cut, Mask, Measure, Statuses
 from bentoml_ext.acceptance.predictions import Predictions, Wide
 from bentoml_ext.acceptance.scoring import Candidate
-from bentoml_ext.arrays import Ints, Margins, Rows
+from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["explained", "reordered"]
@@ -23,7 +23,7 @@ MANY: Final = 10
 MOST: Final = 0.5
 
 
-def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints) -> str | None:
+def explained(found: Predictions, measure: Measure, margins: Floats, rows: Ints) -> str | None:
     """What the predictions are, as a sentence, if margins of the same rows explain them.
 
     Args:
@@ -32,22 +32,22 @@ def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints
         margins: float32, (n,), none of a refused row.
         rows: (n,), of the file.
     """
-    chances = probabilities(margins).astype(np.float64)
+    sigmoids = probabilities(margins).astype(np.float64)
     if isinstance(measure, Cut):
-        return _cut(measure.above[rows], chances)
+        return _cut(measure.above[rows], sigmoids)
     if isinstance(measure, Statuses):
-        return _bands(measure, rows, chances)
+        return _bands(measure, rows, sigmoids)
     if measure.same(margins, rows).mean() > MOST:
         # A few rows that differ do not show how all were made.
         return None
     theirs = found.numbers[rows]
     wide = margins.astype(np.float64)
-    reasons = (explain(theirs, chances, wide) for explain in _EXPLANATIONS)
+    reasons = (explain(theirs, sigmoids, wide) for explain in _EXPLANATIONS)
     return next(filter(None, reasons), None)
 
 
-def _other_class(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
-    if _near(theirs, 1 - chances) or _near(theirs, -margins):
+def _other_class(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
+    if _near(theirs, 1 - sigmoids) or _near(theirs, -margins):
         return (
             "They are those of the other class (1 - p): give column 1 of predict_proba, "
             "the class that the booster was trained on as 1."
@@ -55,14 +55,14 @@ def _other_class(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
     return None
 
 
-def _percent(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
-    if theirs.min() >= 0 and theirs.max() > 1 and (np.abs(theirs - 100 * chances) <= 0.51).all():
+def _percent(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
+    if theirs.min() >= 0 and theirs.max() > 1 and (np.abs(theirs - 100 * sigmoids) <= 0.51).all():
         return "They are percentages: divide them by 100."
     return None
 
 
-def _last_bits(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
-    for mine, what in ((chances, "probabilities"), (margins, "log-odds")):
+def _last_bits(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
+    for mine, what in ((sigmoids, "probabilities"), (margins, "log-odds")):
         if (np.abs(theirs - mine) <= LAST_BITS * np.maximum(np.abs(mine), 1e-30)).all():
             return (
                 f"The {what} differ in their last bits alone: another machine's exponential (a "
@@ -72,11 +72,11 @@ def _last_bits(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
     return None
 
 
-def _shuffled(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
+def _shuffled(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
     if len(np.unique(theirs)) < MANY:
         return None
     ordered = np.sort(theirs)
-    if _near(ordered, np.sort(chances)) or _near(ordered, np.sort(margins)):
+    if _near(ordered, np.sort(sigmoids)) or _near(ordered, np.sort(margins)):
         return (
             "They are right, and in another order than the applications: join both by their index, "
             "as df.assign(prediction=...) does before rows are shuffled or dropped."
@@ -84,7 +84,7 @@ def _shuffled(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
     return None
 
 
-def _offset(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
+def _offset(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
     if len(theirs) < 3:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -99,7 +99,7 @@ def _offset(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
     return None
 
 
-def _calibrated(theirs: Wide, chances: Wide, margins: Wide) -> str | None:
+def _calibrated(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
     if len(np.unique(theirs)) < MANY or len(np.unique(margins)) < MANY:
         return None
     for sign, what in ((1, "rise"), (-1, "fall")):
@@ -122,7 +122,7 @@ _EXPLANATIONS: Final[tuple[Callable[[Wide, Wide, Wide], str | None], ...]] = (
 )
 
 
-def reordered(candidate: Candidate, rows: Rows, agrees: Callable[[Margins], Mask]) -> str | None:
+def reordered(candidate: Candidate, rows: Rows, agrees: Callable[[Floats], Mask]) -> str | None:
     """Another order of the columns under which rows agree, as a sentence.
 
     Args:
@@ -151,25 +151,25 @@ def _orders(names: tuple[str, ...]) -> Iterator[tuple[list[int], str]]:
         yield sorted(count, key=lambda i: ("=" in names[i]) is number_first), what
 
 
-def _cut(above: Mask, chances: Wide) -> str | None:
+def _cut(above: Mask, sigmoids: Wide) -> str | None:
     if not above.any() or above.all():
         return None
-    low, high = chances[~above].max(), chances[above].min()
+    low, high = sigmoids[~above].max(), sigmoids[above].min()
     if low < high:
         return (
             f"They agree with a cut-off between {low:.6g} and {high:.6g}: give the probabilities, "
             "or a policy with that cut-off by --policy."
         )
-    if chances[above].max() < chances[~above].min():
+    if sigmoids[above].max() < sigmoids[~above].min():
         return "They are those of the other class: 1 stands for a low probability of the booster."
     return None
 
 
-def _bands(measure: Statuses, rows: Ints, chances: Wide) -> str | None:
+def _bands(measure: Statuses, rows: Ints, sigmoids: Wide) -> str | None:
     statuses, bands = measure.decider.statuses, measure.bands[rows]
     cut_offs = []
     for band in range(1, len(statuses)):
-        below, above = chances[bands < band], chances[bands >= band]
+        below, above = sigmoids[bands < band], sigmoids[bands >= band]
         if not len(below) or not len(above):
             continue
         if below.max() >= above.min():

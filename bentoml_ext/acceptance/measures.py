@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.acceptance.predictions import Predictions, Wide
-from bentoml_ext.arrays import Ints, Margins
-from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.arrays import Floats, Ints
+from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.errors import NotAccepted
 from bentoml_ext.objectives.logistic import probabilities
 
@@ -51,7 +51,7 @@ class Measure(ABC):
     tolerance: float = 0.0
 
     @abstractmethod
-    def same(self, margins: Margins, rows: Ints) -> Mask:
+    def same(self, margins: Floats, rows: Ints) -> Mask:
         """Whether each margin agrees with the prediction of its row.
 
         Args:
@@ -92,7 +92,7 @@ class Numbers(Measure):
         agreement += " of log-odds" if kind == "margin" else ""
         return cls(theirs, how, places, kind=kind, agreement=agreement, tolerance=tolerance)
 
-    def same(self, margins: Margins, rows: Ints) -> Mask:
+    def same(self, margins: Floats, rows: Ints) -> Mask:
         mine, theirs = ours(self.kind, margins), self.theirs[rows]
         if self.how == "bits":
             return np.asarray(mine == theirs.astype(np.float32))
@@ -126,13 +126,13 @@ class Statuses(Measure):
     """
 
     bands: Ints
-    decider: Decider
+    decider: BandDecider
 
-    def same(self, margins: Margins, rows: Ints) -> Mask:
-        return np.asarray(self.decider.bands(margins) == self.bands[rows])
+    def same(self, margins: Floats, rows: Ints) -> Mask:
+        return np.asarray(self.decider.bands(margins[:, None]) == self.bands[rows])
 
     def shown(self, margin: float) -> str:
-        answer = self.decider.answer(float(margin))
+        answer = self.decider.answer(np.array([[margin]], np.float32))
         return f"{answer.status!r} with probability {answer.shortest}"
 
 
@@ -146,22 +146,22 @@ class Cut(Measure):
 
     above: Mask
 
-    def same(self, margins: Margins, rows: Ints) -> Mask:
-        chances = probabilities(margins)
+    def same(self, margins: Floats, rows: Ints) -> Mask:
+        found = probabilities(margins)
         # At one half some write `>` and some `>=`.
-        return np.asarray(((chances > 0.5) == self.above[rows]) | (chances == 0.5))
+        return np.asarray(((found > 0.5) == self.above[rows]) | (found == 0.5))
 
     def shown(self, margin: float) -> str:
-        chance = probabilities(np.array([margin], np.float32))[0]
-        return f"{int(chance > 0.5)} with probability {chance}"
+        found = probabilities(np.array([margin], np.float32))[0]
+        return f"{int(found > 0.5)} with probability {found}"
 
 
-def ours(kind: Kind, margins: Margins) -> Margins:
+def ours(kind: Kind, margins: Floats) -> Floats:
     """float32, (n,): what is compared with numbers of a kind."""
     return margins if kind == "margin" else probabilities(margins)
 
 
-def measures(found: Predictions, decider: Decider) -> list[Measure]:
+def measures(found: Predictions, decider: BandDecider) -> list[Measure]:
     """Every way in which the predictions may be meant, the strictest first.
 
     Raises:
@@ -255,7 +255,7 @@ def _of_classes(said: npt.NDArray[Any], names: Sequence[str | float]) -> list[Me
     ]
 
 
-def _of_words(words: Sequence[str], decider: Decider) -> list[Measure]:
+def _of_words(words: Sequence[str], decider: BandDecider) -> list[Measure]:
     statuses = {status: band for band, status in enumerate(decider.statuses)}
     distinct = sorted(set(words))
     if set(distinct) <= set(statuses):

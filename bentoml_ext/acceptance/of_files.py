@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from bentoml_ext.acceptance import Check, confirm
 from bentoml_ext.backends.registry import opened_in
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.proof.record import Acceptance
 from bentoml_ext.scoring.scorer import Scorer
@@ -21,7 +21,7 @@ def accepted(
     prediction: str | None,
     files: Mapping[str, bytes],
     encoder: Encoder,
-    policy: Policy,
+    decider: Decider,
 ) -> Acceptance:
     """Compare every backend that is installed, opened from a bundle's files, with a check.
 
@@ -29,7 +29,7 @@ def accepted(
         check: applications with predictions, or the file that holds them.
         prediction: column of the predictions in that file.
         files: of a bundle, by name.
-        encoder, policy: the bundle's.
+        encoder, decider: the bundle's.
 
     Raises:
         NotAccepted: an answer differs, or an application is refused.
@@ -40,7 +40,7 @@ def accepted(
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
         found = [
-            confirm(check, Scorer(encoder, backend, policy))
+            confirm(check, Scorer(encoder, backend, decider))
             for _, backend in opened_in(Path(folder))
         ]
     return found[0]

@@ -11,7 +11,7 @@ import numpy as np
 from bentoml_ext.acceptance.blocks import encode, encoded_blocks
 from bentoml_ext.acceptance.given import Given
 from bentoml_ext.acceptance.measures import Mask
-from bentoml_ext.arrays import Ints, Margins, Rows
+from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.encoders.encoder import Encoded, Encoder
 from bentoml_ext.errors import ImportRefused, InvalidApplication
@@ -37,7 +37,7 @@ class Readable(Protocol):
 
 @dataclass(eq=False)
 class Scored:
-    """Margins of some rows.
+    """Floats of some rows.
 
     Args:
         margins: float32, (n,); NaN for a refused one.
@@ -46,7 +46,7 @@ class Scored:
         rows: float32, (n, n_features), NaN for a refused one; of all rows of a check, none.
     """
 
-    margins: Margins
+    margins: Floats
     refused: Mask
     rows: Rows
     errors: dict[int, InvalidApplication] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Candidate:
         known = set(self._given.names) - set(self._without)
         return [field.name for field in self.encoder.fields if field.name not in known]
 
-    def margins(self, rows: Rows) -> Margins:
+    def margins(self, rows: Rows) -> Floats:
         """float32, (n,): the booster's own."""
         if not len(rows):
             return np.empty(0, np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from bentoml_ext.acceptance.check import Check
 from bentoml_ext.acceptance.measures import Mask, Measure
 from bentoml_ext.acceptance.scoring import Candidate, Oracles, Progress, Readable, Scored
-from bentoml_ext.arrays import Ints, Margins
+from bentoml_ext.arrays import Floats, Ints
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError
 
@@ -74,7 +74,7 @@ class Search:
             np.linspace(0, count - 1, min(count, SAMPLE_ROWS)).astype(np.int64)
         )
         self.refusals: dict[Reading, BentoMLExtError] = {}
-        self.failed: dict[Reading, tuple[Ints, Margins]] = {}
+        self.failed: dict[Reading, tuple[Ints, Floats]] = {}
         self._samples: dict[tuple[Reading, int], Scored | None] = {}
         self._candidates: dict[Reading, Candidate] = {}
         self._oracles = Oracles()

@@ -61,8 +61,8 @@ class AutoBackend(Backend):
     def margins(self, rows: Rows) -> Margins:
         return self.for_rows(len(rows)).margins(rows)
 
-    def single(self, row: Rows) -> Callable[[], float]:
-        return self._asked[0].single(row)
+    def single(self, row: Rows, margins: Margins) -> Callable[[], None]:
+        return self._asked[0].single(row, margins)
 
     def __str__(self) -> str:
         found = "set" if self._measured_s is None else f"measured in {self._measured_s:.2f} s"

@@ -47,29 +47,34 @@ class Backend(ABC):
 
     @abstractmethod
     def margins(self, rows: Rows) -> Margins:
-        """Log-odds of the positive class, one per row.
+        """Margins of rows.
 
         Args:
             rows: float32, (n, n_features), C order. NaN is "not given". n may be 0. Read only.
 
         Returns:
-            float32, (n,), log-odds; the same bits as the booster's own. The array belongs to
-            the caller.
+            float32, (n, n_margins), C order, of no rows (0, n_margins); the same bits as the
+            booster's own. The array belongs to the caller.
 
         Raises:
             BackendError: the library refused the rows; its own error is chained.
         """
 
-    def single(self, row: Rows) -> Callable[[], float]:
-        """A call that gives the margin of one row, which the caller fills anew each time.
+    def single(self, row: Rows, margins: Margins) -> Callable[[], None]:
+        """A call that scores one row, which the caller fills anew each time.
 
         Args:
             row: float32, (1, n_features), C order; kept.
+            margins: float32, (1, n_margins), C order, as `margins(row)` gives it; kept.
 
         Returns:
-            A function of no arguments that returns a float32 value. Not for two threads at once.
+            A function of no arguments that fills `margins`. Not for two threads at once.
         """
-        return lambda: float(self.margins(row)[0])
+
+        def call() -> None:
+            margins[:] = self.margins(row)
+
+        return call
 
     def __str__(self) -> str:
         """Name of the backend, and in brackets its details, for a line of the log."""

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import onnxruntime as ort
 
-from bentoml_ext.arrays import Floats, Margins, Rows
+from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.errors import BackendError
 
-__all__ = ["OnnxRuntimeBackend", "all_margins"]
+__all__ = ["OnnxRuntimeBackend"]
 
 
 class OnnxRuntimeBackend(Backend):
@@ -38,41 +37,24 @@ class OnnxRuntimeBackend(Backend):
             raise BackendError(
                 f"Expected rows for this graph, got {rows.dtype} {rows.shape} - at ONNX Runtime."
             ) from error
-        return cast("Margins", np.asarray(margins).reshape(len(rows)))
+        return cast("Margins", margins)
 
-    def single(self, row: Rows) -> Callable[[], float]:
+    def single(self, row: Rows, margins: Margins) -> Callable[[], None]:
         # Input and output stay bound to the same memory: half the time of `run`.
-        margin = np.empty((1, 1), np.float32)
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(self._input, ort.OrtValue.ortvalue_from_numpy(row))
-        binding.bind_ortvalue_output("margin", ort.OrtValue.ortvalue_from_numpy(margin))
-        run, cell = self._session.run_with_iobinding, margin.data.cast("B").cast("f")
+        binding.bind_ortvalue_output("margin", ort.OrtValue.ortvalue_from_numpy(margins))
+        run = self._session.run_with_iobinding
 
-        def call() -> float:
+        # The default keeps both arrays, whose memory the library reads and fills.
+        def call(_: tuple[Rows, Margins] = (row, margins)) -> None:
             run(binding)
-            return cell[0]
 
         return call
 
 
-def all_margins(graph: bytes) -> Callable[[Rows], Floats]:
-    """A function from rows, float32 (n, n_features), n > 0, to margins, float32 (n, n_targets).
-
-    Args:
-        graph: an ONNX graph of ours.
-    """
-    session = _session(graph)
-    name = session.get_inputs()[0].name
-
-    def margins(rows: Rows) -> Floats:
-        (found,) = session.run(["margin"], {name: rows})
-        return cast("Floats", np.asarray(found))
-
-    return margins
-
-
-def _session(graph: str | bytes) -> ort.InferenceSession:
-    """A graph ready to run: a file's name, or its bytes."""
+def _session(graph: str) -> ort.InferenceSession:
+    """The graph in a file, ready to run."""
     options = ort.SessionOptions()
     # More threads would add the trees in another order: the last bits would depend on the machine.
     # Parallelism comes from processes and from chunks of rows.

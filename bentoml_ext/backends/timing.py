@@ -32,7 +32,7 @@ def measure(backends: Mapping[str, Backend], rows: Rows) -> dict[str, Cost]:
     few, many = (np.resize(rows, (n, rows.shape[1])) for n in (FEW, MANY))
     calls: dict[str, list[Callable[[], object]]] = {
         name: [
-            backend.single(few[:1]),
+            backend.single(few[:1], backend.margins(few[:1])),
             partial(backend.margins, few),
             partial(backend.margins, many),
         ]

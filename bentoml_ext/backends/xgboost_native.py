@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import xgboost
@@ -43,25 +43,28 @@ class XGBoostBackend(Backend):
         is_tree = config["learner"]["gradient_booster"]["name"] == "gbtree"
         in_place = is_tree or adds_in_place(self._booster)
         self._dense = DensePredictor(self._booster) if in_place else None
+        one = np.zeros((1, self._booster.num_features()), np.float32)
+        self._none = self._margins(one)[:0]
 
     def margins(self, rows: Rows) -> Margins:
         if len(rows) == 0:
-            return np.empty(0, np.float32)
+            return self._none.copy()
         try:
-            margins = self._margins(rows)
+            return self._margins(rows)
         except xgboost.core.XGBoostError as error:
             raise BackendError(
                 f"Expected rows for this booster, got {rows.dtype} {rows.shape} - at XGBoost."
             ) from error
-        return cast("Margins", np.asarray(margins).reshape(len(rows)))
 
-    def _margins(self, rows: Rows) -> Any:
+    def _margins(self, rows: Rows) -> Margins:
         if self._dense is not None:
             return self._dense.margins(rows)
         matrix = xgboost.DMatrix(rows, nthread=1)
         # Of a linear booster this is not for two threads at once.
         with self._lock:
-            return self._booster.predict(matrix, output_margin=True, validate_features=False)
+            found = self._booster.predict(matrix, output_margin=True, validate_features=False)
+        return cast("Margins", found.reshape(len(rows), -1))
 
-    def single(self, row: Rows) -> Callable[[], float]:
-        return super().single(row) if self._dense is None else self._dense.single(row)
+    def single(self, row: Rows, margins: Margins) -> Callable[[], None]:
+        single = super().single if self._dense is None else self._dense.single
+        return single(row, margins)

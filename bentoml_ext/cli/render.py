@@ -13,7 +13,6 @@ import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from bentoml_ext.objectives.logistic import RAW_LOG_ODDS
 from bentoml_ext.proof.record import Acceptance, Part, Proof
 from bentoml_ext.scoring.self_test import load_proof
 from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest, Origin
@@ -147,12 +146,11 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts = _table("Bundle", "", str(stored.tag))
     facts.add_row("path", stored.path)
     facts.add_row("created", stored.info.creation_time.isoformat(timespec="seconds"))
-    answered = ", answered as the sigmoid of its margin" * (manifest.objective == RAW_LOG_ODDS)
+    answered = ", answered as the sigmoid of its margin" * bundle.objective.predicts_margins
     facts.add_row("objective", manifest.objective + answered)
     facts.add_row("trees", _trees(manifest))
     facts.add_row("features", str(manifest.n_features))
-    bands = [f"{band.answer} above {band.above:g}" for band in bundle.policy.bands]
-    facts.add_row(bundle.policy.key, ", ".join([*bands, f"otherwise {bundle.policy.otherwise}"]))
+    facts.add_row(bundle.policy.key, str(bundle.policy))
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     facts.add_row("xgboost", str(Provenance.of(manifest, bundle.proof)))
     facts.add_row("proof", _evidence(bundle))

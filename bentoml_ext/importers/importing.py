@@ -19,14 +19,16 @@ import numpy as np
 
 from bentoml_ext import framework
 from bentoml_ext.choices import some_of
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.policy_file import read_policy
+from bentoml_ext.decisions.presets import APPROVAL, of_threshold
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.errors import ImportRefused
+from bentoml_ext.errors import ConfigError, ImportRefused
 from bentoml_ext.importers.find import find
 from bentoml_ext.importers.source import Source
-from bentoml_ext.objectives.logistic import RAW_LOG_ODDS
+from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.store.bundle import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
@@ -109,14 +111,14 @@ def import_model(
     )
 
 
-def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
+def _policy(source: Source, path: Path | None) -> tuple[Bands, Assumption]:
     """The bands, and whose word they are."""
     if path is not None:
-        return (policy := Policy.from_file(path)), _said(policy, f"--policy {path.name}")
+        return (policy := _bands(path)), _said(policy, f"--policy {path.name}")
     if source.cut_offs:
-        policy = Policy.of_threshold(_cut_off(source))
+        policy = of_threshold(_cut_off(source))
         return policy, _said(policy, "the threshold among the custom objects")
-    return (policy := Policy()), _said(policy, "assumed: the default (--policy FILE)")
+    return APPROVAL, _said(APPROVAL, "assumed: the default (--policy FILE)")
 
 
 def _cut_off(source: Source) -> float:
@@ -136,7 +138,13 @@ def _cut_off(source: Source) -> float:
     return float(value)
 
 
-def _said(policy: Policy, why: str) -> Assumption:
+def _bands(path: Path) -> Bands:
+    if isinstance(policy := read_policy(path), Bands):
+        return policy
+    raise ConfigError(f"Expected a policy of bands, got {policy} - at {path}.")
+
+
+def _said(policy: Bands, why: str) -> Assumption:
     bands = [f"{band.answer} above {band.above:g}" for band in policy.bands]
     return Assumption(policy.key, ", ".join([*bands, f"else {policy.otherwise}"]), why)
 
@@ -183,7 +191,7 @@ def _of_file(source: Source) -> list[Assumption]:
     """What the service takes or gives in another way than the user's own code may."""
     file = source.file
     found = []
-    if file.objective == RAW_LOG_ODDS:
+    if objective_of(file.objective).predicts_margins:
         own = "its own predict and predict_proba give the margin"
         found.append(Assumption("probability", "sigmoid of the margin", own))
     given = {r.name for r in source.rules if r.field.categories or r.field.codes}

@@ -46,6 +46,7 @@ def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> 
         ExportRefused, ProofFailed: as `framework.save_model`. Nothing is stored.
     """
     from bentoml_ext.export.forms import written
+    from bentoml_ext.export.graph.model import read
     from bentoml_ext.proving.every_form import prove
 
     bundle = load_bundle(stored)
@@ -62,12 +63,14 @@ def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> 
     )
     if (acceptance := _acceptance(bundle, stored.tag)) is not None:
         proven = proven.accepted(acceptance)
-    files |= proven.files(bundle.manifest.facts)
+    transform = read(booster)[1].transform or None
+    manifest = msgspec.structs.replace(bundle.manifest, transform=transform)
+    files |= proven.files(manifest.facts)
     labels = {**stored.info.labels, FROM: str(stored.tag)}
     return store(
         tag_of(stored.tag.name),
         files,
-        bundle.manifest,
+        manifest,
         labels=labels,
         metadata=dict(stored.info.metadata),
     )

@@ -74,9 +74,13 @@ class BitComparison:
         Args:
             what: the values are, in words.
             expected: (n, ...).
-            got: the same shape.
+            got: the same shape; another is a difference.
             rows: (n, n_features), that they are of; None where they are of no rows.
         """
+        if expected.shape != got.shape:
+            self.compared += expected.size
+            self._keep(f"{what} of shape", str(expected.shape), str(got.shape), 0, rows)
+            return
         word = f"u{expected.itemsize}"
         same = expected.view(word) == got.view(word)
         self.compared += same.size

@@ -10,13 +10,21 @@ from typing import Final
 
 import numpy as np
 
-from bentoml_ext.arrays import Floats, Ints, Margins, Rows
-from bentoml_ext.decisions.bands import Decider
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.arrays import Ints, Margins, Predictions, Rows
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.base import Decider, array_of
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.objectives.logistic import SIGMOID_CAP, first_margin_above
 from bentoml_ext.proof.bits import BitComparison
 
-__all__ = ["FUSED_ONLY", "Decisions", "compare_decider", "margins_at_crossings"]
+__all__ = [
+    "FUSED_ONLY",
+    "answered",
+    "bodies",
+    "compare_columns",
+    "compare_decider",
+    "margins_at_crossings",
+]
 
 FUSED_ONLY: Final = float.fromhex("-0x1.04845ep+5")
 """The only margin whose exponential shows whether expf has a fused multiply-add."""
@@ -26,94 +34,142 @@ _FORMULAS: Final = (0.0, 16.635532, 20.0, -9.21024, FUSED_ONLY, -SIGMOID_CAP)
 _ENDS: Final = (math.inf, -math.inf, 3.4028235e38, -3.4028235e38)
 
 
-class Decisions:
-    """Answers by comparing probabilities, and bodies by Python's own JSON.
+def bodies(decider: Decider, predictions: Predictions) -> list[str]:
+    """The JSON of each answer by Python's own, each number as numpy writes a float32: (n,) texts.
 
     Args:
-        policy: its bands.
+        decider: whose decisions by the predictions are taken, and whose schema.
+        predictions: float32, (n, m), the booster's.
     """
+    # Rows share predictions, and numpy takes long to write a number.
+    if not len(predictions):
+        return []
+    bits = np.ascontiguousarray(predictions).view(np.uint32)
+    _, first, places = np.unique(bits, axis=0, return_index=True, return_inverse=True)
+    distinct = predictions[first]
+    decided = decider.decide(distinct)
+    texts = [_body(decider, distinct, decided, row) for row in range(len(distinct))]
+    return [texts[place] for place in places.reshape(-1).tolist()]
 
-    def __init__(self, policy: Policy) -> None:
-        self.statuses = policy.answers[::-1]
-        self._bounds = np.array([band.above for band in reversed(policy.bands)], np.float32)
-        self._openings = [
-            json.dumps({policy.key: status}, ensure_ascii=False)[:-1] for status in self.statuses
-        ]
 
-    def by_probability(self, probabilities: Floats) -> Ints:
-        """Compared as the policy reads: each probability in float32 with each bound.
+def _body(decider: Decider, predictions: Predictions, decided: Ints | None, row: int) -> str:
+    numbers = [str(number) for number in predictions[row]]
+    pairs = []
+    for column in decider.schema.columns:
+        if column.kind == "text" and decided is not None:
+            value = _json(column.values[decided[row]])
+        elif column.kind == "number":
+            value = numbers[0]
+        elif column.each:
+            each = zip(map(_json, column.each), numbers, strict=True)
+            value = "{" + ", ".join(f"{name}: {number}" for name, number in each) + "}"
+        else:
+            value = f"[{', '.join(numbers)}]"
+        pairs.append(f"{_json(column.name)}: {value}")
+    return "{" + ", ".join(pairs) + "}"
 
-        Args:
-            probabilities: float32, (n,).
 
-        Returns:
-            int64, (n,): places in `statuses`, 0 for the lowest band.
-        """
-        counted: Ints = (probabilities[:, None] > self._bounds).sum(axis=1)
-        return counted
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
-    def bodies(self, probabilities: Floats) -> list[str]:
-        """The JSON of each answer, its probability as numpy writes a float32: (n,) texts."""
-        # Rows share probabilities, and numpy takes long to write one.
-        bits, places = np.unique(
-            np.ascontiguousarray(probabilities).view(np.uint32), return_inverse=True
-        )
-        distinct = bits.view(np.float32)
-        texts = [
-            f'{self._openings[band]}, "probability": {chance!s}}}'
-            for band, chance in zip(self.by_probability(distinct).tolist(), distinct, strict=True)
-        ]
-        return [texts[place] for place in places.tolist()]
+
+def answered(
+    decider: Decider, margins: Margins, predictions: Predictions, rows: Rows | None
+) -> tuple[Margins, Predictions, Rows | None]:
+    """Those of them that have an answer."""
+    if not (lost := decider.lost(margins)).any():
+        return margins, predictions, rows
+    return margins[~lost], predictions[~lost], None if rows is None else rows[~lost]
+
+
+def compare_columns(
+    tally: BitComparison,
+    decider: Decider,
+    margins: Margins,
+    predictions: Predictions,
+    rows: Rows | None = None,
+) -> bool:
+    """Compare numbers and decisions that a decider makes of margins with the predictions.
+
+    Args:
+        tally: where the result goes.
+        decider: the one that answers.
+        margins: float32, (n, n_margins).
+        predictions: float32, (n, m), of these margins, not by the decider.
+        rows: (n, n_features), that the margins are of, if they are of any.
+
+    Returns:
+        Whether every decision is as expected.
+    """
+    margins, predictions, rows = answered(decider, margins, predictions, rows)
+    found, expected = decider.columns(margins), decider.decide(predictions)
+    for column in decider.schema.numbers:
+        numbers = predictions if column.kind == "numbers" else predictions[:, 0]
+        tally.compare(column.name, numbers, found[column.name], rows)
+    if (text := decider.schema.text) is None or expected is None:
+        return True
+    tally.decide(expected, found[text.name], text.values, rows)
+    return bool((expected == found[text.name]).all())
 
 
 def compare_decider(
     tally: BitComparison,
     decider: Decider,
     margins: Margins,
-    chances: Floats,
+    predictions: Predictions,
     rows: Rows | None = None,
     *,
     singly: bool = False,
 ) -> None:
-    """Compare all that a Decider makes of margins with what their probabilities say.
+    """Compare all that a decider makes of margins with the predictions.
 
     Args:
-        tally: where the result goes.
-        decider: the one that answers.
-        margins: float32, (n,).
-        chances: float32, (n,): their probabilities, not by the Decider.
-        rows: (n, n_features), that the margins are of, if they are of any.
-        singly: whether its ways for one margin are judged, too.
+        tally, decider, margins, predictions, rows: as `compare_columns`.
+        singly: whether its ways for one row are judged, too.
     """
-    decisions = Decisions(decider.policy)
-    expected, bodies = decisions.by_probability(chances), decisions.bodies(chances)
-    statuses = [decisions.statuses[band] for band in expected.tolist()]
-    tally.decide(expected, decider.bands(margins), decisions.statuses, rows)
-    if tally.flips:
-        # The other ways look a wrong band up, which may not be there.
+    # The other ways look a wrong band up, which may not be there.
+    if not compare_columns(tally, decider, margins, predictions, rows):
         return
-    ways = [decider.answers(margins)]
-    texts = [decider.lines(margins).decode().removesuffix("\n").split("\n") if bodies else []]
+    margins, predictions, rows = answered(decider, margins, predictions, rows)
+    if isinstance(decider, BandDecider):
+        _compare_answers(tally, decider, margins, predictions, rows, singly=singly)
+    expected = bodies(decider, predictions)
+    texts = [decider.bodies(margins, b"\n").decode().split("\n")[:-1]]
     if singly:
-        ways.append([decider.answer(margin) for margin in margins.tolist()])
-        texts.append([decider.body(margin).decode() for margin in margins.tolist()])
-    for answers in ways:
-        tally.texts("status", statuses, [answer.status for answer in answers], rows)
-        probability = np.array([answer.probability for answer in answers], np.float32)
-        tally.compare("probability", chances, probability, rows)
-        margin = np.array([answer.margin for answer in answers], np.float32)
-        tally.compare("margin", margins, margin, rows)
+        texts.append([decider.body(margin).decode() for margin in margins[:, None]])
     for found in texts:
-        tally.texts("body", bodies, found, rows)
-    whole = [f"[{', '.join(bodies)}]", decider.body_of_batch(margins).decode()]
+        tally.texts("body", expected, found, rows)
+    whole = [f"[{', '.join(expected)}]", array_of(decider, margins).decode()]
     if whole[0] != whole[1]:
         place = next((i for i, pair in enumerate(zip(*whole, strict=False)) if len({*pair}) > 1), 0)
         whole = [text[max(place - 80, 0) : place + 80] for text in whole]
     tally.texts("body of a batch", whole[:1], whole[1:])
 
 
-def margins_at_crossings(policy: Policy, steps: int) -> Margins:
-    """float32, (n,): around the crossing of each band and each change of the sigmoid's formula.
+def _compare_answers(
+    tally: BitComparison,
+    decider: BandDecider,
+    margins: Margins,
+    probabilities: Predictions,
+    rows: Rows | None,
+    *,
+    singly: bool,
+) -> None:
+    """The answers to Python callers."""
+    statuses = [decider.statuses[band] for band in decider.decide(probabilities).tolist()]
+    ways = [decider.answers(margins)]
+    if singly:
+        ways.append([decider.answer(margin) for margin in margins[:, None]])
+    for answers in ways:
+        tally.texts("status", statuses, [answer.status for answer in answers], rows)
+        probability = np.array([[answer.probability] for answer in answers], np.float32)
+        tally.compare("probability", probabilities, probability, rows)
+        margin = np.array([[answer.margin] for answer in answers], np.float32)
+        tally.compare("margin", margins, margin, rows)
+
+
+def margins_at_crossings(policy: Bands, steps: int) -> Margins:
+    """float32, (n, 1): around the crossing of each band and each change of the sigmoid's formula.
 
     Args:
         policy: its bands.
@@ -121,7 +177,7 @@ def margins_at_crossings(policy: Policy, steps: int) -> Margins:
     """
     centres = [first_margin_above(band.above) for band in policy.bands] + list(_FORMULAS)
     near = [list(_near(np.float32(centre), steps)) for centre in centres]
-    return np.array([*itertools.chain(*near), *_ENDS], np.float32)
+    return np.array([*itertools.chain(*near), *_ENDS], np.float32)[:, None]
 
 
 def _near(centre: np.float32, steps: int) -> Iterator[np.float32]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.arrays import Margins, Probabilities, Rows
+from bentoml_ext.arrays import Margins, Predictions, Rows
 from bentoml_ext.errors import BundleError
 
 __all__ = ["PROOF_ROWS", "ProofRows"]
 
 PROOF_ROWS = "proof.npy"
+PREDICTION = "prediction"
+PROBABILITY = "probability"
+"""The name in format 2, one for each row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +26,13 @@ class ProofRows:
     Args:
         rows: float32, (n, n_features).
         margins: float32, (n, n_targets).
-        probabilities: float32, (n,), what `Booster.predict` gave; None if it gives none.
+        predictions: float32, (n, m), what is answered: `Booster.predict`'s; None in a bundle of
+            format 2 whose margin is not a log-odds.
     """
 
     rows: Rows
     margins: Margins
-    probabilities: Probabilities | None
+    predictions: Predictions | None
 
     def to_npy(self) -> bytes:
         """proof.npy: one record a row; numbers as float32 in little endian, no objects."""
@@ -37,9 +41,9 @@ class ProofRows:
             ("margin", "<f4", self.margins.shape[1:]),
         ]
         columns = [self.rows, self.margins]
-        if self.probabilities is not None:
-            kinds.append(("probability", "<f4", ()))
-            columns.append(self.probabilities)
+        if self.predictions is not None:
+            kinds.append((PREDICTION, "<f4", self.predictions.shape[1:]))
+            columns.append(self.predictions)
         records = np.empty(len(self.rows), np.dtype(kinds))
         for (name, *_), column in zip(kinds, columns, strict=True):
             records[name] = column
@@ -59,10 +63,11 @@ class ProofRows:
             names = records.dtype.names or ()
             if not len(records):
                 raise ValueError("no rows")
+            stored = [records[name] for name in (PREDICTION, PROBABILITY) if name in names]
             return cls(
                 rows=_native(records["row"]),
                 margins=_native(records["margin"]),
-                probabilities=_native(records["probability"]) if "probability" in names else None,
+                predictions=_native(stored[0]).reshape(len(records), -1) if stored else None,
             )
         except (ValueError, IndexError, EOFError, TypeError) as error:
             raise BundleError(

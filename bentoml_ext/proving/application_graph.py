@@ -15,7 +15,8 @@ from onnx import helper
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.oracle import Oracle
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
@@ -23,10 +24,8 @@ from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.export.graph.application import INVALID
 from bentoml_ext.export.graph.encoder_rows import type_of
 from bentoml_ext.export.graph.model import read
-from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import word_of
 from bentoml_ext.proof.record import Difference, Part
-from bentoml_ext.proof.reference_decisions import Decisions
 from bentoml_ext.proving.applications import generated
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.proving.structure import compare_structure
@@ -59,7 +58,7 @@ def prove_application_graph(
     model: onnx.ModelProto,
     booster: xgb.Booster,
     encoder: Encoder,
-    policy: Policy,
+    policy: Bands,
     *,
     applications: Sequence[Application] = (),
     seed: int = 0,
@@ -82,7 +81,7 @@ def prove_application_graph(
 
 
 def judge_application_graph(
-    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Policy, *, seed: int = 0
+    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Bands, *, seed: int = 0
 ) -> list[Part]:
     """The comparisons of `prove_application_graph`, for any file that takes fields.
 
@@ -113,7 +112,7 @@ class _Asked:
         cls,
         booster: xgb.Booster,
         encoder: Encoder,
-        policy: Policy,
+        policy: Bands,
         given: Sequence[Application],
         seed: int,
     ) -> _Asked:
@@ -189,7 +188,7 @@ def _refused(encoder: Encoder, valid: Application) -> list[Application]:
 
 
 def _expected(
-    oracle: Oracle, encoder: Encoder, policy: Policy, applications: Sequence[Application]
+    oracle: Oracle, encoder: Encoder, policy: Bands, applications: Sequence[Application]
 ) -> dict[str, npt.NDArray[Any]]:
     """The three outputs, (n,), as the service would give them."""
     taken = np.array([_is_taken(encoder, one) for one in applications], np.bool_)
@@ -199,10 +198,9 @@ def _expected(
     probability = margin.copy()
     decision = np.full(len(taken), INVALID, object)
     margin[taken] = truth.margins[:, 0]
-    chances = truth.chances if truth.chances is not None else probabilities(truth.margins[:, 0])
-    probability[taken] = chances
+    probability[taken] = truth.served[:, 0]
     answers = np.array(policy.answers[::-1], object)
-    decision[taken] = answers[Decisions(policy).by_probability(chances)]
+    decision[taken] = answers[BandDecider(policy).decide(truth.served)]
     return {"margin": margin, "probability": probability, "decision": decision}
 
 

@@ -8,20 +8,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.xgb.oracle import Truth
-from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Number
-from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import BitComparison
-from bentoml_ext.proof.reference_decisions import Decisions, compare_decider
+from bentoml_ext.proof.reference_decisions import compare_decider
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.scoring.scorer import Scorer
 
-__all__ = ["compare_answers", "generated", "through_reader"]
+__all__ = ["generated", "through_reader"]
 
 
 def generated(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
@@ -89,9 +87,9 @@ def through_reader(
     values = [scorer.reader.one(msgspec.json.encode(one)) for one in applications]
     taken = np.array([one is not None for one in values], np.bool_)
     plain = [one for one in values if one is not None]
-    rows, margins = rows[taken], np.array([scorer.margin(one) for one in plain], np.float32)
     if not plain:
         return
+    rows, margins = rows[taken], np.concatenate([scorer.single(one, np.copy) for one in plain])
     single = np.empty_like(rows)
     octets = single.data.cast("B")
     for index, one in enumerate(plain):
@@ -99,19 +97,6 @@ def through_reader(
     tally.compare("row", rows, single, rows)
     tally.compare("row in a batch", rows, scorer.reader.rows(plain), rows)
     part = truth.of(taken)
-    tally.compare("margin", part.margins, margins[:, None], rows)
-    if part.chances is not None:
-        compare_decider(tally, scorer.decider, margins, part.chances, rows, singly=True)
+    tally.compare("margin", part.margins, margins, rows)
+    compare_decider(tally, scorer.decider, margins, part.served, rows, singly=True)
     tally.seen(len(rows))
-
-
-def compare_answers(
-    tally: BitComparison, decider: Decider, margins: Margins, rows: Rows, truth: Truth
-) -> None:
-    """Compare probabilities and decisions that the service makes of margins, (n,)."""
-    if truth.chances is None:
-        return
-    decisions = Decisions(decider.policy)
-    tally.compare("probability", truth.chances, probabilities(margins), rows)
-    expected = decisions.by_probability(truth.chances)
-    tally.decide(expected, decider.bands(margins), decisions.statuses, rows)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import onnx
 
 from bentoml_ext.arrays import Rows
@@ -41,16 +40,15 @@ class Candidate:
 
 
 @contextmanager
-def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterator[list[Candidate]]:
+def opened(files: Mapping[str, bytes], oracle: Oracle) -> Iterator[list[Candidate]]:
     """Every form that these files of a bundle hold, ready to score.
 
     Each registered backend whose library is installed and whose file is there, and the booster's
-    other way of predicting. A backend gives one margin a row; with more only the graph is judged.
+    other way of predicting.
 
     Args:
         files: of a bundle, by name.
         oracle: the booster.
-        n_targets: margins of a row.
     """
     subjects = []
     graph = onnx.load_from_string(files[GRAPH])
@@ -60,13 +58,7 @@ def opened(files: Mapping[str, bytes], oracle: Oracle, n_targets: int) -> Iterat
         folder = Path(name)
         for file, data in files.items():
             (folder / file).write_bytes(data)
-        if n_targets == 1:
-            subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
-        else:
-            # ONNX Runtime is needed from here on.
-            from bentoml_ext.backends.onnx_runtime import all_margins
-
-            subjects.append(Candidate("onnx", all_margins(files[GRAPH]), graph=graph))
+        subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
         yield subjects
 
 
@@ -77,12 +69,8 @@ def _of_backends(
         runs_graph = backend.filename == GRAPH
         yield Candidate(
             name,
-            _in_a_column(backend),
+            backend.margins,
             takes_infinities or runs_graph,
             backend,
             graph if runs_graph else None,
         )
-
-
-def _in_a_column(backend: Backend) -> Callable[[Rows], Floats]:
-    return lambda rows: np.asarray(backend.margins(rows))[:, None]

@@ -47,7 +47,7 @@ def proof_rows(
     rows = np.concatenate([certain, _covering(sampler, ensemble, certain)])
     rows = np.ascontiguousarray(rows, np.float32)
     truth = oracle.truth(rows)
-    return ProofRows(rows, truth.margins, truth.chances)
+    return ProofRows(rows, truth.margins, truth.served)
 
 
 def _some(rows: Rows, count: int) -> Rows:

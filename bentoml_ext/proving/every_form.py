@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,16 +20,22 @@ from bentoml_ext.boosters.xgb.sigmoid import (
     native,
     own_tally,
 )
-from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.export.graph.model import read
-from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
+from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE, Difference, Part, Proof
-from bentoml_ext.proof.reference_decisions import Decisions, compare_decider, margins_at_crossings
+from bentoml_ext.proof.reference_decisions import (
+    answered,
+    compare_columns,
+    compare_decider,
+    margins_at_crossings,
+)
 from bentoml_ext.proof.stored_rows import ProofRows
-from bentoml_ext.proving.applications import compare_answers, generated, through_reader
+from bentoml_ext.proving.applications import generated, through_reader
 from bentoml_ext.proving.arrow_rows import compare_arrow
 from bentoml_ext.proving.candidates import Candidate, opened
 from bentoml_ext.proving.coverage import proof_rows
@@ -39,6 +45,7 @@ from bentoml_ext.proving.proven import Proven
 from bentoml_ext.proving.row_sampler import Sampler, block_rows
 from bentoml_ext.proving.structure import compare_structure
 from bentoml_ext.scoring.scorer import Scorer
+from bentoml_ext.scoring.self_test import one_by_one
 
 __all__ = ["RANDOM_ROWS", "ProofProgress", "prove"]
 
@@ -58,8 +65,8 @@ NOTES: Final = {
     "single": "the stored rows, one by one",
     "applications": "Encoder, batch, probability, decision",
     "requests": "JSON, JsonDecoder, one row, probability, decision, body",
-    "answers": "Decider on all of these margins: bands, answers, lines, body of a batch",
-    "crossings": "Decider, one by one too, on margins around each crossing",
+    "answers": "the decider on all of these margins: numbers, decisions, bodies, body of a batch",
+    "crossings": "the decider, one by one too, on margins around each crossing",
 }
 
 
@@ -68,7 +75,7 @@ def prove(
     files: Mapping[str, bytes],
     *,
     encoder: Encoder,
-    policy: Policy,
+    policy: Policy | None = None,
     applications: Sequence[Application] = (),
     random_rows: int = RANDOM_ROWS,
     seed: int = 0,
@@ -80,7 +87,7 @@ def prove(
         booster: the truth.
         files: of the bundle, by name; a registered backend is judged if its file is among them.
         encoder: application to row.
-        policy: bands, for decisions; unused unless the margin is a log-odds.
+        policy: what is answered; by default that of a model that comes without one.
         applications: real ones, besides those that are made up. None of them is stored.
         random_rows: how many; above 100 columns there are fewer.
         seed: of the random rows.
@@ -100,7 +107,7 @@ def prove(
     sampler = Sampler(ensemble, seed)
     encoder.check_all(applications)
     invented = generated(encoder, sampler, MADE_UP)
-    with on_one_thread(booster), opened(files, oracle, ensemble.n_targets) as subjects:
+    with on_one_thread(booster), opened(files, oracle) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
         run.expect(sampler.count(random_rows) + MADE_UP + len(applications))
         run.structure()
@@ -131,14 +138,16 @@ class _Run:
         oracle: Oracle,
         subjects: list[Candidate],
         ensemble: Ensemble,
-        policy: Policy,
+        policy: Policy | None,
         on_progress: ProofProgress | None,
     ) -> None:
         self.parts: list[Part] = []
         self.oracle, self.subjects, self.ensemble = oracle, subjects, ensemble
-        self.decider = Decider(policy)
+        n_margins = ensemble.n_targets
+        policy = policy or default_policy(oracle.objective, n_margins)
+        self.decider = decider_of(policy, oracle.objective, n_margins)
         self._answers = BitComparison("answers", SERVICE, NOTES["answers"])
-        self._own, self._decisions = own_tally(), Decisions(policy)
+        self._own = own_tally()
         self._report = on_progress or (lambda _done, _total: None)
         self._done = self._total = 0
 
@@ -166,33 +175,39 @@ class _Run:
                     if subject.takes_infinities or not np.isinf(rows).any():
                         margins = subject.margins(rows)
                         tally.compare("margin", truth.margins, margins, rows)
-                        compare_answers(tally, self.decider, margins[:, 0], rows, truth)
+                        compare_columns(tally, self.decider, margins, truth.served, rows)
                         tally.seen(len(rows))
             self._advance(len(batch))
         self._close(tallies)
 
     def _judge_answers(self, truth: Truth, rows: Rows) -> None:
-        """The service's answers to the margins; XGBoost's own too, if it has another expf."""
-        if truth.chances is None:
-            return
-        compare_decider(self._answers, self.decider, truth.margins[:, 0], truth.chances, rows)
+        """The service's predictions and answers; XGBoost's own too, if it has another expf."""
+        if not self.decider.schema.numbers:
+            # No answer shows the numbers, which decide all the same.
+            margins, predictions, of = answered(self.decider, truth.margins, truth.served, rows)
+            predicted = self.oracle.objective.served(margins)
+            self._answers.compare("prediction", predictions, predicted, of)
+        compare_decider(self._answers, self.decider, truth.margins, truth.served, rows)
         self._answers.seen(len(rows))
         if self.oracle.has_another_expf:
-            own = truth.predictions[:, 0]
-            compare_own(self._own, self._decisions, truth.chances, own, rows)
+            compare_own(self._own, self.decider, truth.served, truth.predictions, rows)
 
     def service(self) -> None:
         """Parts of the service alone: what it makes of margins, whichever model they are of."""
-        if self.ensemble.objective not in LOG_ODDS:
-            return
-        margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
-        chances = native(margins) if is_shared() else probabilities(margins)
-        crossings = BitComparison("crossings", SERVICE, NOTES["crossings"])
-        compare_decider(crossings, self.decider, margins, chances, singly=True)
-        crossings.seen(len(margins))
-        for tally in (self._answers, crossings, compare_checksums(), self._own):
+        tallies = [self._answers, *self._of_log_odds(), self._own]
+        for tally in tallies:
             if (part := tally.part()).checked:
                 self.parts.append(part)
+
+    def _of_log_odds(self) -> Iterator[BitComparison]:
+        if isinstance(self.decider, BandDecider):
+            margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
+            expected = (native if is_shared() else probabilities)(margins)
+            crossings = BitComparison("crossings", SERVICE, NOTES["crossings"])
+            compare_decider(crossings, self.decider, margins, expected, singly=True)
+            crossings.seen(len(margins))
+            yield crossings
+            yield compare_checksums()
 
     def _by_infinity(self, rows: Rows) -> list[Rows]:
         """Rows without and with infinities, which some ways of the booster refuse."""
@@ -210,15 +225,10 @@ class _Run:
         for subject in self.subjects:
             if (backend := subject.backend) is None:
                 continue
-            tally, rows = BitComparison("single", subject.name, NOTES["single"]), stored.rows
-            row = np.empty((1, rows.shape[1]), np.float32)
-            call = backend.single(row)
-            margins = np.empty((len(rows), 1), np.float32)
-            for index, values in enumerate(rows):
-                row[0] = values
-                margins[index] = call()
-            tally.compare("margin", stored.margins, margins, rows)
-            tally.seen(len(rows))
+            tally = BitComparison("single", subject.name, NOTES["single"])
+            margins = one_by_one(backend, stored.rows)
+            tally.compare("margin", stored.margins, margins, stored.rows)
+            tally.seen(len(stored.rows))
             tallies.append((subject, tally))
         self._close(tallies)
 
@@ -228,8 +238,6 @@ class _Run:
         self.numbers("applications", _chunks(rows))
         columns = compare_arrow(encoder, applications, rows).part()
         self.parts += [columns] if columns.checked else []
-        if self.ensemble.objective not in LOG_ODDS:
-            return
         lines = compare_lines(encoder, applications, rows).part()
         self.parts += [lines] if lines.checked else []
         truth = self.oracle.truth(rows)
@@ -237,7 +245,7 @@ class _Run:
         for subject in self.subjects:
             if subject.backend is not None:
                 tally = BitComparison("requests", subject.name, NOTES["requests"])
-                scorer = Scorer(encoder, subject.backend, self.decider.policy)
+                scorer = Scorer(encoder, subject.backend, self.decider)
                 through_reader(tally, scorer, applications, rows, truth)
                 tallies.append((subject, tally))
         self._close(tallies)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import bentoml
 
 from bentoml_ext.boosters.xgb.files import read_booster
+from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.errors import ConfigError
 from bentoml_ext.scoring.self_test import load_proof
 from bentoml_ext.store.bundle import BOOSTER, Bundle
 
@@ -51,20 +53,25 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
     from bentoml_ext.proving.application_graph import prove_application_graph
 
     _, sha256 = load_proof(bundle)
+    if not isinstance(policy := bundle.policy, Bands):
+        raise ConfigError(
+            f"Expected a policy of bands over a log-odds, got {policy} - at {tag}. Leave "
+            "--with-encoder out: the file then takes rows and gives margins."
+        )
     booster = read_booster(bundle.path / BOOSTER)
     model = to_application_onnx(
         booster,
         bundle.encoder,
-        bundle.policy,
+        policy,
         properties={
             "bentoml_ext.model": str(tag),
-            "bentoml_ext.policy": bundle.policy.to_json().decode(),
+            "bentoml_ext.policy": policy.to_json().decode(),
             "bentoml_ext.proof_sha256": sha256,
             "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,
             "bentoml_ext.refused": f"margin and probability NaN, decision {INVALID}",
         },
     )
-    proof = prove_application_graph(model, booster, bundle.encoder, bundle.policy)
+    proof = prove_application_graph(model, booster, bundle.encoder, policy)
     fields = bundle.encoder.fields
     inputs = [f"{one.name} {'string' if one.categories else 'float32'}" for one in fields]
     return WholeGraph(model.SerializeToString(), inputs, proof)

@@ -15,13 +15,14 @@ from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
 from bentoml_ext.boosters.xgb.sigmoid import compare_own, own_tally
-from bentoml_ext.decisions.bands import Decider
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.deciding import decider_of, default_policy
+from bentoml_ext.decisions.presets import APPROVAL
 from bentoml_ext.errors import BackendError, FeatureMismatch
 from bentoml_ext.export.graph.model import read
+from bentoml_ext.objectives.base import Objective
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
-from bentoml_ext.proof.reference_decisions import Decisions
 from bentoml_ext.proving.every_form import ProofProgress
 from bentoml_ext.proving.first_divergence import first_tree
 from bentoml_ext.proving.row_sampler import Sampler
@@ -39,13 +40,11 @@ class _Output:
     name: str
     compared_with: str
 
-    def expected(self, truth: Truth) -> Floats:
+    def expected(self, truth: Truth, objective: Objective) -> Floats:
         if self.compared_with == _MARGINS:
             return truth.margins
         # On a machine with another expf a file is to have the probability that is served.
-        if truth.chances is None or truth.predicts_margins:
-            return truth.predictions
-        return truth.chances[:, None]
+        return truth.predictions if objective.predicts_margins else truth.served
 
 
 class _File:
@@ -142,25 +141,27 @@ def _judge(
     outputs = _outputs(file, oracle, sampler.sensible(64))
     total = sampler.count(random_rows)
     parts: list[Part] = []
-    own, decisions = own_tally(), Decisions(Policy())
+    own = own_tally()
+    policy = default_policy(oracle.objective, ensemble.n_targets)
+    decider = decider_of(policy, oracle.objective, ensemble.n_targets)
     done = 0
     for name, batches in (
         ("boundary", sampler.boundary()),
         ("extremes", sampler.extremes()),
         ("random", sampler.random_rows(random_rows)),
     ):
-        tallies = [BitComparison(name, one.name, _note(one)) for one in outputs]
+        tallies = [(one, BitComparison(name, one.name, _note(one))) for one in outputs]
         for batch in batches:
             finite = ~np.isinf(batch).any(axis=1)
             rows = oracle.marked(batch if oracle.takes_infinities else batch[finite])
             if len(rows):
                 truth = oracle.truth(rows)
-                _compare(file, truth, outputs, tallies, rows)
-                if oracle.has_another_expf and truth.chances is not None:
-                    compare_own(own, decisions, truth.chances, truth.predictions[:, 0], rows)
+                _compare(file, oracle, truth, tallies, rows)
+                if oracle.has_another_expf:
+                    compare_own(own, decider, truth.served, truth.predictions, rows)
             done += len(batch)
             report(min(done, total), total)
-        parts += [_part(tally, ensemble, file, oracle) for tally in tallies if tally.compared]
+        parts += [_part(tally, ensemble, file, oracle) for _, tally in tallies if tally.compared]
     parts += [own.part()] if own.compared else []
     return Judged(oracle, parts)
 
@@ -205,21 +206,22 @@ def _fitted(expected: Floats, got: Floats) -> Floats:
 
 
 def _compare(
-    file: _File, truth: Truth, outputs: list[_Output], tallies: list[BitComparison], rows: Rows
+    file: _File,
+    oracle: Oracle,
+    truth: Truth,
+    tallies: list[tuple[_Output, BitComparison]],
+    rows: Rows,
 ) -> None:
-    found = file.run(rows)
-    decider = Decider(Policy())
-    decisions = Decisions(decider.policy)
-    for output, tally in zip(outputs, tallies, strict=True):
-        expected = output.expected(truth)
+    found, objective, decider = file.run(rows), oracle.objective, BandDecider(APPROVAL)
+    for output, tally in tallies:
+        expected = output.expected(truth, objective)
         got = _fitted(expected, found[output.name])
         tally.compare(output.compared_with, expected, got, rows)
-        if truth.chances is not None:
+        if oracle.has_one_log_odds:
             # The prediction of binary:logitraw is the margin.
-            is_margin = output.expected(truth) is truth.margins or truth.predicts_margins
-            decide = decider.bands if is_margin else decisions.by_probability
-            native = decisions.by_probability(truth.chances)
-            tally.decide(native, decide(got[:, 0]), decisions.statuses, rows)
+            is_margin = output.compared_with == _MARGINS or objective.predicts_margins
+            decided = decider.bands(got) if is_margin else decider.decide(got)
+            tally.decide(decider.decide(truth.served), decided, decider.statuses, rows)
         tally.seen(len(rows))
 
 

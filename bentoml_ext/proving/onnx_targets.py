@@ -11,6 +11,7 @@ from bentoml_ext import files
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.files import BoosterFile, read_booster
 from bentoml_ext.boosters.xgb.rounds import best_rounds, counting
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.proof.record import Part, Proof
 from bentoml_ext.store.bundle import BOOSTER
@@ -111,9 +112,9 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
     bundle = load_bundle(stored := stored_model(tag))
     booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
-    if {"margin", "decision"} <= {one.name for one in model.graph.output}:
-        rules = bundle.encoder, bundle.policy
-        parts = judge_application_graph(model, booster, *rules, seed=seed)
+    outputs = {one.name for one in model.graph.output}
+    if {"margin", "decision"} <= outputs and isinstance(policy := bundle.policy, Bands):
+        parts = judge_application_graph(model, booster, bundle.encoder, policy, seed=seed)
         facts = {"objective": bundle.manifest.objective, "oracle": f"the service of {stored.tag}"}
     else:
         parts, facts = _parts(graph, booster, how)
@@ -193,7 +194,7 @@ def _parts(
     outputs = {one.name for one in model.graph.output}
     if entries.get("bentoml_ext.thread_proof") == "true" and "margin" in outputs:
         parts += parts_on_threads(model, booster, seed=how.get("seed", 0), missing=missing)
-    return parts, {"objective": found.oracle.objective, "oracle": found.oracle.name}
+    return parts, {"objective": found.oracle.objective.name, "oracle": found.oracle.name}
 
 
 def _loaded(graph: Path) -> onnx.ModelProto:

@@ -144,19 +144,23 @@ class _Said:
     """The pipeline's labels and probabilities of rows."""
 
     labels: npt.NDArray[Any]
-    chances: Floats | None
+    probabilities: Floats | None
 
     @classmethod
     def of(cls, pipeline: Any, rows: Any) -> _Said:
-        has_chances = hasattr(pipeline, "predict_proba")
-        chances = np.asarray(pipeline.predict_proba(rows), np.float32) if has_chances else None
-        return cls(np.asarray(pipeline.predict(rows)), chances)
+        has_probabilities = hasattr(pipeline, "predict_proba")
+        probabilities = (
+            np.asarray(pipeline.predict_proba(rows), np.float32) if has_probabilities else None
+        )
+        return cls(np.asarray(pipeline.predict(rows)), probabilities)
 
     def beside(self, got: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """The pipeline's own values of an output, by its kind and shape; None if it has none."""
         if not np.issubdtype(got.dtype, np.floating):
             return self.labels.reshape(got.shape) if self.labels.size == got.size else None
-        wanted = self.labels.astype(np.float32) if self.chances is None else self.chances
+        wanted = (
+            self.labels.astype(np.float32) if self.probabilities is None else self.probabilities
+        )
         if wanted.ndim == 2 and wanted.shape[1] == 2 and got.size == len(got):
             wanted = np.ascontiguousarray(wanted[:, 1])
         return wanted.reshape(got.shape) if wanted.size == got.size else None
@@ -186,7 +190,7 @@ def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
 
 
 def _note(output: str, said: _Said) -> str:
-    asked = "predict" if said.chances is None else "predict_proba"
+    asked = "predict" if said.probabilities is None else "predict_proba"
     return f"output '{output}' with the pipeline's {asked}, on one intra-op thread"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import msgspec
 
-from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import form_names
 from bentoml_ext.boosters.xgb.files import read_booster
-from bentoml_ext.decisions.bands import Decider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
 from bentoml_ext.proof.bits import BitComparison
@@ -27,7 +25,7 @@ from bentoml_ext.proving import onnx_targets
 from bentoml_ext.proving.onnx_targets import RANDOM_ROWS, How, verify_file
 from bentoml_ext.scoring.opening import open_backend
 from bentoml_ext.scoring.self_test import load_rows, one_by_one
-from bentoml_ext.store.bundle import BOOSTER, GRAPH, Bundle
+from bentoml_ext.store.bundle import BOOSTER, Bundle
 from bentoml_ext.store.models import load_bundle
 from bentoml_ext.store.provenance import made_with
 from bentoml_ext.store.targets import stored_model
@@ -186,35 +184,21 @@ def _limit(stored: Proof) -> str:
 def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
     """Each form of the model against the answers in the bundle, in a batch and one by one."""
     parts = []
-    for name, ways in _forms(bundle, stored.margins.shape[1]):
+    for name, backend in _backends(bundle):
         tally = BitComparison("stored", name, NOTE)
-        for score in ways:
-            margins = score(stored.rows)
+        for margins in (backend.margins(stored.rows), one_by_one(backend, stored.rows)):
             tally.compare("margin", stored.margins, margins, stored.rows)
-            if (chances := stored.probabilities) is not None:
-                decider = Decider(bundle.policy)
-                compare_decider(tally, decider, margins[:, 0], chances, stored.rows, singly=True)
+            if (predictions := stored.predictions) is not None:
+                compare_decider(
+                    tally, bundle.decider, margins, predictions, stored.rows, singly=True
+                )
         tally.seen(len(stored.rows))
         parts.append(tally.part())
     return parts
 
 
-def _forms(bundle: Bundle, n_targets: int) -> Iterator[tuple[str, list[Callable[[Rows], Floats]]]]:
-    """Forms that can score here: name, and functions from rows to margins (n, n_targets)."""
-    if n_targets > 1:
-        # No backend gives several margins a row: the graph is judged alone.
-        if importlib.util.find_spec("onnxruntime") and GRAPH in bundle.manifest.files:
-            from bentoml_ext.backends.onnx_runtime import all_margins
-
-            yield "onnx", [all_margins(bundle.file(GRAPH))]
-        return
+def _backends(bundle: Bundle) -> Iterator[tuple[str, Backend]]:
+    """The backends that can score here, by name."""
     for name in form_names():
         with suppress(BackendMissing, BundleError):
-            yield name, _ways(open_backend(bundle, name))
-
-
-def _ways(backend: Backend) -> list[Callable[[Rows], Floats]]:
-    return [
-        lambda rows: backend.margins(rows)[:, None],
-        lambda rows: one_by_one(backend, rows)[:, None],
-    ]
+            yield name, open_backend(bundle, name)

@@ -8,9 +8,10 @@ from contextlib import suppress
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.registry import AUTO, form_names, get_backend
+from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
-from bentoml_ext.objectives.logistic import LOG_ODDS
+from bentoml_ext.objectives.table import log_odds
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.scoring.self_test import SelfTest, load_rows, self_test
 from bentoml_ext.store.bundle import Bundle
@@ -53,13 +54,13 @@ def open_scorer(bundle: Bundle, backend: str, crossover: Crossover | None = None
         ConfigError: the objective's margin is not a log-odds.
         UnknownBackend, BackendMissing, BackendError, BundleError: as `open_backend`.
     """
-    if bundle.manifest.objective not in LOG_ODDS:
+    if not isinstance(bundle.decider, BandDecider):
         raise ConfigError(
-            f"Expected an objective of {', '.join(LOG_ODDS)}, got "
+            f"Expected an objective of {', '.join(log_odds())}, got "
             f"'{bundle.manifest.objective}' - at {bundle.path}. "
             "`bentoml ext export` still writes its graph."
         )
-    return Scorer(bundle.encoder, open_backend(bundle, backend, crossover), bundle.policy)
+    return Scorer(bundle.encoder, open_backend(bundle, backend, crossover), bundle.decider)
 
 
 def open_tested(

@@ -1,8 +1,7 @@
-"""Scorer: an encoder, a backend and a policy, ready to answer."""
+"""Scorer: an encoder, a backend and a decider, ready to answer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, TypeVar
@@ -12,11 +11,10 @@ import numpy as np
 from bentoml_ext.arrays import Margins, Rows, block_rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.choices import spelled
-from bentoml_ext.decisions.bands import Answer, Decider
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.base import Decider, no_answer
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.json_decoder import JsonDecoder, Values
-from bentoml_ext.errors import FeatureMismatch, InvalidApplication
+from bentoml_ext.errors import BackendError, FeatureMismatch, InvalidApplication
 
 __all__ = ["Scorer"]
 
@@ -29,43 +27,66 @@ class Scorer:
     Args:
         encoder: application to row.
         backend: rows to margins.
-        policy: bands over the probability.
+        decider: margins to answers.
     """
 
-    def __init__(self, encoder: Encoder, backend: Backend, policy: Policy) -> None:
+    def __init__(self, encoder: Encoder, backend: Backend, decider: Decider) -> None:
         self.encoder = encoder
         self.backend = backend
-        self.decider = Decider(policy)
+        self.decider = decider
         self.reader = JsonDecoder(encoder)
         self._lock = Lock()
         self._row = np.zeros((1, encoder.n_features), np.float32)
         self._octets = self._row.data.cast("B")
         self._cells = self._octets.cast("f")
-        self._single = backend.single(self._row)
+        self._margins = _of_two_axes(backend, self._row)
+        self._found = self._margins.data.cast("B").cast("f")
+        self._fill = backend.single(self._row, self._margins)
 
-    def classify(self, application: Any) -> Answer:
-        """The answer to one application.
+    def classify(self, application: Any) -> Any:
+        """The answer to one application, as the decider has it for a caller in Python.
 
         Raises:
             InvalidApplication: names the field, what it takes and what came.
         """
+        return self._of_one(application, self.decider.answer)
+
+    def body(self, application: Any) -> bytes:
+        """The answer to one application as JSON.
+
+        Raises:
+            InvalidApplication: as `classify`.
+        """
+        return self._of_one(application, self.decider.body)
+
+    def _of_one(self, application: Any, read: Callable[[Margins], T]) -> T:
         values = self.reader.plain(application)
         if values is not None:
-            return self.decider.answer(self.margin(values))
+            return self.single(values, read)
         self.encoder.check(application)
-        return self.answers(self.encoder.rows([application]))[0]
+        return read(self.margins(self.encoder.rows([application])))
 
-    def margin(self, values: Values) -> float:
-        """Log-odds of one application that the reader took: a float32 value."""
+    def single(self, values: Values, read: Callable[[Margins], T]) -> T:
+        """What `read` makes of the margins of one application.
+
+        Args:
+            values: that the reader took.
+            read: takes float32, (1, n_margins), which the next application fills anew.
+
+        Raises:
+            InvalidApplication: as `sound_margins`.
+        """
         # One row of memory, which the backend is bound to: one thread at a time.
         with self._lock:
             self.reader.write(values, self._cells, self._octets)
-            margin = self._single()
-        if math.isnan(margin):
-            raise _no_number()
-        return margin
+            self._fill()
+            for margin in self._found:
+                # NaN alone differs from itself.
+                if margin != margin:  # noqa: PLR0124
+                    raise no_answer()
+            return read(self._margins)
 
-    def classify_batch(self, applications: Sequence[Any]) -> list[Answer]:
+    def classify_batch(self, applications: Sequence[Any]) -> list[Any]:
         """The answers to applications, in order.
 
         Raises:
@@ -74,7 +95,7 @@ class Scorer:
         return self.decider.answers(self.margins_of(applications))
 
     def margins_of(self, applications: Sequence[Any]) -> Margins:
-        """Log-odds of applications, in order.
+        """Margins of applications, in order.
 
         Raises:
             InvalidApplication: as `classify_batch`.
@@ -86,7 +107,7 @@ class Scorer:
     def margins_by(
         self, rows_of: Callable[[Sequence[T]], Rows], applications: Sequence[T]
     ) -> Margins:
-        """Log-odds of what `rows_of` makes rows of; of few at a time where rows are wide."""
+        """Margins of what `rows_of` makes rows of; of few at a time where rows are wide."""
         step = block_rows(self.encoder.n_features, len(applications))
         if step >= len(applications):
             return self.sound_margins(rows_of(applications))
@@ -99,14 +120,14 @@ class Scorer:
         )
 
     def sound_margins(self, rows: Rows, start: int = 0) -> Margins:
-        """Log-odds of rows; no log-odds is NaN.
+        """Margins of rows that all have an answer.
 
         Raises:
-            InvalidApplication: one is, with its index from `start`; no policy has a band for it.
+            InvalidApplication: one has none, with its index from `start`.
         """
         margins = self.backend.margins(rows)
-        if (lost := np.isnan(margins)).any():
-            raise _no_number().at(start + int(np.argmax(lost)))
+        if (lost := self.decider.lost(margins)).any():
+            raise no_answer().at(start + int(np.argmax(lost)))
         return margins
 
     def scored_by(self, count: int) -> str:
@@ -116,7 +137,7 @@ class Scorer:
         return ", ".join(dict.fromkeys(self.backend.for_rows(size).name for size in sizes))
 
     def margins(self, rows: Rows) -> Margins:
-        """Log-odds of rows, checked here once for every backend.
+        """Margins of rows, checked here once for every backend.
 
         Args:
             rows: (n, n_features); converted to float32 in C order if they are not.
@@ -133,7 +154,7 @@ class Scorer:
             )
         return self.sound_margins(rows)
 
-    def answers(self, rows: Rows) -> list[Answer]:
+    def answers(self, rows: Rows) -> list[Any]:
         """The answers to rows, in order."""
         return self.decider.answers(self.margins(rows))
 
@@ -151,6 +172,16 @@ def _listed(applications: Any) -> Sequence[Any]:
     return list(applications)
 
 
-def _no_number() -> InvalidApplication:
-    # A sum of finite leaves is never NaN; a linear model's products may be infinite.
-    return InvalidApplication("numbers that the model can add", "some that are too large")
+def _of_two_axes(backend: Backend, row: Rows) -> Margins:
+    """The margins of one row.
+
+    Raises:
+        BackendError: they are not what the contract says.
+    """
+    margins = backend.margins(row)
+    if margins.dtype != np.float32 or margins.shape[:1] != (1,) or margins.ndim != 2:
+        raise BackendError(
+            f"Expected margins (1, n_margins) in float32, got {margins.dtype} {margins.shape} - at "
+            f"backend '{backend.name}', for one row."
+        )
+    return margins

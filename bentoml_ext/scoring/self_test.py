@@ -11,12 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from bentoml_ext.arrays import Margins, Probabilities, Rows
+from bentoml_ext.arrays import Floats, Margins, Predictions, Rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.decisions.bands import Decider
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.errors import SelfTestFailed
 from bentoml_ext.objectives.logistic import probabilities, probability
-from bentoml_ext.proof.bits import BitComparison, word_of
+from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.reference_decisions import compare_decider, margins_at_crossings
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
@@ -68,39 +69,52 @@ def self_test(bundle: Bundle, backend: Backend) -> SelfTest:
     """
     start = time.perf_counter()
     proven = load_rows(bundle)
-    rows, expected = proven.rows, proven.margins[:, 0]
+    rows, expected = proven.rows, proven.margins
     for member in backend.members:
         name = f"backend '{member.name}'"
         _compare("margin", expected, member.margins(rows), f"{name}, in a batch")
         _compare("margin", expected, one_by_one(member, rows), f"{name}, one by one")
-    if proven.probabilities is not None:
-        _test_answers(Decider(bundle.policy), expected, proven.probabilities)
+    if proven.predictions is not None:
+        if isinstance(bundle.decider, BandDecider):
+            _test_sigmoid(expected, proven.predictions)
+        _test_answers(bundle.decider, expected, proven.predictions)
     return SelfTest(len(rows), time.perf_counter() - start)
 
 
 def one_by_one(backend: Backend, rows: Rows) -> Margins:
-    """float32, (n,): margins on the backend's way for a single row."""
-    row = np.empty((1, rows.shape[1]), np.float32)
-    call = backend.single(row)
-    margins = np.empty(len(rows), np.float32)
+    """float32, (n, n_margins): margins on the backend's way for a single row.
+
+    Args:
+        backend: ready to score.
+        rows: float32, (n, n_features), n > 0.
+    """
+    row = np.array(rows[:1])
+    margin = backend.margins(row)
+    call = backend.single(row, margin)
+    margins = np.empty((len(rows), margin.shape[1]), np.float32)
     for index, values in enumerate(rows):
         row[0] = values
-        margins[index] = call()
+        call()
+        margins[index] = margin
     return margins
 
 
-def _test_answers(decider: Decider, margins: Margins, chances: Probabilities) -> None:
-    """The answers to margins, in a batch and one by one: probability, status and body."""
-    singly = [probability(margin) for margin in margins.tolist()]
-    _compare("probability", chances, probabilities(margins), "the sigmoid, in a batch")
-    _compare("probability", chances, np.array(singly, np.float32), "the sigmoid, one by one")
-    crossings = margins_at_crossings(decider.policy, CROSSING_STEPS)
-    for place, some, expected in (
-        ("proof row", margins, chances),
-        ("crossing margin", crossings, probabilities(crossings)),
-    ):
+def _test_sigmoid(margins: Margins, expected: Predictions) -> None:
+    """Probabilities, in a batch and one by one."""
+    singly = np.array([[probability(margin)] for margin in margins[:, 0].tolist()], np.float32)
+    _compare("probability", expected, probabilities(margins), "the sigmoid, in a batch")
+    _compare("probability", expected, singly, "the sigmoid, one by one")
+
+
+def _test_answers(decider: Decider, margins: Margins, expected: Predictions) -> None:
+    """The answers to margins, in a batch and one by one: numbers, decision and body."""
+    asked = [("proof row", margins, expected)]
+    if isinstance(decider, BandDecider):
+        crossings = margins_at_crossings(decider.policy, CROSSING_STEPS)
+        asked.append(("crossing margin", crossings, probabilities(crossings)))
+    for place, some, predictions in asked:
         tally = BitComparison("answers", "the decider")
-        compare_decider(tally, decider, some, expected, singly=True)
+        compare_decider(tally, decider, some, predictions, singly=True)
         if (found := tally.difference) is not None:
             raise _failed(
                 f"{found.what} {found.expected}, got {found.got} - at {place} {found.row}, "
@@ -108,13 +122,13 @@ def _test_answers(decider: Decider, margins: Margins, chances: Probabilities) ->
             )
 
 
-def _compare(what: str, expected: Margins, got: Margins, where: str) -> None:
-    differ = np.flatnonzero(expected.view(np.uint32) != got.view(np.uint32))
-    if differ.size:
-        at = int(differ[0])
+def _compare(what: str, expected: Floats, got: Floats, where: str) -> None:
+    tally = BitComparison("self-test", where)
+    tally.compare(what, expected, got)
+    if (found := tally.difference) is not None:
         raise _failed(
-            f"{what} {word_of(expected[at])}, got {word_of(got[at])} - at proof row {at}, {where}; "
-            f"{differ.size} of {len(expected)} rows differ"
+            f"{what} {found.expected}, got {found.got} - at proof row {found.row}, {where}; "
+            f"{tally.compared - tally.equal} of {tally.compared} differ"
         )
 
 

@@ -212,8 +212,7 @@ def _classify_api(contract: Contract) -> Any:
         given = fields if application is None else application
 
         def body() -> tuple[bytes, int]:
-            found = self.scorer.classify(contract.unwrapped(_value(given)))
-            return self.scorer.decider.body(found.margin), 1
+            return self.scorer.body(contract.unwrapped(_value(given))), 1
 
         return _answer(self, given, body)
 
@@ -230,8 +229,10 @@ def _classify_batch_api(contract: Contract) -> Any:
         """Classify up to 10 000 applications, in order; one bad application refuses them all."""
 
         def body() -> tuple[bytes, int]:
+            from bentoml_ext.decisions.base import array_of
+
             margins = self.scorer.margins_of(_checked_batch(_value(applications, read)))
-            return self.scorer.decider.body_of_batch(margins), len(margins)
+            return array_of(self.scorer.decider, margins), len(margins)
 
         return _answer(self, applications, body)
 

@@ -64,7 +64,7 @@ class Contract:
 
     def answer(self) -> Schema:
         """Schema of an answer: the key and the words of the bundle's policy."""
-        return answer_schema(self._read().policy)
+        return answer_schema(self._read().decider)
 
     def introduction(self, says: str) -> str:
         """Text about the service: its own words, then model, policy and proof."""

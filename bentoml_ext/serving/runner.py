@@ -9,7 +9,7 @@ import bentoml
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.arrays import Margins, Probabilities
+from bentoml_ext.arrays import Floats, Probabilities
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.serving.bento.legacy import follow_builds
@@ -46,9 +46,9 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
             """Probabilities of rows, as `Booster.predict` gives them."""
             return probabilities(self.margins(rows))
 
-        def margins(self, rows: npt.NDArray[Any]) -> Margins:
-            """Log-odds of rows."""
-            return self.scorer.margins(np.asarray(rows))
+        def margins(self, rows: npt.NDArray[Any]) -> Floats:
+            """Log-odds of rows, float32, (n,)."""
+            return self.scorer.margins(np.asarray(rows))[:, 0]
 
     for name, signature in model.info.signatures.items():
         ScorerRunnable.add_method(

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.deciding import decider_of, default_policy
+from bentoml_ext.decisions.policy import Policy, policy_from_json
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
+from bentoml_ext.objectives.base import Objective
+from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof.record import PROOF, Proof
-from bentoml_ext.proof.stored_rows import PROOF_ROWS
+from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
 
-FORMAT = 2
-"""1 had no proof: such a version is trained or imported anew."""
+FORMAT = 3
+"""What is written; docs/decisions/formats-of-bundles.md has what each format changed."""
+
+READ: Final = (2, FORMAT)
+"""Formats that are read. 1 had no proof: such a version is trained or imported anew."""
 
 MANIFEST = "manifest.json"
 BOOSTER = "booster.ubj"
@@ -96,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         versions: libraries that made it.
         sha256: checksum of this manifest, taken with an empty text here: no other file holds it.
         origin: of an imported model; None of one that was handed over by its training.
+        transform: as `Ensemble.transform`; None where the objective predicts in its usual way.
     """
 
     format: int
@@ -107,6 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
     sha256: str = ""
     origin: Origin | None = None
+    transform: str | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -140,7 +150,7 @@ class Bundle:
         for name, entry in self.manifest.files.items():
             self._verify(name, entry)
         self.encoder = self._parsed(ENCODER, Encoder.from_json)
-        self.policy = self._parsed(POLICY, Policy.from_json)
+        self.policy = self._policy()
         features = list(self.encoder.features)
         if features != self.manifest.features or len(features) != self.manifest.n_features:
             raise BundleError(
@@ -148,6 +158,25 @@ class Bundle:
             )
         self.proof = self._parsed(PROOF, Proof.from_json)
         self._check_proven()
+
+    @property
+    def objective(self) -> Objective:
+        """What makes predictions of the model's margins."""
+        return objective_of(self.manifest.objective, self.manifest.transform or "")
+
+    @cached_property
+    def n_margins(self) -> int:
+        """Margins of a row, by the stored answers."""
+        return int(ProofRows.from_npy(self.file(PROOF_ROWS)).margins.shape[1])
+
+    @cached_property
+    def decider(self) -> Decider:
+        """What makes the policy's answers of the model's margins.
+
+        Raises:
+            ConfigError: the policy does not fit what the model predicts.
+        """
+        return decider_of(self.policy, self.objective, self.n_margins)
 
     def file(self, name: str) -> bytes:
         """The bytes of a file, verified again.
@@ -158,6 +187,13 @@ class Bundle:
         if name not in self.manifest.files:
             raise BundleError(f"Expected {name}, got no such file - at {self.path / MANIFEST}.")
         return self._verify(name, self.manifest.files[name])
+
+    def _policy(self) -> Policy:
+        policy = self._parsed(POLICY, policy_from_json)
+        if self.manifest.format == 2 and self.objective.output != "probability":
+            # Format 2 stored bands with every model, and answered with none of them.
+            return default_policy(self.objective, self.n_margins)
+        return policy
 
     def _check_proven(self) -> None:
         """Refuse what the proof did not judge, whatever the manifest's own checksums say."""
@@ -240,9 +276,9 @@ class _Format(msgspec.Struct):
 def _decode(data: bytes, path: Path) -> Manifest:
     try:
         # Another format may have other fields, so it is looked at alone first.
-        if (found := msgspec.json.decode(data, type=_Format).format) != FORMAT:
+        if (found := msgspec.json.decode(data, type=_Format).format) not in READ:
             raise BundleError(
-                f"Expected bundle format {FORMAT}, got {found} - at {path}. "
+                f"Expected bundle format {' or '.join(map(str, READ))}, got {found} - at {path}. "
                 "Install the version of bentoml_ext that wrote it."
             )
         manifest = msgspec.json.decode(data, type=Manifest)

@@ -13,10 +13,11 @@ import pytest
 import xgboost
 
 from bentoml_ext.acceptance import Accepted, Check, accept, blocks, search
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import ImportRefused, NotAccepted, UnreadableInput
 from tests.acceptance.sources import CHOICES, Trained, filled, trained
+from tests.support import small
 
 KNOWN = Reading(absent="zero", null="zero")
 ROUNDS = CHOICES | {"rounds": ("best", "all")}
@@ -27,11 +28,11 @@ def accepted(
     predictions: npt.ArrayLike | None = None,
     reading: Reading = KNOWN,
     choices: dict[str, Any] | None = None,
-    policy: Policy | None = None,
+    policy: Bands | None = None,
 ) -> Accepted:
     said = model.predictions if predictions is None else predictions
     check = Check.of(model.asked, said)
-    return accept(check, model.read, reading, choices or CHOICES, policy or Policy())
+    return accept(check, model.read, reading, choices or CHOICES, policy or small.policy())
 
 
 def with_prediction(model: Trained, **changes: Any) -> pd.DataFrame:
@@ -248,7 +249,7 @@ def test_a_file_from_pandas_is_accepted_with_its_checksum(tmp_path: Path, form: 
         "arrow": lambda: frame.to_feather(path),
     }[form]()
 
-    found = accept(Check.read(path), model.read, Reading(), CHOICES, Policy()).acceptance
+    found = accept(Check.read(path), model.read, Reading(), CHOICES, small.policy()).acceptance
 
     assert (found.file, found.column) == (path.name, "prediction")
     assert len(found.sha256) == 64
@@ -265,20 +266,22 @@ def test_rows_in_several_blocks_are_all_compared(
     frame = with_prediction(model)
     frame.to_parquet(path)
 
-    found = accept(Check.read(path), model.read, KNOWN, CHOICES, Policy())
+    found = accept(Check.read(path), model.read, KNOWN, CHOICES, small.policy())
 
     assert (found.acceptance.rows, found.acceptance.agreement) == (300, "every bit equal")
     frame.loc[271, "prediction"] = 0.5
     frame.to_parquet(path)
     with pytest.raises(NotAccepted, match=r"row 271 of .* 1 of 300 rows differ"):
-        accept(Check.read(path), model.read, KNOWN, CHOICES, Policy())
+        accept(Check.read(path), model.read, KNOWN, CHOICES, small.policy())
 
 
 def test_progress_is_told_up_to_the_last_row() -> None:
     model, told = trained(), []
     check = Check.of(model.asked, model.predictions)
 
-    accept(check, model.read, KNOWN, CHOICES, Policy(), on_progress=lambda *at: told.append(at))
+    accept(
+        check, model.read, KNOWN, CHOICES, small.policy(), on_progress=lambda *at: told.append(at)
+    )
 
     assert told[-1] == (300, 300)
 
@@ -316,7 +319,7 @@ def test_a_source_that_cannot_be_read_says_so_itself() -> None:
         raise ImportRefused("Expected another source.")
 
     with pytest.raises(ImportRefused, match="another source"):
-        accept(Check.of(model.asked, model.predictions), refuse, KNOWN, CHOICES, Policy())
+        accept(Check.of(model.asked, model.predictions), refuse, KNOWN, CHOICES, small.policy())
 
 
 def test_several_margins_for_a_row_are_refused() -> None:

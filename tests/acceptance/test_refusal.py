@@ -13,12 +13,13 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from bentoml_ext.acceptance import Check, accept
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted, UnreadableInput
 from models.synthetic import generate
 from tests.acceptance.sources import CHOICES, Trained, filled, trained
 from tests.acceptance.test_accepting import KNOWN, ROUNDS, accepted, asking, marked, with_nan
+from tests.support import small
 
 
 def refused(model: Trained, predictions: Any = None, **how: Any) -> str:
@@ -117,7 +118,7 @@ def test_the_line_of_the_first_row_is_named(tmp_path: Path) -> None:
     pd.DataFrame(model.asked).assign(score=model.predictions).to_csv(path, index=False)
 
     with pytest.raises(NotAccepted, match=r"at field 'home', row 0 \(line 2\) of mine\.csv\. 300 "):
-        accept(Check.read(path), model.read, KNOWN, CHOICES, Policy())
+        accept(Check.read(path), model.read, KNOWN, CHOICES, small.policy())
 
 
 def test_a_field_without_a_column_is_named_with_the_one_of_another_case(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_a_field_without_a_column_is_named_with_the_one_of_another_case(tmp_path
     frame.rename(columns={"income": "Income"}).drop(columns="debt").to_parquet(path)
 
     with pytest.raises(NotAccepted) as error:
-        accept(Check.read(path, "p"), model.read, KNOWN, CHOICES, Policy())
+        accept(Check.read(path, "p"), model.read, KNOWN, CHOICES, small.policy())
 
     assert "got none for 'debt', 'income' among seniority, home" in str(error.value)
     assert "Rename 'Income' to 'income'." in str(error.value)
@@ -138,7 +139,7 @@ def test_rows_of_features_are_recognised(tmp_path: Path) -> None:
     frame.to_csv(path, index=False)
 
     with pytest.raises(NotAccepted, match="holds rows of features: give the applications as clie"):
-        accept(Check.read(path, "p"), model.read, KNOWN, {}, Policy())
+        accept(Check.read(path, "p"), model.read, KNOWN, {}, small.policy())
 
 
 def test_nan_is_refused_with_what_to_write_instead() -> None:
@@ -233,7 +234,7 @@ def test_labels_of_no_policy_are_named() -> None:
 
 def test_labels_are_compared_with_the_policy_that_is_given() -> None:
     model = trained()
-    policy = Policy(bands=(Band(0.25, "REVIEW"),), otherwise="PASS")
+    policy = small.policy(bands=(Band(0.25, "REVIEW"),), otherwise="PASS")
     said = np.where(model.predictions > 0.25, "REVIEW", "PASS")
 
     assert accepted(model, said, policy=policy).acceptance.agreement == "every label equal"

@@ -27,7 +27,7 @@ from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, SelfTe
 from bentoml_ext.proving.verify import verify_bundle
 from bentoml_ext.scoring import scorer as scoring
 from bentoml_ext.scoring.opening import open_backend, open_scorer
-from bentoml_ext.scoring.self_test import load_proof, self_test
+from bentoml_ext.scoring.self_test import load_proof, one_by_one, self_test
 from bentoml_ext.serving.fastpath.endpoint import Named
 from bentoml_ext.serving.fastpath.handlers import SingleHandler
 from bentoml_ext.serving.streaming.codec import ARROW
@@ -47,12 +47,12 @@ class Third(XGBoostBackend):
     honest = True
 
     def margins(self, rows: Rows) -> Margins:
-        return super().margins(rows) if self.honest else np.zeros(len(rows), np.float32)
+        return super().margins(rows) if self.honest else np.zeros((len(rows), 1), np.float32)
 
-    def single(self, row: Rows) -> Callable[[], float]:
-        def call() -> float:
+    def single(self, row: Rows, margins: Margins) -> Callable[[], None]:
+        def call() -> None:
             time.sleep(0.001)
-            return float(self.margins(row)[0])
+            margins[:] = self.margins(row)
 
         return call
 
@@ -67,7 +67,7 @@ class Constant(Backend):
         self._margin = margin
 
     def margins(self, rows: Rows) -> Margins:
-        return np.full(len(rows), self._margin, np.float32)
+        return np.full((len(rows), 1), self._margin, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +126,10 @@ def test_it_gives_the_bits_of_each_of_its_parts(bundle: Bundle, other: str, n: i
 @pytest.mark.parametrize("other", OTHERS)
 def test_one_row_gets_the_bits_of_each_of_its_parts(bundle: Bundle, other: str) -> None:
     auto, rows = open_backend(bundle, "auto"), small.rows(40, seed=3)
-    row = np.zeros((1, 4), np.float32)
-    single = auto.single(row)
 
-    found = []
-    for values in rows:
-        row[0] = values
-        found.append(single())
+    found = one_by_one(auto, rows)
 
-    expected = open_backend(bundle, other).margins(rows)
-    small.assert_same_bits(expected=expected, got=np.array(found, np.float32))
+    small.assert_same_bits(expected=open_backend(bundle, other).margins(rows), got=found)
 
 
 def test_two_threads_may_ask_it_at_once(bundle: Bundle) -> None:
@@ -156,8 +150,8 @@ def test_the_one_that_the_crossover_names_is_asked(n: int, asked: float) -> None
 
     margins = auto.margins(small.rows(n))
 
-    assert margins.tolist() == [asked] * n
-    assert auto.single(small.rows(1))() == 10
+    assert margins.tolist() == [[asked]] * n
+    assert one_by_one(auto, small.rows(1)).tolist() == [[10]]
 
 
 def test_the_measured_crossover_knows_backends_by_their_time_alone(

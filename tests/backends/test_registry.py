@@ -23,6 +23,7 @@ from bentoml_ext.backends.registry import (
 )
 from bentoml_ext.errors import BackendError, BackendMissing, ConfigError, UnknownBackend
 from bentoml_ext.scoring.opening import open_backend, open_scorer
+from bentoml_ext.scoring.self_test import one_by_one
 from bentoml_ext.store.bundle import Bundle
 from tests.support import packages, small
 
@@ -38,6 +39,13 @@ class Constant(Backend):
 
     def __init__(self, path):
         self.read = len(path.read_bytes())
+
+    def margins(self, rows):
+        return np.full((len(rows), 1), 2, np.float32)
+
+
+class Flat(Constant):
+    name = "flat"
 
     def margins(self, rows):
         return np.full(len(rows), 2, np.float32)
@@ -153,9 +161,18 @@ def test_a_backend_of_another_package_scores(site: Path, bundle: Bundle) -> None
 
     assert backend_names() == ["auto", "constant", "onnx", "xgboost"]
     assert scorer.backend.name == "constant"
-    assert scorer.margins(small.rows(3)).tolist() == [2, 2, 2]
+    assert scorer.margins(small.rows(3)).tolist() == [[2], [2], [2]]
     assert scorer.classify(small.APPLICATION).status == "DECLINED"
     assert scorer.classify_batch([small.APPLICATION] * 2)[1].margin == 2
+
+
+def test_margins_of_one_axis_are_refused(site: Path, bundle: Bundle) -> None:
+    install(site, "flat = third_party:Flat")
+
+    with pytest.raises(
+        BackendError, match=r"Expected margins \(1, n_margins\).* got float32 \(1,\)"
+    ):
+        open_scorer(bundle, "flat")
 
 
 @pytest.mark.parametrize("taken", backend_names())
@@ -189,7 +206,7 @@ def test_margins_are_the_boosters_bits(bundle: Bundle, name: str, n: int) -> Non
 
     margins = open_backend(bundle, name).margins(rows)
 
-    small.assert_same_bits(expected=expected, got=margins)
+    small.assert_same_bits(expected=expected[:, None], got=margins)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -202,14 +219,14 @@ def test_odd_numbers_get_the_boosters_bits(bundle: Bundle, name: str) -> None:
 
     margins = open_backend(bundle, name).margins(rows)
 
-    small.assert_same_bits(expected=expected, got=margins)
+    small.assert_same_bits(expected=expected[:, None], got=margins)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_rows_give_no_margins(bundle: Bundle, name: str) -> None:
     margins = open_backend(bundle, name).margins(small.rows(0))
 
-    small.assert_same_bits(expected=np.empty(0, np.float32), got=margins)
+    small.assert_same_bits(expected=np.empty((0, 1), np.float32), got=margins)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -229,15 +246,10 @@ def test_rows_are_left_as_they_are_and_margins_are_the_callers(bundle: Bundle, n
 @pytest.mark.parametrize("name", NAMES)
 def test_one_row_that_is_filled_anew_gets_the_bits_of_margins(bundle: Bundle, name: str) -> None:
     backend, rows = open_backend(bundle, name), small.rows(40, seed=2)
-    row = np.zeros((1, 4), np.float32)
-    single = backend.single(row)
 
-    found = []
-    for values in rows:
-        row[0] = values
-        found.append(single())
+    found = one_by_one(backend, rows)
 
-    small.assert_same_bits(expected=backend.margins(rows), got=np.array(found, np.float32))
+    small.assert_same_bits(expected=backend.margins(rows), got=found)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,11 +16,12 @@ from onnx import TensorProto, helper
 from benchmarks.comparison import equal_share, session
 from benchmarks.making import OBJECTIVES, VERSION, objective
 from bentoml_ext.boosters.xgb import ubjson
-from bentoml_ext.boosters.xgb.transform import SORTED, predictions_of
+from bentoml_ext.boosters.xgb.transform import predictions_of
 from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 from bentoml_ext.export.graph.log1pf import log1pf
 from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import add_predictions
+from bentoml_ext.objectives.table import SORTED, objective_of
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,7 +62,10 @@ def test_any_margins_become_the_predictions_of_xgboost(kind: str) -> None:
     got = run(ops, name, margins)
 
     document = ubjson.decode(bytes(booster.save_raw("ubj")))
-    assert equal_share(predictions_of(document, margins), got.reshape(len(margins), -1)) == 1.0
+    expected = predictions_of(document, margins)
+    assert equal_share(expected, got.reshape(len(margins), -1)) == 1.0
+    in_numpy = objective_of(ensemble.objective, ensemble.transform).predict(margins)
+    assert equal_share(expected, in_numpy) == 1.0
 
 
 def test_quantiles_are_put_in_order_by_the_xgboost_that_does() -> None:

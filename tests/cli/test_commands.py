@@ -302,7 +302,7 @@ def test_import_of_a_booster_file_stores_a_bundle(
     rows = small.rows(50)
     for backend in ("onnx", "xgboost"):
         small.assert_same_bits(
-            expected=small.booster().inplace_predict(rows, predict_type="margin"),
+            expected=small.booster().inplace_predict(rows, predict_type="margin")[:, None],
             got=open_backend(found, backend).margins(rows),
         )
     assert (found.encoder.absent, found.encoder.null) == ("zero", "missing")

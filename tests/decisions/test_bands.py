@@ -13,20 +13,21 @@ import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentoml_ext.arrays import Margins
-from bentoml_ext.decisions.bands import Decider
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.arrays import Floats, Margins
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.base import array_of
+from bentoml_ext.decisions.policy import Band, Bands
 from bentoml_ext.objectives.logistic import first_margin_above, probabilities
 from tests.support import small
 
 BOUNDS = st.floats(1e-30, 1 - 1e-6)
 MARGINS = st.floats(width=32, allow_nan=False)
 POLICIES = (
-    Policy(),
-    Policy("x", (), "the only answer"),
-    Policy("clé", (Band(0.9, "🙅 " * 20), Band(0.1, 'n"\n\\0'), Band(1e-9, "\1")), "-"),
+    small.policy(),
+    small.policy("x", (), "the only answer"),
+    small.policy("clé", (Band(0.9, "🙅 " * 20), Band(0.1, 'n"\n\\0'), Band(1e-9, "\1")), "-"),
 )
-KINDS: dict[str, Callable[[np.random.Generator], Margins]] = {
+KINDS: dict[str, Callable[[np.random.Generator], Floats]] = {
     "usual": lambda random: random.normal(-1.5, 2, 50_000).astype(np.float32),
     "wide": lambda random: random.uniform(-110, 30, 50_000).astype(np.float32),
     "any bits": lambda random: np.nan_to_num(
@@ -39,14 +40,14 @@ KINDS: dict[str, Callable[[np.random.Generator], Margins]] = {
 }
 
 
-def directly(policy: Policy, margins: Margins) -> list[str]:
+def directly(policy: Bands, margins: Margins) -> list[str]:
     """The status by its definition: the first band that the float32 probability is above."""
     return [
         next(
             (band.answer for band in policy.bands if probability > np.float32(band.above)),
             policy.otherwise,
         )
-        for probability in probabilities(margins)
+        for probability in probabilities(margins[:, 0])
     ]
 
 
@@ -57,15 +58,15 @@ def around(bound: float, steps: int = 40) -> Margins:
     for _ in range(steps):
         below.append(np.nextafter(below[-1], np.float32(-np.inf)))
         above.append(np.nextafter(above[-1], np.float32(np.inf)))
-    return np.array([*below[:0:-1], *above], np.float32)
+    return small.column(*below[:0:-1], *above)
 
 
 @pytest.mark.parametrize("band", [0, 1])
 def test_statuses_change_exactly_where_the_float32_probability_does(band: int) -> None:
-    policy = Policy()
+    policy = small.policy()
     margins = around(policy.bands[band].above)
 
-    statuses = [answer.status for answer in Decider(policy).answers(margins)]
+    statuses = [answer.status for answer in BandDecider(policy).answers(margins)]
 
     assert statuses == directly(policy, margins)
     assert set(statuses) == set(policy.answers[band : band + 2])
@@ -76,11 +77,11 @@ def test_any_policy_answers_as_the_probability_says(
     bounds: list[float], given_margins: list[float]
 ) -> None:
     falling = sorted(bounds, reverse=True)
-    policy = Policy(bands=tuple(Band(bound, f"above {bound}") for bound in falling))
-    parts = [np.array(given_margins, np.float32), *(around(bound, 3) for bound in falling)]
+    policy = small.policy(bands=tuple(Band(bound, f"above {bound}") for bound in falling))
+    parts = [small.column(*given_margins), *(around(bound, 3) for bound in falling)]
     margins = np.concatenate(parts)
 
-    statuses = [answer.status for answer in Decider(policy).answers(margins)]
+    statuses = [answer.status for answer in BandDecider(policy).answers(margins)]
 
     assert statuses == directly(policy, margins)
 
@@ -92,17 +93,17 @@ def test_the_two_crossings_of_the_courses_policy_are_those_that_were_measured() 
 
 
 def test_what_is_no_number_is_above_no_bound() -> None:
-    decider = Decider(Policy())
+    decider = BandDecider(small.policy())
 
-    assert decider.bands(np.array([np.nan], np.float32)).tolist() == [0]
-    assert decider.answer(math.nan).status == "APPROVED"
+    assert decider.bands(small.column(np.nan)).tolist() == [0]
+    assert decider.answer(small.column(math.nan)).status == "APPROVED"
 
 
 def test_answers_carry_the_boosters_own_probability_and_margin() -> None:
     booster, rows = small.booster(), small.rows(500, seed=3)
     margins = booster.inplace_predict(rows, predict_type="margin")
 
-    answers = Decider(Policy()).answers(margins)
+    answers = BandDecider(small.policy()).answers(margins[:, None])
 
     small.assert_same_bits(
         expected=booster.predict(xgboost.DMatrix(rows)),
@@ -113,10 +114,10 @@ def test_answers_carry_the_boosters_own_probability_and_margin() -> None:
 
 @given(st.lists(MARGINS, max_size=20))
 def test_one_margin_and_many_get_the_same_answers(margins: list[float]) -> None:
-    decider = Decider(Policy())
+    decider = BandDecider(small.policy())
 
-    assert decider.answers(np.array(margins, np.float32)) == [
-        decider.answer(margin) for margin in margins
+    assert decider.answers(small.column(*margins)) == [
+        decider.answer(small.column(margin)) for margin in margins
     ]
 
 
@@ -124,7 +125,12 @@ def test_one_margin_and_many_get_the_same_answers(margins: list[float]) -> None:
 def test_the_body_has_the_fewest_digits_that_tell_the_probability(margin: float) -> None:
     (number,) = probabilities(np.array([margin], np.float32))
 
-    text = Decider(Policy()).body(margin).partition(b'"probability": ')[2].removesuffix(b"}")
+    text = (
+        BandDecider(small.policy())
+        .body(small.column(margin))
+        .partition(b'"probability": ')[2]
+        .removesuffix(b"}")
+    )
 
     assert text == str(number).encode()
     assert np.float32(float(text)) == number
@@ -134,10 +140,10 @@ def test_the_body_has_the_fewest_digits_that_tell_the_probability(margin: float)
 
 @given(MARGINS)
 def test_every_body_is_json_with_status_and_probability(margin: float) -> None:
-    decider = Decider(Policy())
-    answer = decider.answer(margin)
+    decider = BandDecider(small.policy())
+    answer = decider.answer(small.column(margin))
 
-    body = json.loads(decider.body(margin))
+    body = json.loads(decider.body(small.column(margin)))
 
     assert list(body) == ["Status", "probability"]
     assert body["Status"] == answer.status
@@ -146,46 +152,50 @@ def test_every_body_is_json_with_status_and_probability(margin: float) -> None:
 
 
 def test_a_body_is_these_bytes() -> None:
-    decider = Decider(Policy())
+    decider = BandDecider(small.policy())
 
-    assert decider.body(0.0) == b'{"Status": "MAYBE", "probability": 0.5}'
-    assert decider.body(-20.0) == b'{"Status": "APPROVED", "probability": 2.0611537e-09}'
-    assert decider.body(99.0) == b'{"Status": "DECLINED", "probability": 1.0}'
+    assert decider.body(small.column(0.0)) == b'{"Status": "MAYBE", "probability": 0.5}'
+    assert (
+        decider.body(small.column(-20.0)) == b'{"Status": "APPROVED", "probability": 2.0611537e-09}'
+    )
+    assert decider.body(small.column(99.0)) == b'{"Status": "DECLINED", "probability": 1.0}'
 
 
 def test_key_and_answers_are_escaped_as_json() -> None:
-    policy = Policy('the "key"\n', (Band(0.5, 'no "€"\\'),), "ja\t%b")
-    decider = Decider(policy)
+    policy = small.policy('the "key"\n', (Band(0.5, 'no "€"\\'),), "ja\t%b")
+    decider = BandDecider(policy)
 
-    bodies = [json.loads(decider.body(margin)) for margin in (-5.0, 5.0)]
+    bodies = [json.loads(decider.body(small.column(margin))) for margin in (-5.0, 5.0)]
 
     assert [body[policy.key] for body in bodies] == ["ja\t%b", 'no "€"\\']
 
 
 @given(st.lists(MARGINS | st.just(math.nan), max_size=60))
 def test_a_batch_is_the_array_of_its_bodies(margins: list[float]) -> None:
-    decider = Decider(Policy())
+    decider = BandDecider(small.policy())
 
-    body = decider.body_of_batch(np.array(margins, np.float32))
+    body = array_of(decider, small.column(*margins))
 
-    assert body == b"[" + b", ".join(decider.body(margin) for margin in margins) + b"]"
+    assert (
+        body == b"[" + b", ".join(decider.body(small.column(margin)) for margin in margins) + b"]"
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 20, 30, 10_000])
 def test_a_batch_of_any_size_is_json(size: int) -> None:
-    margins = np.linspace(-120, 120, size, dtype=np.float32)
+    margins = small.column(*np.linspace(-120, 120, size))
 
-    body = Decider(Policy()).body_of_batch(margins)
+    body = array_of(BandDecider(small.policy()), margins)
 
     assert len(msgspec.json.decode(body)) == size
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_lines_of_many_are_the_bodies_of_each(policy: Policy, kind: str) -> None:
-    decider = Decider(policy)
-    margins = KINDS[kind](np.random.default_rng(0))
+def test_lines_of_many_are_the_bodies_of_each(policy: Bands, kind: str) -> None:
+    decider = BandDecider(policy)
+    margins = KINDS[kind](np.random.default_rng(0))[:, None]
 
-    lines = decider.lines(margins).splitlines(keepends=True)
+    lines = decider.bodies(margins, b"\n").splitlines(keepends=True)
 
-    assert lines == [decider.body(margin) + b"\n" for margin in margins.tolist()]
+    assert lines == [decider.body(margin) + b"\n" for margin in margins]

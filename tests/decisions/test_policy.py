@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentoml_ext.decisions.bands import Decider
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.policy import Band, Bands, policy_from_json
+from bentoml_ext.decisions.policy_file import read_policy
+from bentoml_ext.decisions.presets import of_threshold
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.formats.answers import Answers
+from tests.support import small
 
 WORDS = st.text(min_size=1, max_size=8)
 ANYTHING: st.SearchStrategy[Any] = st.one_of(
@@ -26,7 +29,7 @@ ANYTHING: st.SearchStrategy[Any] = st.one_of(
 
 
 def test_the_default_policy_is_the_courses() -> None:
-    policy = Policy()
+    policy = small.policy()
 
     assert policy.key == "Status"
     assert policy.bands == (Band(0.5, "DECLINED"), Band(0.3, "MAYBE"))
@@ -42,24 +45,24 @@ def test_bands_out_of_order_or_range_are_refused(above: tuple[float, ...]) -> No
     bands = tuple(Band(bound, f"ANSWER {bound} {i}") for i, bound in enumerate(above))
 
     with pytest.raises(ConfigError, match="in falling order between 0 and 1 in float32"):
-        Policy(bands=bands)
+        small.policy(bands=bands)
 
 
 @pytest.mark.parametrize("bound", [1e-50, 1 - 1e-12], ids=str)
 def test_a_band_that_float32_rounds_to_nothing_is_refused(bound: float) -> None:
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        Policy(bands=(Band(bound, "NO"),))
+        small.policy(bands=(Band(bound, "NO"),))
 
 
 def test_a_band_that_nothing_is_below_is_refused() -> None:
     # No float32 margin has a probability below 2.9e-39.
     with pytest.raises(ConfigError, match="'APPROVED' is never answered"):
-        Policy(bands=(Band(0.5, "NO"), Band(2e-39, "MAYBE")))
+        small.policy(bands=(Band(0.5, "NO"), Band(2e-39, "MAYBE")))
 
 
 def test_two_bands_that_float32_cannot_tell_apart_are_refused() -> None:
     with pytest.raises(ConfigError, match="falling order"):
-        Policy(bands=(Band(0.5 + 1e-12, "NO"), Band(0.5, "MAYBE")))
+        small.policy(bands=(Band(0.5 + 1e-12, "NO"), Band(0.5, "MAYBE")))
 
 
 @pytest.mark.parametrize("answers", [("A", "A", "B"), ("A", "B", "A"), ("A", "B", "B")])
@@ -67,17 +70,17 @@ def test_one_answer_for_two_bands_is_refused(answers: tuple[str, str, str]) -> N
     high, low, otherwise = answers
 
     with pytest.raises(ConfigError, match="Expected every answer once"):
-        Policy(bands=(Band(0.5, high), Band(0.3, low)), otherwise=otherwise)
+        small.policy(bands=(Band(0.5, high), Band(0.3, low)), otherwise=otherwise)
 
 
 def test_a_policy_survives_its_file() -> None:
-    policy = Policy("Ergebnis", (Band(0.9, "nein"), Band(0.1, 'a "quoted" one, €')), "ja")
+    policy = small.policy("Ergebnis", (Band(0.9, "nein"), Band(0.1, 'a "quoted" one, €')), "ja")
 
-    assert Policy.from_json(policy.to_json()) == policy
+    assert policy_from_json(policy.to_json()) == policy
 
 
 def test_a_policy_without_bands_gives_one_answer() -> None:
-    assert Policy(bands=(), otherwise="SEEN").answers == ("SEEN",)
+    assert small.policy(bands=(), otherwise="SEEN").answers == ("SEEN",)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_a_policy_without_bands_gives_one_answer() -> None:
 )
 def test_a_file_that_is_no_policy_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match=r"at policy\.json"):
-        Policy.from_json(data)
+        policy_from_json(data)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,9 @@ def test_what_is_no_text_is_refused_where_it_is_made(text: Any) -> None:
     with pytest.raises(ConfigError, match="at a band's answer"):
         Band(0.5, text)
     with pytest.raises(ConfigError, match="at the policy's 'otherwise'"):
-        Policy(otherwise=text)
+        small.policy(otherwise=text)
     with pytest.raises(ConfigError, match="at the policy's 'key'"):
-        Policy(key=text)
+        small.policy(key=text)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_what_is_no_text_is_refused_where_it_is_made(text: Any) -> None:
 )
 def test_a_key_that_an_answer_has_already_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=r"Expected a key other than error, margin, model"):
-        Policy(key=key)
+        small.policy(key=key)
 
 
 @pytest.mark.parametrize(
@@ -130,18 +133,18 @@ def test_a_key_that_an_answer_has_already_is_refused(key: str) -> None:
 )
 def test_bands_that_are_none_are_refused(bands: Any) -> None:
     with pytest.raises(ConfigError, match="at the policy's 'bands'"):
-        Policy(bands=bands)
+        small.policy(bands=bands)
 
 
 def test_more_answers_than_arrows_codes_can_tell_are_refused() -> None:
     bands = [Band(above, str(above)) for above in np.linspace(0.9, 0.1, 128)]
 
-    most = Policy(bands=tuple(bands[1:]))
+    most = small.policy(bands=tuple(bands[1:]))
 
-    batch = Answers(Decider(most)).batch(np.linspace(-3, 3, 2000, dtype=np.float32))
+    batch = Answers(BandDecider(most)).batch(small.column(*np.linspace(-3, 3, 2000)))
     assert set(batch.column(0).to_pylist()) == set(most.answers)
     with pytest.raises(ConfigError, match="Expected at most 128 answers, got 129"):
-        Policy(bands=tuple(bands))
+        small.policy(bands=tuple(bands))
 
 
 class Word(enum.StrEnum):
@@ -154,11 +157,11 @@ def test_numbers_of_numpy_and_subclasses_of_text_are_kept_as_what_they_are() -> 
     quarter: Any = np.float32(0.25)
     bands: Any = [Band(np.float64(0.5), Word.NO), Band(quarter, "MAYBE")]
 
-    policy = Policy(bands=bands)
+    policy = small.policy(bands=bands)
 
-    assert policy == Policy(bands=(Band(0.5, "refused"), Band(0.25, "MAYBE")))
-    assert Policy.from_json(policy.to_json()) == policy
-    assert b'"refused"' in Decider(policy).body(9.0)
+    assert policy == small.policy(bands=(Band(0.5, "refused"), Band(0.25, "MAYBE")))
+    assert policy_from_json(policy.to_json()) == policy
+    assert b'"refused"' in BandDecider(policy).body(small.column(9.0))
 
 
 @given(
@@ -170,49 +173,52 @@ def test_whatever_can_be_made_survives_its_file_and_answers(
     key: Any, bands: list[tuple[Any, Any]], otherwise: Any
 ) -> None:
     try:
-        policy = Policy(key, tuple(Band(*band) for band in bands), otherwise)
+        policy = small.policy(key, tuple(Band(*band) for band in bands), otherwise)
     except ConfigError:
         return
 
-    assert Policy.from_json(policy.to_json()) == policy
-    assert list(json.loads(Decider(policy).body(0.25))) == [policy.key, "probability"]
-    names = Answers(Decider(policy), "model:1").schema.names
+    assert policy_from_json(policy.to_json()) == policy
+    assert list(json.loads(BandDecider(policy).body(small.column(0.25)))) == [
+        policy.key,
+        "probability",
+    ]
+    names = Answers(BandDecider(policy), "model:1").schema.names
     assert len({name.casefold() for name in names}) == 4
 
 
 @pytest.mark.parametrize("name", ["band", "Key", "version"])
 def test_a_file_with_a_word_of_no_meaning_is_refused(name: str) -> None:
     with pytest.raises(BundleError, match=name):
-        Policy.from_json(msgspec.json.encode({name: "x"}))
+        policy_from_json(msgspec.json.encode({name: "x"}))
 
 
 def test_one_threshold_declines_above_it() -> None:
-    policy = Policy.of_threshold(0.25, key="churn")
+    policy = of_threshold(0.25, key="churn")
 
-    assert policy == Policy("churn", (Band(0.25, "DECLINED"),), "APPROVED")
+    assert policy == small.policy("churn", (Band(0.25, "DECLINED"),), "APPROVED")
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        Policy.of_threshold(25)
+        of_threshold(25)
 
 
 SHORT = '{"MAYBE": 0.3, "DECLINED": 0.5, "otherwise": "APPROVED"}'
-CHURN = Policy("churn", (Band(0.25, "yes"),), "no")
+CHURN = small.policy("churn", (Band(0.25, "yes"),), "no")
 
 
 @pytest.mark.parametrize(
     ("text", "policy"),
     [
-        (SHORT, Policy()),
-        ("\ufeff" + SHORT, Policy()),
+        (SHORT, small.policy()),
+        ("\ufeff" + SHORT, small.policy()),
         ('{"key": "churn", "yes": 0.25, "otherwise": "no"}', CHURN),
-        ('{"otherwise": "SEEN"}', Policy(bands=(), otherwise="SEEN")),
+        ('{"otherwise": "SEEN"}', small.policy(bands=(), otherwise="SEEN")),
         (CHURN.to_json().decode(), CHURN),
-        ('{"bands": 0.5, "otherwise": "y"}', Policy(bands=(Band(0.5, "bands"),), otherwise="y")),
+        ('{"bands": 0.5, "otherwise": "y"}', small.policy("Status", (Band(0.5, "bands"),), "y")),
     ],
 )  # fmt: skip
-def test_a_policys_file_is_read_in_both_forms(text: str, policy: Policy, tmp_path: Path) -> None:
+def test_a_policys_file_is_read_in_both_forms(text: str, policy: Bands, tmp_path: Path) -> None:
     (tmp_path / "policy.json").write_text(text, encoding="utf-8")
 
-    assert Policy.from_file(tmp_path / "policy.json") == policy
+    assert read_policy(tmp_path / "policy.json") == policy
 
 
 @pytest.mark.parametrize(
@@ -243,10 +249,10 @@ def test_a_file_that_somebody_wrote_wrongly_is_refused_by_its_name(
     (tmp_path / "mine.json").write_text(text)
 
     with pytest.raises(ConfigError, match=rf"(?s){message}.*mine\.json"):
-        Policy.from_file(tmp_path / "mine.json")
+        read_policy(tmp_path / "mine.json")
 
 
 @pytest.mark.parametrize("name", ["none.json", "."])
 def test_a_policys_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Expected a policy's file, got"):
-        Policy.from_file(tmp_path / name)
+        read_policy(tmp_path / name)

@@ -13,14 +13,15 @@ import xgboost
 
 from bentoml_ext.arrays import BLOCK_CELLS, block_rows
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.streaming.codec import CODECS, format_of
 from tests.offline.portfolios import WRITERS
+from tests.support import small
 from tests.support.bulk_bodies import arrow_of, ndjson_of
-from tests.support.small import assert_same_bits
+from tests.support.small import assert_same_bits, column
 
 SHOPS = [f"shop {number:05}" for number in range(13_000)]
 ROWS = 2000
@@ -43,7 +44,7 @@ def scorer(wide: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     path = tmp_path_factory.mktemp("wide") / "booster.ubj"
     matrix = xgboost.DMatrix(np.eye(40, wide.n_features), label=np.arange(40) % 2)
     xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 3).save_model(path)
-    return Scorer(wide, XGBoostBackend(path), Policy())
+    return Scorer(wide, XGBoostBackend(path), BandDecider(small.policy()))
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -90,7 +91,7 @@ def test_a_batch_takes_the_memory_of_a_block(scorer: Scorer, table: pa.Table) ->
     # In float64 before float32.
     assert peak < 4 * BLOCK_CELLS * 4
     assert len(margins) == ROWS
-    assert_same_bits(expected=np.array(one_by_one, np.float32), got=margins[:50])
+    assert_same_bits(expected=column(*one_by_one), got=margins[:50])
 
 
 def test_a_narrow_block_is_as_long_as_before() -> None:

@@ -35,7 +35,7 @@ class JsonBackend(Backend):
         self._booster = xgboost.Booster(model_file=str(path))
 
     def margins(self, rows):
-        return self._booster.inplace_predict(rows, predict_type="margin")
+        return self._booster.inplace_predict(rows, predict_type="margin")[:, None]
 
 NO_FORM = dict
 """

@@ -15,6 +15,7 @@ import xgboost
 from sklearn.feature_extraction import DictVectorizer
 
 import bentoml_ext
+from bentoml_ext.decisions.base import array_of
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.importers import importing
@@ -125,7 +126,7 @@ def scored(home: Path, backend: str, course: Course) -> list[bytes]:
     with store_of(home):
         scorer = bentoml_ext.load_model("credit_risk_model:latest", backend)
     margins = scorer.margins_of(course.applications)
-    return [scorer.decider.body_of_batch(margins)]
+    return [array_of(scorer.decider, margins)]
 
 
 def served(home: Path, backend: str, course: Course) -> list[bytes]:

@@ -17,6 +17,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
 import bentoml_ext
+from bentoml_ext.decisions.presets import of_threshold
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import (
     ConfigError,
@@ -647,15 +648,15 @@ def test_a_threshold_among_the_custom_objects_decides() -> None:
     scorer = imported(tag, "sources_cut")
 
     answers = scorer.classify_batch(MADE)
-    assert {answer.status for answer in answers} == set(scorer.decider.policy.answers)
-    assert [band.above for band in scorer.decider.policy.bands] == [0.25]
+    assert {answer.status for answer in answers} == {"DECLINED", "APPROVED"}
+    assert scorer.decider.policy == of_threshold(0.25)
 
 
 def test_a_policy_file_decides(tmp_path: Path) -> None:
     vectorizer = DictVectorizer(sparse=False)
     model = trained(vectorizer.fit_transform(MADE), LABEL)
     path = tmp_path / "policy.json"
-    policy = bentoml_ext.Policy("Risk", (bentoml_ext.Band(0.25, "high"),), "low")
+    policy = bentoml_ext.Bands("Risk", (bentoml_ext.Band(0.25, "high"),), "low")
     path.write_bytes(policy.to_json())
 
     scorer = imported(kept("sources_policy", model, vectorizer), "sources_bands", policy=path)
@@ -681,7 +682,7 @@ def test_a_cut_off_that_cannot_be_taken_is_asked_for(
     path = tmp_path / "policy.json"
     path.write_text('{"DECLINED": 0.25, "otherwise": "APPROVED"}')
     scorer = imported(tag, "sources_thr_said", policy=path)
-    assert [band.above for band in scorer.decider.policy.bands] == [0.25]
+    assert scorer.decider.policy == of_threshold(0.25)
 
 
 NUMBERS = pd.DataFrame(MADE)[["age", "income"]]

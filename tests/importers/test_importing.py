@@ -203,5 +203,5 @@ def test_an_estimator_that_stopped_early_is_imported_as_it_predicts(key: str) ->
     assert ended.stdout.startswith(f"Imported {stored.tag} as importer_{key.lower()}:")
     scorer = bentoml_ext.load_model(f"importer_{key}:latest")
     small.assert_same_bits(
-        expected=estimator.predict(rows, output_margin=True), got=scorer.margins(rows)
+        expected=estimator.predict(rows, output_margin=True)[:, None], got=scorer.margins(rows)
     )

@@ -108,7 +108,7 @@ def test_a_model_of_generated_applications_is_saved_and_scores(filled_home: Path
         "scorers = [bentoml_ext.load_model(stored, name) for name in ('onnx', 'xgboost')];"
         "portfolio = generate(2000, seed=9, fields=scorers[0].encoder.fields).applications();"
         "onnx, native = (scorer.margins_of(portfolio) for scorer in scorers);"
-        "print(onnx.tobytes() == native.tobytes(), len(set(native.tolist())) > 500)"
+        "print(onnx.tobytes() == native.tobytes(), len(set(native[:, 0].tolist())) > 500)"
     )
     done = python(filled_home, "-c", code)
 

@@ -16,14 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Margins, Probabilities
-from bentoml_ext.objectives.logistic import (
-    EXPF_INVERSE_LN2,
-    EXPF_INVERSE_LN2_PARTS,
-    first_margin_above,
-    power_of_two,
-    probabilities,
-    probability,
-)
+from bentoml_ext.objectives.expf import EXPF_INVERSE_LN2, EXPF_INVERSE_LN2_PARTS, power_of_two
+from bentoml_ext.objectives.logistic import first_margin_above, probabilities, probability
 
 EVERY = int(os.environ.get("EVERY", "61"))
 """Each EVERY-th margin is compared; EVERY=1 compares all, in a minute of processor."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.formats import arrow_limits, changed
@@ -28,6 +28,7 @@ from bentoml_ext.offline.plan import ScoreRequest, plan
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.scorer import Scorer
 from tests.offline.portfolios import WRITERS, read, write_arrow
+from tests.support import small
 from tests.support.small import FEATURES, booster
 
 HEADER, RECORDS = "id,age,home,income,note", ["a,41,rent,1.5,x", "b,30,owner,2,y", "c,25,rent,0,z"]
@@ -52,7 +53,7 @@ class Desk:
         rules = [age, Field("home", (owner, "rent")), Field("income")]
         features = [name.replace("owner", owner) for name in FEATURES]
         backend = XGBoostBackend(folder / "booster.ubj")
-        self.scorer = Scorer(Encoder(features, rules), backend, Policy())
+        self.scorer = Scorer(Encoder(features, rules), backend, BandDecider(small.policy()))
 
     def score(self, name: str, content: bytes | pa.Table, **how: Any) -> tuple[pa.Table, pa.Table]:
         """The answers to a file, and what was rejected; as Parquet."""

@@ -15,7 +15,7 @@ import pytest
 
 import bentoml_ext
 from bentoml_ext.backends.onnx_session import session
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.export.graph.application import to_application_onnx
@@ -168,7 +168,7 @@ ENCODERS = {
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_kind_of_encoder_is_exported_and_proven(name: str) -> None:
     booster, encoder = small.booster(), ENCODERS[name]
-    policy = Policy("answer", (Band(0.4, "NO"),), "YES")
+    policy = small.policy("answer", (Band(0.4, "NO"),), "YES")
 
     proof = prove_application_graph(
         to_application_onnx(booster, encoder, policy), booster, encoder, policy
@@ -183,7 +183,7 @@ def test_columns_in_no_order_are_put_in_order() -> None:
     booster, encoder = small.booster(), Encoder(features)
 
     proof = prove_application_graph(
-        to_application_onnx(booster, encoder, Policy()), booster, encoder, Policy()
+        to_application_onnx(booster, encoder, small.policy()), booster, encoder, small.policy()
     )
 
     assert proof.applications > 1000
@@ -192,26 +192,26 @@ def test_columns_in_no_order_are_put_in_order() -> None:
 @pytest.mark.parametrize("name", ["threshold", "leaf", "mode", "direction"])
 def test_a_wrong_tree_is_found_before_it_is_written(name: str) -> None:
     booster, encoder = small.booster(), small.encoder()
-    model = mutated(to_application_onnx(booster, encoder, Policy()), MUTATIONS[name][0])
+    model = mutated(to_application_onnx(booster, encoder, small.policy()), MUTATIONS[name][0])
 
     with pytest.raises(ProofFailed, match=r"tree \d, .*Nothing was written"):
-        prove_application_graph(model, booster, encoder, Policy())
+        prove_application_graph(model, booster, encoder, small.policy())
 
 
 def test_a_wrong_operator_is_found_before_it_is_written() -> None:
     booster, encoder = small.booster(), small.encoder()
-    model = to_application_onnx(booster, encoder, Policy())
+    model = to_application_onnx(booster, encoder, small.policy())
     (scan,) = [one for one in model.graph.node if one.op_type == "Scan"]
     (body,) = [one.g for one in scan.attribute if one.name == "body"]
     (node,) = [one for one in body.node if one.op_type == "CumSum"]
     node.attribute.append(onnx.helper.make_attribute("exclusive", 1))
 
     with pytest.raises(ProofFailed, match=r"Expected margin .* Nothing was written"):
-        prove_application_graph(model, booster, encoder, Policy())
+        prove_application_graph(model, booster, encoder, small.policy())
 
 
 def test_a_model_whose_margin_is_no_log_odds_is_refused() -> None:
     booster = small.booster(objective="reg:squarederror")
 
     with pytest.raises(ConfigError, match="reg:squarederror"):
-        to_application_onnx(booster, small.encoder(), Policy())
+        to_application_onnx(booster, small.encoder(), small.policy())

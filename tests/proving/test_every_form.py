@@ -19,7 +19,6 @@ from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
 from bentoml_ext.backends.registry import BACKENDS, BackendSpec
 from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Trees
-from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
 from bentoml_ext.export.graph.model import read
@@ -48,7 +47,7 @@ class OneOff(OnnxRuntimeBackend):
 def proven(booster: xgboost.Booster, **how: Any) -> Proven:
     graph = export.to_onnx(booster, deterministic_threads=False, with_prediction=False)
     files = {BOOSTER: bytes(booster.save_raw("ubj")), GRAPH: graph.SerializeToString()}
-    options: dict[str, Any] = {"encoder": small.encoder(), "policy": Policy(), "random_rows": 5_000}
+    options: dict[str, Any] = {"encoder": small.encoder(), "random_rows": 5_000}
     return prove(booster, files, **(options | how))
 
 
@@ -159,8 +158,8 @@ def test_stored_rows_come_back_with_the_boosters_answers() -> None:
     margins = booster.inplace_predict(rows.rows, predict_type="margin")
     assert 200 < len(rows.rows) <= 320
     small.assert_same_bits(expected=margins, got=rows.margins[:, 0])
-    assert rows.probabilities is not None
-    small.assert_same_bits(expected=booster.inplace_predict(rows.rows), got=rows.probabilities)
+    assert rows.predictions is not None
+    small.assert_same_bits(expected=booster.inplace_predict(rows.rows), got=rows.predictions[:, 0])
 
 
 def test_no_real_application_is_stored() -> None:

@@ -11,7 +11,6 @@ from bentoml.exceptions import NotFound
 
 import bentoml_ext
 from bentoml_ext import export
-from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.export import forms
 from bentoml_ext.proof.record import STRUCTURE, Proof
@@ -32,7 +31,9 @@ def wrong() -> Graph:
 def proven(graph: onnx.ModelProto) -> Proof:
     booster = small.booster()
     files = {BOOSTER: bytes(booster.save_raw("ubj")), GRAPH: graph.SerializeToString()}
-    return prove(booster, files, encoder=small.encoder(), policy=Policy(), random_rows=20_000).proof
+    return prove(
+        booster, files, encoder=small.encoder(), policy=small.policy(), random_rows=20_000
+    ).proof
 
 
 def test_an_unchanged_graph_is_proven() -> None:

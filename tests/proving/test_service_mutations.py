@@ -8,7 +8,6 @@ import pytest
 
 from bentoml_ext import export
 from bentoml_ext.boosters.xgb.sigmoid import is_shared
-from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import ProofFailed
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.proving.every_form import prove
@@ -25,7 +24,9 @@ def files() -> dict[str, bytes]:
 
 
 def proven(files: dict[str, bytes]) -> Proven:
-    return prove(small.booster(), files, encoder=small.encoder(), policy=Policy(), random_rows=500)
+    return prove(
+        small.booster(), files, encoder=small.encoder(), policy=small.policy(), random_rows=500
+    )
 
 
 def failed(proof: Proof) -> set[str]:

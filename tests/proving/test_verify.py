@@ -109,8 +109,7 @@ def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_pa
 def test_a_model_of_several_margins_is_compared_with_its_stored_answers(
     hidden: bool, home: Path
 ) -> None:
-    booster = small.booster(objective="multi:softprob", num_class=3)
-    stored = bentoml_ext.save_model("verify_three", booster, encoder=small.encoder())
+    stored = small.of_an_older_release("verify_three", objective="multi:softprob", num_class=3)
 
     if hidden:
         done = python_code(HIDDEN, home, str(stored.tag))
@@ -118,8 +117,11 @@ def test_a_model_of_several_margins_is_compared_with_its_stored_answers(
         done = ext_command("verify", str(stored.tag), "--rows", "100")
 
     assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("stored ")]
-    assert line.split()[1:4] == ["onnx", "320", "960"]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("stored ")]
+    # Of 320 rows in a batch and one by one: three margins, three probabilities, bodies.
+    assert [line.split()[1:4] for line in lines] == [["onnx", "320", "5,122"]] + [
+        ["xgboost", "320", "5,122"]
+    ] * (not hidden)
 
 
 def test_our_own_file_holds_in_margin_and_prediction(tmp_path: Path) -> None:

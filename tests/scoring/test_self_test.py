@@ -17,7 +17,7 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.arrays import Margins, Rows
 from bentoml_ext.backends.base import Backend
-from bentoml_ext.decisions.policy import Band, Policy
+from bentoml_ext.decisions.policy import Band
 from bentoml_ext.errors import BundleError, SelfTestFailed
 from bentoml_ext.proof.record import PROOF
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
@@ -103,10 +103,10 @@ class OneRow(Backend):
     filename = BOOSTER
 
     def __init__(self, path: Path) -> None:
-        self._expected = load_rows(Bundle(path.parent)).margins[:, 0]
+        self._expected = load_rows(Bundle(path.parent)).margins
 
     def margins(self, rows: Rows) -> Margins:
-        return self._expected.copy() if len(rows) > 1 else np.zeros(len(rows), np.float32)
+        return self._expected.copy() if len(rows) > 1 else np.zeros((len(rows), 1), np.float32)
 
 
 def test_the_way_for_one_row_is_tested_too(folder: Path) -> None:
@@ -116,8 +116,8 @@ def test_the_way_for_one_row_is_tested_too(folder: Path) -> None:
 
 def test_a_sigmoid_of_another_machine_is_noticed(folder: Path) -> None:
     rows = load_rows(Bundle(folder))
-    assert rows.probabilities is not None
-    other = np.nextafter(rows.probabilities, np.float32(1))
+    assert rows.predictions is not None
+    other = np.nextafter(rows.predictions, np.float32(1))
     forged(folder, PROOF_ROWS, ProofRows(rows.rows, rows.margins, other).to_npy())
     bundle = Bundle(folder)
 
@@ -174,7 +174,7 @@ def cut(folder: Path) -> None:
 
 def milder(folder: Path) -> None:
     """A policy that declines nobody below 0.9, under checksums that fit."""
-    policy = Policy(bands=(Band(0.9, "DECLINED"), Band(0.3, "MAYBE")))
+    policy = small.policy(bands=(Band(0.9, "DECLINED"), Band(0.3, "MAYBE")))
     swapped(folder, POLICY, policy.to_json())
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import bentoml_ext
 from bentoml_ext.backends.xgboost_native import XGBoostBackend
+from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
 from tests.support import small
@@ -94,7 +94,7 @@ MAPPINGS: list[Callable[[dict[str, Any]], Any]] = [
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     path = tmp_path_factory.mktemp("values") / "model.ubj"
     small.booster().save_model(path)
-    return Scorer(small.encoder(), XGBoostBackend(path), bentoml_ext.Policy())
+    return Scorer(small.encoder(), XGBoostBackend(path), BandDecider(small.policy()))
 
 
 @pytest.mark.parametrize("make", MAPPINGS)

@@ -99,7 +99,7 @@ def asked_by_bentoml(server: Server) -> tuple[Any, Any]:
 def test_the_schema_follows_the_policy_and_bentomls_client_keeps_the_decision(
     home: Path, tmp_path: Path
 ) -> None:
-    policy = bentoml_ext.Policy("churn", (bentoml_ext.Band(0.4, "leaves"),), "stays")
+    policy = bentoml_ext.Bands("churn", (bentoml_ext.Band(0.4, "leaves"),), "stays")
     stored = bentoml_ext.save_model(
         "churn_test", small.booster(), encoder=small.encoder(), policy=policy
     )

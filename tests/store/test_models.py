@@ -25,12 +25,12 @@ from bentoml_ext.internals.store import create_model
 from bentoml_ext.store.bundle import BOOSTER, ENCODER, GRAPH, POLICY, Bundle, Manifest
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.proof.record import PROOF
-from bentoml_ext.decisions.policy import Policy
+from tests.support import small
 from tests.support.selftests import proof_of
 
 encoder = Encoder(["age", "income"])
 files = {BOOSTER: os.urandom(20_000), GRAPH: os.urandom(20_000)}
-files |= {ENCODER: encoder.to_json(), POLICY: Policy().to_json()}
+files |= {ENCODER: encoder.to_json(), POLICY: small.policy().to_json()}
 files[PROOF] = proof_of(files, objective="")
 manifest = Manifest(
     format=0, objective="", n_features=2, n_trees=1, features=list(encoder.features), files={},

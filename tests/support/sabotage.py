@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bentoml_ext.arrays import Margins
 from bentoml_ext.decisions import bands
-from bentoml_ext.decisions.bands import Answer, Decider
+from bentoml_ext.decisions.bands import Answer, BandDecider
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 from bentoml_ext.encoders.encoder import Encoded
 from bentoml_ext.encoders.json_decoder import JsonDecoder
@@ -31,30 +33,32 @@ def changed(patch: Patch, where: Any, name: str, change: Callable[..., Any]) -> 
 
 def bands_one_too_high(patch: Patch) -> None:
     """Every margin one band higher."""
-    changed(patch, Decider, "bands", lambda bands, *_: bands + 1)
+    changed(patch, BandDecider, "bands", lambda bands, *_: bands + 1)
 
 
 def bands_above_and_not_at_a_crossing(patch: Patch) -> None:
     """`>` for `>=`."""
-    changed(patch, Decider, "bands", lambda found, _, margins: found - (margins == CROSSING))
+    changed(
+        patch, BandDecider, "bands", lambda found, _, margins: found - (margins[:, 0] == CROSSING)
+    )
 
 
 def answer_wrong_at_a_crossing(patch: Patch) -> None:
     """The answer to one margin, only where it is the crossing."""
 
-    def wrong(answer: Answer, _: Decider, margin: float) -> Answer:
-        return Answer("MAYBE", answer.probability, margin) if margin == CROSSING else answer
+    def wrong(answer: Answer, _: BandDecider, margins: Margins) -> Answer:
+        return replace(answer, status="MAYBE") if margins.item() == CROSSING else answer
 
-    changed(patch, Decider, "answer", wrong)
+    changed(patch, BandDecider, "answer", wrong)
 
 
 def body_wrong_at_a_crossing(patch: Patch) -> None:
     """The body of one margin, only where it is the crossing."""
 
-    def wrong(body: bytes, _: Decider, margin: float) -> bytes:
-        return body.replace(b"DECLINED", b"MAYBE") if margin == CROSSING else body
+    def wrong(body: bytes, _: BandDecider, margins: Margins) -> bytes:
+        return body.replace(b"DECLINED", b"MAYBE") if margins.item() == CROSSING else body
 
-    changed(patch, Decider, "body", wrong)
+    changed(patch, BandDecider, "body", wrong)
 
 
 def crossing_one_float32_late(patch: Patch) -> None:
@@ -70,17 +74,21 @@ def crossing_one_float32_late(patch: Patch) -> None:
 
 def answers_in_another_order(patch: Patch) -> None:
     """Those of many margins."""
-    changed(patch, Decider, "answers", lambda answers, *_: answers[::-1])
+    changed(patch, BandDecider, "answers", lambda answers, *_: answers[::-1])
 
 
 def a_line_short(patch: Patch) -> None:
     """The lines of many margins, less the last."""
-    changed(patch, Decider, "lines", lambda lines, *_: lines[: lines[:-1].rfind(b"\n") + 1])
+    changed(patch, BandDecider, "bodies", lambda lines, *_: lines[: lines[:-1].rfind(b"\n") + 1])
 
 
 def a_batch_with_a_digit_more(patch: Patch) -> None:
-    """The body of many margins."""
-    changed(patch, Decider, "body_of_batch", lambda body, *_: body.replace(b"}", b"1}", 1))
+    """The bodies of many margins, only where they are an array."""
+
+    def wrong(bodies: bytes, _: BandDecider, __: Margins, end: bytes) -> bytes:
+        return bodies.replace(b"}", b"1}", 1) if end == b", " else bodies
+
+    changed(patch, BandDecider, "bodies", wrong)
 
 
 def a_digit_lost_in_a_batch(patch: Patch) -> None:

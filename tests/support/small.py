@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from bentoml_ext.arrays import Rows
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.arrays import Margins, Rows
+from bentoml_ext.decisions.policy import Band, Bands
 from bentoml_ext.encoders.encoder import Application, Encoder
 
 __all__ = [
@@ -18,8 +18,10 @@ __all__ = [
     "FEATURES",
     "assert_same_bits",
     "booster",
+    "column",
     "encoder",
     "of_an_older_release",
+    "policy",
     "rows",
 ]
 
@@ -57,11 +59,27 @@ def of_an_older_release(name: str, **parameters: Any) -> bentoml.Model:
     from bentoml_ext.store.models import store
     from bentoml_ext.store.tags import tag_of
 
-    model, policy = booster(**parameters), Policy()
+    model = booster(**parameters)
+    ensemble, decider = framework._decided(model, None)
+    policy = decider.policy
     files = written(model) | {ENCODER: encoder().to_json(), POLICY: policy.to_json()}
     proven = prove(model, files, encoder=encoder(), policy=policy)
-    manifest = framework._manifest(model, encoder(), None)
+    manifest = framework._manifest(model, encoder(), None, ensemble)
     return store(tag_of(name), files | proven.files(manifest.facts), manifest)
+
+
+def policy(
+    key: str = "Status",
+    bands: tuple[Band, ...] = (Band(0.5, "DECLINED"), Band(0.3, "MAYBE")),
+    otherwise: str = "APPROVED",
+) -> Bands:
+    """Bands over the probability, those of the preset by default."""
+    return Bands(key, bands, otherwise)
+
+
+def column(*margins: float | np.floating[Any]) -> Margins:
+    """Margins of rows with one each: float32, (n, 1)."""
+    return np.array(margins, np.float32)[:, None]
 
 
 def assert_same_bits(*, expected: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:

@@ -26,7 +26,7 @@ from bentoml_ext import files
 from bentoml_ext.acceptance.opening import opened
 from bentoml_ext.backends import onnx_session
 from bentoml_ext.boosters.xgb.files import BoosterFile
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy_file import read_policy
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.errors import (
     BackendError,
@@ -214,7 +214,7 @@ def test_a_device_and_a_file_of_20_gb_are_refused_before_memory_is_taken(tmp_pat
             files.read(path)
 
 
-@pytest.mark.parametrize("read", [Policy.from_file, read_fields])
+@pytest.mark.parametrize("read", [read_policy, read_fields])
 def test_json_nested_without_end_is_refused_by_name(
     tmp_path: Path, read: Callable[[Path], Any]
 ) -> None:

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 import bentoml_ext
+from bentoml_ext.decisions.base import array_of
 from bentoml_ext.encoders.ndjson import split_lines
 from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
@@ -122,7 +123,7 @@ def due(scorer: Scorer, asked: Asked) -> Answer | None:
         if asked.path == "/classify":
             return 200, scorer.decider.body(margin_of(scorer, json_value(asked.text)))
         if kind in JSON_TYPES:
-            return 200, scorer.decider.body_of_batch(margins_of(scorer, json_value(asked.text)))
+            return 200, array_of(scorer.decider, margins_of(scorer, json_value(asked.text)))
         if b"\0" in asked.text[:4]:
             return None
         return 200, lines_of(scorer, asked.text, report="report" in asked.query)
@@ -133,7 +134,7 @@ def due(scorer: Scorer, asked: Asked) -> Answer | None:
 def margin_of(scorer: Scorer, application: Any) -> Any:
     for error in scorer.encoder.wrong(application):
         raise error
-    return scorer.margins(scorer.encoder.rows([application]))[0].item()
+    return scorer.margins(scorer.encoder.rows([application]))
 
 
 def margins_of(scorer: Scorer, applications: Any) -> Any:

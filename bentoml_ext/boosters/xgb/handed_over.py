@@ -9,12 +9,12 @@ import numpy as np
 
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
-from bentoml_ext.objectives.logistic import LOG_ODDS
+from bentoml_ext.objectives.table import log_odds
 
 if TYPE_CHECKING:
     import xgboost
@@ -49,10 +49,9 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         raise FeatureMismatch(
             f"Expected a bentoml_ext.Encoder, got {type(encoder).__name__} - at encoder. {remedy}"
         )
-    if policy is not None and not isinstance(policy, Policy):
-        raise ConfigError(
-            f"Expected a bentoml_ext.Policy, got {type(policy).__name__} - at policy."
-        )
+    # Value and Classes are answered by no service yet.
+    if policy is not None and not isinstance(policy, Bands):
+        raise ConfigError(f"Expected bentoml_ext.Bands, got {type(policy).__name__} - at policy.")
     if rounds not in (None, "best", "all"):
         raise ConfigError(f"Expected 'best' or 'all', got {rounds!r:.60} - at rounds.")
     # Of a check in memory, the class is named without its library of columns.
@@ -79,9 +78,9 @@ def check_served(objective: str, n_targets: int, place: str) -> None:
     remedy = (
         "It cannot be served; bentoml_ext.export.to_onnx writes its graph with XGBoost's own bits."
     )
-    if objective not in LOG_ODDS:
+    if objective not in log_odds():
         raise ExportRefused(
-            f"Expected an objective of {', '.join(LOG_ODDS)}, got '{objective}' - at {place}. "
+            f"Expected an objective of {', '.join(log_odds())}, got '{objective}' - at {place}. "
             f"{remedy}"
         )
     if n_targets > 1:

@@ -19,8 +19,9 @@ from bentoml_ext.boosters.ensemble import Linear, Trees
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.document import model_of, version_of, version_text
 from bentoml_ext.boosters.xgb.reader import read_model
-from bentoml_ext.boosters.xgb.transform import SORTED, transform_of
+from bentoml_ext.boosters.xgb.transform import transform_of
 from bentoml_ext.errors import ExportRefused
+from bentoml_ext.objectives.table import SORTED
 
 __all__ = ["check_loaded", "decode", "load_booster"]
 

@@ -14,11 +14,9 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.native_sum import adds_in_place
 from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats
 from bentoml_ext.boosters.xgb.sigmoid import is_shared
-from bentoml_ext.objectives.logistic import LOG_ODDS, probabilities
+from bentoml_ext.objectives.table import objective_of
 
 __all__ = ["Oracle", "Truth", "on_one_thread"]
-
-LOGITRAW = "binary:logitraw"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,23 +26,17 @@ class Truth:
     Args:
         margins: float32, (n, n_targets).
         predictions: float32, (n, k), what `Booster.predict` gives.
-        chances: float32, (n,), the probability that decisions are taken on. It is the booster's
-            own, or ours where this machine has another expf; None unless the margin is a log-odds.
+        served: float32, (n, k), what is answered: the predictions; where those are margins, or
+            this machine has another expf, those by our own.
     """
 
     margins: Floats
     predictions: Floats
-    chances: Floats | None = None
-
-    @property
-    def predicts_margins(self) -> bool:
-        """Whether prediction and margin are one."""
-        return np.array_equal(self.margins, self.predictions, equal_nan=True)
+    served: Floats
 
     def of(self, rows: Bools) -> Truth:
         """The answers to some of the rows."""
-        chances = None if self.chances is None else self.chances[rows]
-        return Truth(self.margins[rows], self.predictions[rows], chances)
+        return Truth(self.margins[rows], self.predictions[rows], self.served[rows])
 
 
 class Oracle:
@@ -66,7 +58,8 @@ class Oracle:
         self.booster = booster
         # XGBoost compares in float32.
         self._missing = None if missing is None or np.isnan(missing) else np.float32(missing)
-        self.objective = ensemble.objective
+        self.objective = objective_of(ensemble.objective, ensemble.transform)
+        self._n_margins = ensemble.n_targets
         self.has_one_sum = ensemble.kind == "gbtree"
         self.in_place = self.has_one_sum or adds_in_place(booster)
 
@@ -83,20 +76,23 @@ class Oracle:
         return self.in_place
 
     @property
+    def has_one_log_odds(self) -> bool:
+        """Whether a row has one margin, and that a log-odds."""
+        return self.objective.output == "probability" and self._n_margins == 1
+
+    @property
     def has_another_expf(self) -> bool:
-        """Whether XGBoost's own probabilities on this machine are not those that are served."""
-        return self.objective in LOG_ODDS and self.objective != LOGITRAW and not is_shared()
+        """Whether XGBoost's own predictions on this machine are not those that are served."""
+        has_own = self.objective.uses_expf and not self.objective.predicts_margins
+        return has_own and not is_shared()
 
     def truth(self, rows: Rows) -> Truth:
         """The answers to rows: float32, (n, n_features), n > 0, NaN or the marker for missing."""
         rows = self.read(rows)
         margins, predictions = self._in_place(rows) if self.in_place else self._by_matrix(rows)
-        if self.objective not in LOG_ODDS:
-            return Truth(margins, predictions)
-        if self.objective == LOGITRAW or self.has_another_expf:
-            # It predicts the margin, or by another expf: the probability is ours alone.
-            return Truth(margins, predictions, probabilities(margins[:, 0]))
-        return Truth(margins, predictions, predictions[:, 0])
+        is_ours = self.objective.predicts_margins or self.has_another_expf
+        served = self.objective.served(margins) if is_ours else predictions
+        return Truth(margins, predictions, served)
 
     def by_matrix(self, rows: Rows) -> Floats:
         """float32, (n, n_targets): the margins on the booster's other way, without infinities."""

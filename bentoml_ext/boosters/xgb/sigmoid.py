@@ -1,4 +1,4 @@
-"""Sigmoid: checks that XGBoost computes probabilities here as `objectives.logistic` does.
+"""Sigmoid: checks that XGBoost computes probabilities here as
 `bentoml_ext.objectives.logistic` does.
 
 XGBoost calls the C library's expf, and C libraries differ. The probability that is served is that
@@ -14,11 +14,12 @@ from typing import Final
 import numpy as np
 import xgboost as xgb
 
-from bentoml_ext.arrays import Floats, Margins, Probabilities, Rows
+from bentoml_ext.arrays import Floats, Margins, Predictions, Probabilities, Rows
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.objectives.logistic import probabilities, probability
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE
-from bentoml_ext.proof.reference_decisions import FUSED_ONLY, Decisions
+from bentoml_ext.proof.reference_decisions import FUSED_ONLY
 
 __all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_tally"]
 
@@ -33,19 +34,19 @@ _SINGLY: Final = 16
 
 
 def native(margins: Margins) -> Probabilities:
-    """The probabilities of this machine's XGBoost: float32, (n,); margins: float32, (n,), n > 0."""
+    """The probabilities of this machine's XGBoost: float32, (n, 1); margins the same, n > 0."""
     # Without trees the prediction is that of the margin which comes with a row.
     empty = xgb.DMatrix(np.zeros((2, 1), np.float32), label=[0, 1])
     booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, empty, num_boost_round=0)
     rows = xgb.DMatrix(np.zeros((len(margins), 1), np.float32), base_margin=margins, nthread=1)
-    found: Probabilities = np.asarray(booster.predict(rows), np.float32)
+    found: Probabilities = np.asarray(booster.predict(rows), np.float32)[:, None]
     return found
 
 
 @cache
 def is_shared() -> bool:
     """Whether XGBoost's probabilities have the bits of ours, on margins of all sizes."""
-    margins = _grid()
+    margins = _grid()[:, None]
     return native(margins).tobytes() == probabilities(margins).tobytes()
 
 
@@ -71,12 +72,13 @@ def own_tally() -> BitComparison:
 
 
 def compare_own(
-    tally: BitComparison, decisions: Decisions, chances: Floats, own: Floats, rows: Rows
+    tally: BitComparison, decider: Decider, served: Predictions, own: Predictions, rows: Rows
 ) -> None:
-    """Compare XGBoost's own probabilities, (n,), and the decisions on them with those served."""
-    tally.compare("probability", chances, own, rows)
-    served, found = (decisions.by_probability(one) for one in (chances, own))
-    tally.decide(served, found, decisions.statuses, rows)
+    """Compare XGBoost's own predictions, (n, m), and decisions on them with those served."""
+    tally.compare("prediction", served, own, rows)
+    expected, found = (decider.decide(one) for one in (served, own))
+    if (text := decider.schema.text) is not None and expected is not None and found is not None:
+        tally.decide(expected, found, text.values, rows)
     tally.seen(len(rows))
 
 
@@ -85,7 +87,7 @@ def checksum(found: Probabilities) -> str:
     return hashlib.sha256(found.astype("<f4").tobytes()).hexdigest()
 
 
-def _grid() -> Margins:
+def _grid() -> Floats:
     """float32, (n,): some of every binade, many where the probability is neither 0 nor 1."""
     bits = np.arange(0, 2**32, _STEP, dtype=np.uint64).astype(np.uint32)
     everywhere = bits.view(np.float32)

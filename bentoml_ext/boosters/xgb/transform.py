@@ -14,11 +14,9 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Floats
 from bentoml_ext.boosters.xgb.base_margin import emptied
+from bentoml_ext.objectives.table import SINGLE, SORTED
 
-__all__ = ["SINGLE", "SORTED", "predictions_of", "transform_of"]
-
-SORTED: Final = "in rising order"
-SINGLE: Final = "in float32"
+__all__ = ["predictions_of", "transform_of"]
 
 _TRIED: Final = 20_000
 

@@ -15,7 +15,7 @@ The bits are the service's own on any number of threads and for any n.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -23,14 +23,17 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
-from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.base import AnswerSchema
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.encoder_rows import add_rows, looked_up, type_of
 from bentoml_ext.export.graph.expf import sigmoid
 from bentoml_ext.export.graph.model import add_model, read
-from bentoml_ext.objectives.logistic import LOG_ODDS, first_margin_above
+from bentoml_ext.objectives.logistic import first_margin_above
+from bentoml_ext.objectives.table import log_odds, objective_of
 
 __all__ = ["INVALID", "to_application_onnx"]
 
@@ -43,7 +46,7 @@ _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 def to_application_onnx(
     booster: xgb.Booster,
     encoder: Encoder,
-    policy: Policy,
+    policy: Bands,
     *,
     properties: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
@@ -60,7 +63,8 @@ def to_application_onnx(
         ExportRefused: no exact graph covers the booster.
     """
     source, ensemble = read(booster)
-    _check(ensemble.objective, encoder, policy)
+    outputs = _outputs(BandDecider(policy).schema)
+    _check(ensemble.objective, encoder, policy, outputs)
     ops = GraphBuilder(prefix="bentoml_ext_")
     checked = [_checked(ops, encoder, field) for field in encoder.fields]
     valid = checked[0]
@@ -72,20 +76,20 @@ def to_application_onnx(
     model = ops.to_model(
         "bentoml_ext_application",
         inputs=[_tensor(field.name, type_of(encoder, field)) for field in encoder.fields],
-        outputs=[_tensor(name, kind) for name, kind in _OUTPUTS.items()],
+        outputs=[_tensor(name, kind) for name, kind in outputs.items()],
         properties=dict(properties or {}),
     )
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _check(objective: str, encoder: Encoder, policy: Policy) -> None:
-    if objective not in LOG_ODDS or INVALID in policy.answers:
+def _check(objective: str, encoder: Encoder, policy: Bands, outputs: Collection[str]) -> None:
+    if objective_of(objective).output != "probability" or INVALID in policy.answers:
         raise ConfigError(
-            f"Expected an objective of {', '.join(LOG_ODDS)} and no answer '{INVALID}', got "
+            f"Expected an objective of {', '.join(log_odds())} and no answer '{INVALID}', got "
             f"'{objective}' and {list(policy.answers)} - at the model."
         )
-    if taken := [field.name for field in encoder.fields if field.name in _OUTPUTS]:
+    if taken := [field.name for field in encoder.fields if field.name in outputs]:
         raise ConfigError(
             f"Expected fields that are not called as an output, got {taken} - at the encoder."
         )
@@ -95,11 +99,14 @@ def _check(objective: str, encoder: Encoder, policy: Policy) -> None:
         )
 
 
-_OUTPUTS: Final = {
-    "margin": TensorProto.FLOAT,
-    "probability": TensorProto.FLOAT,
-    "decision": TensorProto.STRING,
-}
+_KINDS: Final = {"number": TensorProto.FLOAT, "text": TensorProto.STRING}
+
+
+def _outputs(schema: AnswerSchema) -> dict[str, int]:
+    """The outputs and their types: the margin, the answer's numbers, and its text as `decision`."""
+    numbers = {column.name: _KINDS[column.kind] for column in schema.numbers}
+    decision = {"decision": _KINDS[schema.text.kind]} if schema.text else {}
+    return {"margin": TensorProto.FLOAT, **numbers, **decision}
 
 
 def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
@@ -144,7 +151,7 @@ def _in_range(ops: GraphBuilder, field: Field, kind: type[np.floating[Any]]) -> 
     return taken
 
 
-def _answers(ops: GraphBuilder, policy: Policy, margins: str, valid: str) -> None:
+def _answers(ops: GraphBuilder, policy: Bands, margins: str, valid: str) -> None:
     """The three outputs; a product and not a Where, which would lose the sign of -0.0."""
     unknown = ops.add("Where", valid, *(ops.constant(x, np.float32) for x in (1, np.nan)))
     margin = ops.add("Mul", margins, unknown, output="margin")

@@ -1,6 +1,6 @@
 """expf: the C library's function, and what XGBoost makes of it, as ONNX operators on float64.
 
-ONNX Runtime's own Exp, Sigmoid and Softmax round differently. `bentoml_ext.objectives.logistic` has
+ONNX Runtime's own Exp, Sigmoid and Softmax round differently. `bentoml_ext.objectives.expf` has
 the same arithmetic in numpy and says where it comes from.
 """
 
@@ -12,19 +12,19 @@ import numpy as np
 from onnx import TensorProto
 
 from bentoml_ext.export.graph.builder import GraphBuilder
-from bentoml_ext.objectives.logistic import (
+from bentoml_ext.objectives.expf import (
     EXPF_CUBIC,
     EXPF_INVERSE_LN2,
     EXPF_INVERSE_LN2_PARTS,
     EXPF_STEPS,
-    SIGMOID_CAP,
+    HIGHEST,
+    LOWEST,
     power_of_two,
 )
+from bentoml_ext.objectives.logistic import SIGMOID_CAP
 
 __all__ = ["expf", "sigmoid", "softmax"]
 
-# Beyond these, expf is 0 and infinity in float32.
-_LOWEST, _HIGHEST = -105.0, 89.0
 _FIRST_POWER: Final = -152
 _LAST_POWER: Final = 128
 
@@ -37,7 +37,7 @@ def expf(ops: GraphBuilder, x: str) -> str:
         return ops.constant(value, np.float64)
 
     # Min and Max hand NaN on; Clip does not promise to.
-    d = ops.add("Max", ops.add("Min", d, number(_HIGHEST)), number(_LOWEST))
+    d = ops.add("Max", ops.add("Min", d, number(HIGHEST)), number(LOWEST))
     step = ops.add("Round", ops.add("Mul", d, number(EXPF_INVERSE_LN2)))
     high, low = (ops.add("Mul", d, number(part)) for part in EXPF_INVERSE_LN2_PARTS)
     r = ops.add("Add", ops.add("Sub", high, step), low)

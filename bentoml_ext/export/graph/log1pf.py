@@ -1,36 +1,21 @@
 """log1pf: the C library's function as ONNX operators on float32; softplus is made of it.
 
-glibc's up to 2.40, which is that of Sun's fdlibm. From 2.41 on the last bit is always the right
-one; the export then sees that XGBoost predicts otherwise and is refused.
+`bentoml_ext.objectives.log1pf` has the same arithmetic in numpy and says where it comes from. Where
+the C library has another, the export sees that XGBoost predicts otherwise and is refused.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 import numpy as np
 
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.expf import expf
+from bentoml_ext.objectives.log1pf import LN2_PARTS, PLACES, POLYNOMIAL
 
 __all__ = ["log1pf", "softplus"]
 
-_LN2_HIGH, _LN2_LOW = 6.9313812256e-01, 9.0580006145e-06
-_POLYNOMIAL: Final = (
-    1.4798198640e-01,
-    1.5313838422e-01,
-    1.8183572590e-01,
-    2.2222198546e-01,
-    2.8571429849e-01,
-    4.0000000596e-01,
-    6.6666668653e-01,
-)
-# Up to the first, 1 + x is not taken; from the second on, half of it; from the third on, it is all
-# but 2. Below the last, log1p(x) is x.
-_SMALL, _HALF, _NEAR_TWO, _TINY = (
-    float(np.array(bits, np.int32).view(np.float32))
-    for bits in (0x3ED413D7, 0x3ED413DB, 0x3F7FFFFB, 0x31000000)
-)
+_LN2_HIGH, _LN2_LOW = LN2_PARTS
+_SMALL, _HALF, _NEAR_TWO, _TINY = PLACES
 
 
 def log1pf(ops: GraphBuilder, x: str) -> str:
@@ -58,7 +43,7 @@ def log1pf(ops: GraphBuilder, x: str) -> str:
     square = step("Mul", step("Mul", half, f), f)
     s = step("Div", f, step("Add", number(2), f))
     z = step("Mul", s, s)
-    first, *others = _POLYNOMIAL
+    first, *others = POLYNOMIAL
     r = step("Mul", z, number(first))
     for coefficient in others:
         r = step("Mul", z, step("Add", number(coefficient), r))

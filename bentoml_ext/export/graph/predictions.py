@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
-from bentoml_ext.boosters.xgb.transform import SINGLE, SORTED
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.expf import expf, sigmoid, softmax
 from bentoml_ext.export.graph.log1pf import softplus
+from bentoml_ext.objectives.table import SINGLE, SORTED
+from bentoml_ext.objectives.values import LEAST_STEP
 
 __all__ = ["OBJECTIVES", "add_class_probabilities", "add_predictions"]
 
@@ -42,7 +43,7 @@ def _expectiles(ops: GraphBuilder, margins: str) -> str:
     start, one, end = (ops.constant([at], np.int64) for at in (0, 1, np.iinfo(np.int64).max))
     first = ops.add("Slice", margins, start, one, one)
     added = softplus(ops, ops.add("Slice", margins, one, end, one))
-    added = ops.add("Add", ops.constant(_LEAST_STEP, np.float32), added)
+    added = ops.add("Add", ops.constant(LEAST_STEP, np.float32), added)
     steps = ops.add("Concat", first, added, axis=1)
     return ops.add("CumSum", steps, ops.constant(1, np.int64))
 
@@ -52,9 +53,6 @@ def _rising(ops: GraphBuilder, margins: str, n_targets: int) -> str:
     count = ops.constant([n_targets], np.int64)
     return ops.add("TopK", margins, count, axis=1, largest=0, sorted=1, n_outputs=2)
 
-
-# XGBoost's kRtEps: expectiles are at least this far apart.
-_LEAST_STEP: Final = 1e-6
 
 OBJECTIVES: Final[dict[str, Callable[[GraphBuilder, str], str]]] = {
     "binary:hinge": _hinge,
@@ -79,7 +77,7 @@ OBJECTIVES: Final[dict[str, Callable[[GraphBuilder, str], str]]] = {
     "survival:aft": _exponential,
     "survival:cox": expf,
 }
-"""Functions of XGBoost's objectives from margin to prediction; every objective of 3.4 is here."""
+"""Predictions as operators; `bentoml_ext.objectives` has the same arithmetic in numpy."""
 
 
 def add_predictions(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bentoml_ext.proof.record import Acceptance
     from bentoml_ext.store.bundle import Bundle
 
-__all__ = ["bands", "introduction"]
+__all__ = ["answers", "introduction"]
 
 
 def introduction(says: str, bundle: Bundle, example: Application) -> str:
@@ -32,7 +32,7 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
         says,
         f"**Model** `{bundle.path.parent.name}:{bundle.path.name}`: {manifest.n_trees} trees, "
         f"{manifest.objective}.",
-        f"**Answer** {bands(bundle.policy)} `probability` is the model's own.",
+        f"**Answer** {answers(bundle.policy)}",
         f"**Proof** of {proof.made}: {summary.compared:,} values of {subjects} have the bits of "
         f"{proof.oracle}; {summary.decision_flips} decisions differ. {_accepted(proof.acceptance)}",
         "**Ask** with every field below; what is wrong is answered by 400 with `field`, `expected` "
@@ -44,12 +44,17 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
     return "\n\n".join(filter(None, paragraphs))
 
 
-def bands(policy: Policy) -> str:
+def answers(policy: Policy) -> str:
     """A policy in words."""
+    from bentoml_ext.decisions.policy import Bands
+
+    if not isinstance(policy, Bands):
+        return f"`{policy.key}` is {policy}."
     words = [
         f"{band.answer} where the probability is above {band.above:g}" for band in policy.bands
     ]
-    return f"`{policy.key}` is {', '.join([*words, f'otherwise {policy.otherwise}'])}."
+    said = ", ".join([*words, f"otherwise {policy.otherwise}"])
+    return f"`{policy.key}` is {said}. `probability` is the model's own."
 
 
 def _accepted(acceptance: Acceptance | None) -> str:

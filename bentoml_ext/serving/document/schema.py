@@ -12,7 +12,7 @@ from bentoml_ext.errors import InvalidApplication
 
 # They import numpy, which the serving command does without.
 if TYPE_CHECKING:
-    from bentoml_ext.decisions.policy import Policy
+    from bentoml_ext.decisions.base import Column, Decider
 
 __all__ = [
     "Schema",
@@ -45,23 +45,35 @@ def example_of(fields: Sequence[Field]) -> Application:
     return {field.name: _example_value(field) for field in fields}
 
 
-def answer_schema(policy: Policy) -> Schema:
-    """An answer under a policy."""
-    from bentoml_ext.decisions.bands import Decider
+def answer_schema(decider: Decider) -> Schema:
+    """An answer of a decider, by its schema."""
+    import numpy as np
 
+    margins = np.full((1, decider.n_margins), EXAMPLE_MARGIN, np.float32)
+    columns = decider.schema.columns
     return {
         "type": "object",
-        "properties": {
-            policy.key: {
-                "type": "string",
-                "enum": list(policy.answers),
-                "description": "The policy's answer.",
-            },
-            "probability": {"type": "number", "minimum": 0, "maximum": 1},
-        },
-        "required": [policy.key, "probability"],
-        "example": json_value(Decider(policy).body(EXAMPLE_MARGIN)),
+        "properties": {column.name: _column_schema(column) for column in columns},
+        "required": [column.name for column in columns],
+        "example": json_value(decider.body(margins)),
     }
+
+
+def _column_schema(column: Column) -> Schema:
+    said: Schema = {"description": column.description} if column.description else {}
+    if column.kind == "text":
+        # The last code first: of bands that is the highest.
+        return {"type": "string", "enum": list(column.values[::-1])} | said
+    limits = {"minimum": column.minimum, "maximum": column.maximum}
+    number: Schema = {"type": "number"}
+    number |= {name: limit for name, limit in limits.items() if limit is not None}
+    if column.kind == "number":
+        return number | said
+    if not column.each:
+        many = {"type": "array", "items": number, "minItems": column.count}
+        return many | {"maxItems": column.count} | said
+    each = dict.fromkeys(column.each, number)
+    return {"type": "object", "properties": each, "required": list(column.each)} | said
 
 
 def batch_of(schema: Schema, limit: int) -> Schema:

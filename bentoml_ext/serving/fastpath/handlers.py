@@ -9,6 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from bentoml_ext.decisions.base import array_of
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.fastpath.endpoint import AT_ONCE_BYTES, Body, Named
@@ -44,21 +45,23 @@ class SingleHandler:
         return self._bodies([request])[0]
 
     def _bodies(self, requests: list[bytes]) -> list[Body]:
-        reader, body = self._scorer.reader, self._scorer.decider.body
+        reader, decider = self._scorer.reader, self._scorer.decider
         read = [reader.one(request) for request in requests]
         taken = [values for values in read if values is not None]
         if not taken:
             return [None] * len(read)
         try:
             if len(taken) == 1:
-                margins = [self._scorer.margin(taken[0])]
+                made = [self._scorer.single(taken[0], decider.body)]
             else:
                 for index, values in enumerate(taken):
                     reader.write(values, self._cells, self._octets, index)
-                margins = self._scorer.sound_margins(self._rows[: len(taken)]).tolist()
+                margins = self._scorer.sound_margins(self._rows[: len(taken)])
+                # JSON text has no line feed of its own.
+                made = decider.bodies(margins, b"\n").split(b"\n")
         except InvalidApplication:
             return [None] * len(read)
-        bodies: Iterator[bytes] = map(body, margins)
+        bodies: Iterator[bytes] = iter(made)
         if self._is_mixed:
             backend = self._scorer.backend.for_rows(len(taken)).name
             bodies = (Named.of(one, backend) for one in bodies)
@@ -99,5 +102,5 @@ class BatchHandler:
         if applications is None or len(applications) > self._limit:
             return None
         margins = self._scorer.margins_by(self._scorer.reader.rows, applications)
-        body = self._scorer.decider.body_of_batch(margins)
+        body = array_of(self._scorer.decider, margins)
         return Named.of(body, self._scorer.scored_by(len(margins))) if self._is_mixed else body

@@ -40,7 +40,7 @@ class Ndjson(Format):
             yield self._lines(block)
 
     def _lines(self, block: Block) -> bytes:
-        lines, refused = self._decider.lines(block.margins), block.refused
+        lines, refused = self._decider.bodies(block.margins, b"\n"), block.refused
         if not refused:
             return lines
         answers = iter(lines.splitlines(keepends=True))

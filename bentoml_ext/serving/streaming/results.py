@@ -1,7 +1,7 @@
 """Results: the scores of a stream, kept until its last application is judged.
 
 The status of an answer must be true, so the answer begins after the last application is judged.
-Until then a good application takes four bytes, its margin; a bad one takes its packed refusal.
+Until then a good application takes four bytes for each margin; a bad one takes its packed refusal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Block:
 
     Args:
         start: index of the first of them in the request.
-        margins: float32, (good,).
+        margins: float32, (good, n_margins).
         packed: the refusals of bad applications; may be empty.
     """
 

@@ -8,9 +8,10 @@ import bentoml
 import httpx
 import pytest
 
-from bentoml_ext.decisions.policy import Band, Policy
-from bentoml_ext.serving.document.introduction import bands
+from bentoml_ext.decisions.policy import Band
+from bentoml_ext.serving.document.introduction import answers
 from bentoml_ext.serving.document.page import TITLED, without_others
+from tests.support import small
 from tests.support.servers import Server
 
 
@@ -108,8 +109,9 @@ def test_the_curl_of_the_document_is_answered(
 
 
 def test_a_policy_of_one_band_is_a_sentence() -> None:
-    policy = Policy(key="churn", bands=(Band(0.25, "LEAVES"),), otherwise="STAYS")
+    policy = small.policy(key="churn", bands=(Band(0.25, "LEAVES"),), otherwise="STAYS")
 
-    assert (
-        bands(policy) == "`churn` is LEAVES where the probability is above 0.25, otherwise STAYS."
+    assert answers(policy) == (
+        "`churn` is LEAVES where the probability is above 0.25, otherwise STAYS. "
+        "`probability` is the model's own."
     )

@@ -45,7 +45,7 @@ def versions(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tupl
                 f"credit_risk_model:{version}",
                 trained.booster,
                 encoder=trained.encoder,
-                policy=bentoml_ext.Policy(key=version),
+                policy=small.policy(key=version),
             ).tag
             for version in ("v1", "v2")
         ]

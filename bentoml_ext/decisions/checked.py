@@ -1,0 +1,62 @@
+"""Checked: texts and numbers of a policy, as Python or a file gives them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from bentoml_ext.errors import ConfigError
+
+__all__ = ["KEY", "key", "number", "text"]
+
+RESERVED: Final = frozenset({"probability", "margin", "model", "error"})
+"""What stands beside the answer in JSON, Arrow and Parquet; many readers ignore upper case."""
+
+KEY: Final = "key"
+
+
+def number(value: Any, where: str) -> float:
+    """A number as a float.
+
+    Raises:
+        ConfigError: it is not a number; `where` says of what.
+    """
+    # bool is an int to Python, and no probability.
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
+        raise ConfigError(f"Expected a number, got {value!r} - at {where}.")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"Expected a number below 1, got {value!r} - at {where}.") from error
+
+
+def text(value: Any, where: str) -> str:
+    """A text as a plain str.
+
+    Raises:
+        ConfigError: it is not a text, or an empty one; `where` says of what.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"Expected a text that is not empty, got {value!r} - at {where}.")
+    # A subclass, such as an Enum, may print as another text than it is.
+    plain = str.__str__(value)
+    # A lone surrogate has no UTF-8, and a NUL ends a name where Arrow hands it to C.
+    if "\0" in plain or plain.encode(errors="replace").decode() != plain:
+        raise ConfigError(f"Expected a text in UTF-8 without NUL, got {value!r} - at {where}.")
+    return plain
+
+
+def key(value: Any) -> str:
+    """The name of an answer.
+
+    Raises:
+        ConfigError: it is not a text, or an answer has it already.
+    """
+    name = text(value, f"the policy's '{KEY}'")
+    if name.strip().casefold() in RESERVED:
+        raise ConfigError(
+            f"Expected a key other than {', '.join(sorted(RESERVED))}, got {name!r} - at the "
+            "policy's 'key'. An answer has these beside its key: give the key another name."
+        )
+    return name
