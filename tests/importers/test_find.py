@@ -91,7 +91,7 @@ def test_a_number_named_as_a_category_is_asked_about_with_its_way_out(tmp_path: 
     model.save_model(tmp_path / "model.ubj")
 
     with pytest.raises(
-        ImportRefused, match=r"'income=net' is read as category 'net' of field 'income'; .*--separ"
+        ImportRefused, match=r"'income=net' is read as category 'net' of field 'income'\. .*--separ"
     ):
         imported(tmp_path / "model.ubj", "sources_named")
     scorer = imported(tmp_path / "model.ubj", "sources_named", separator="::")

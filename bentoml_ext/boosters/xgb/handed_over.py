@@ -51,7 +51,7 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         )
     # Value and Classes are answered by no service yet.
     if policy is not None and not isinstance(policy, Bands):
-        raise ConfigError(f"Expected bentoml_ext.Bands, got {type(policy).__name__} - at policy.")
+        raise ConfigError(f"Expected a bentoml_ext.Bands, got {type(policy).__name__} - at policy.")
     if rounds not in (None, "best", "all"):
         raise ConfigError(f"Expected 'best' or 'all', got {rounds!r:.60} - at rounds.")
     # Of a check in memory, the class is named without its library of columns.
