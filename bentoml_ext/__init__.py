@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bentoml_ext.decisions.policy import Bands as Bands
     from bentoml_ext.decisions.policy import Classes as Classes
     from bentoml_ext.decisions.policy import Value as Value
+    from bentoml_ext.decisions.shorthand import Policy as Policy
     from bentoml_ext.encoders.encoder import Encoder as Encoder
     from bentoml_ext.encoders.encoder import Field as Field
     from bentoml_ext.framework import get as get
@@ -37,6 +38,7 @@ _HOME = {
     "Classifier": "serving.classifier",
     "Encoder": "encoders.encoder",
     "Field": "encoders.field",
+    "Policy": "decisions.shorthand",
     "Scorer": "scoring.scorer",
     "Value": "decisions.policy",
     "get": "framework",
