@@ -181,7 +181,7 @@ class Encoder:
                     raise InvalidApplication(field.expected, got, field.name)
                 value = application[field.name]
                 # Found by its column: a field may have thousands of categories.
-                if isinstance(step, OneHot) and isinstance(value, str) and value in step.columns:
+                if isinstance(value, str) and value in _texts_of(step):
                     continue
                 field.check(value)
             except InvalidApplication as error:
@@ -276,6 +276,11 @@ class Encoder:
             missing=file.missing,
             steps=file.steps,
         )
+
+
+def _texts_of(step: Step) -> Mapping[str, object]:
+    """The texts that a step has columns for; whole numbers in digits are not texts."""
+    return step.columns if isinstance(step, OneHot) and not step.whole else {}
 
 
 def grouped(steps: Iterable[Step]) -> dict[str, tuple[Step, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isnan
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ class Scorer:
         self._cells = self._octets.cast("f")
         self._margins = _of_two_axes(backend, self._row)
         self._found = self._margins.data.cast("B").cast("f")
+        self._is_several = len(self._found) > 1
         self._fill = backend.single(self._row, self._margins)
 
     def classify(self, application: Any) -> Any:
@@ -80,10 +82,8 @@ class Scorer:
         with self._lock:
             self.reader.write(values, self._cells, self._octets)
             self._fill()
-            for margin in self._found:
-                # NaN alone differs from itself.
-                if margin != margin:  # noqa: PLR0124
-                    raise no_answer()
+            if isnan(self._found[0]) or (self._is_several and any(map(isnan, self._found))):
+                raise no_answer()
             return read(self._margins)
 
     def classify_batch(self, applications: Sequence[Any]) -> list[Any]:

@@ -242,3 +242,18 @@ def test_a_field_of_several_steps_is_refused_once() -> None:
         "Expected a finite number, got null - at field 'age' of application 1."
     ]
     assert encoded.rows.tolist() == [[0.5, 0.0], [1.5, 0.0]]
+
+
+def test_a_whole_number_as_a_text_is_refused_on_every_route() -> None:
+    steps: list[Step] = [OneHot("class", {"1": 0, "2": 1}, off=0.0, whole=True)]
+    encoder = Encoder(["first", "second"], steps=steps, absent="missing", null="missing")
+    batch = pa.RecordBatch.from_pydict({"class": pa.array(["2"])})
+    refusal = 'Expected one of the codes 1 to 2, got "2", a number written as a text'
+
+    (wrong,) = encoder.wrong({"class": "2"})
+    assert str(wrong).startswith(refusal)
+    assert JsonDecoder(encoder).one(b'{"class": "2"}') is None
+    (line,) = LineEncoder(encoder).encode(b'{"class": "2"}\n').encoded.refused
+    assert str(line).startswith(refusal)
+    (cell,) = ColumnEncoder(encoder).encode(batch).refused
+    assert str(cell).startswith(refusal)
