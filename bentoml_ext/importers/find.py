@@ -26,11 +26,17 @@ from bentoml_ext.importers.pickled_vectorizer import (
 )
 from bentoml_ext.importers.source import Source
 from bentoml_ext.store import tags
+from bentoml_ext.store.models import MODULE
 
 __all__ = ["find", "from_file", "from_store"]
 
 COURSE_MODULES: Final = ("bentoml.xgboost", "_bentoml_impl.frameworks.xgboost")
 BOOSTER_FILES: Final = ("saved_model.ubj", "saved_model.json")
+ELSEWHERE: Final = (
+    "Load it in Python and hand it to `bentoml_ext.save_model(NAME, pipeline, example=FRAME)`, or "
+    "an estimator of XGBoost with `encoder=...`."
+)
+
 SUFFIXES: Final = (".json", ".ubj", ".bst", ".model", ".xgb", ".pkl", ".joblib")
 """What looks like a file's name, and not like a tag."""
 
@@ -84,9 +90,10 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
     """
     stored = tags.find(tag)
     if stored.info.module not in COURSE_MODULES:
+        is_ours = stored.info.module == MODULE
         raise ImportRefused(
             f"Expected a model saved by bentoml.xgboost, got one saved by {stored.info.module} "
-            f"- at {stored.tag}."
+            f"- at {stored.tag}. {'It is served as it is.' if is_ours else ELSEWHERE}"
         )
     folder = Path(stored.path)
     found = [folder / name for name in BOOSTER_FILES if (folder / name).is_file()]

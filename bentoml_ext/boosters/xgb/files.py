@@ -25,8 +25,8 @@ __all__ = ["BoosterFile", "read_booster"]
 SAVE: Final = "Load it where it was made and write it by `model.save_model('model.ubj')`."
 PYTHON: Final = (
     "Nothing of it is read, because it could run anything. Where you trust it, load it in Python "
-    "and hand the model to `bentoml_ext.save_model(NAME, model, encoder=...)`, or write it by "
-    "`model.save_model('model.ubj')`."
+    "and hand it to `bentoml_ext.save_model(NAME, model, encoder=...)`, a Pipeline with "
+    "`example=FRAME` instead; or write a model by `model.save_model('model.ubj')`."
 )
 
 WHOLE_TEXTS: Final = (3, 4, 0)
