@@ -99,5 +99,6 @@ def test_a_bento_on_a_full_disk_is_one_line_and_nothing_is_left(
 
     assert done.returncode == 1
     # What is left would come after it.
-    assert done.stderr.splitlines()[-1].startswith(f"Error: {FULL}: {small}/")
+    # A file in it where the write that failed has a name; which one fails depends on sizes.
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {FULL}: {small}")
     assert "Traceback" not in done.stderr
