@@ -9,10 +9,9 @@ from typing import Any, Final
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
-from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.pipelines.numbers import SCALERS
+from bentoml_ext.export.pipelines.reading import check_step, is_passed_through, parts_of
 from bentoml_ext.preprocessing.categories import ENCODERS, Domains, encoded
 from bentoml_ext.preprocessing.columns import Column, Numeric
 from bentoml_ext.preprocessing.numbers import imputed, scaled
@@ -56,44 +55,23 @@ def walked(pipeline: Any, given: Given, domains: Domains, place: str = "") -> Gi
 
 
 def _step(step: Any, given: Given, domains: Domains, place: str) -> Given:
-    if step in (None, "passthrough") or _is_identity(step):
+    if is_passed_through(step):
         return given
-    if given.sparse:
-        raise ExportRefused(
-            f"Expected dense rows, got a sparse matrix - at step '{place}'. "
-            "Set sparse_output=False, or sparse_threshold=0 in a ColumnTransformer."
-        )
+    check_step(step, KNOWN, place, sparse=given.sparse)
     if isinstance(step, Pipeline):
         return walked(step, given, domains, f"{place}/")
-    name, where = type(step).__name__, f"step '{place}'"
-    # A class that derives from scikit-learn's may transform otherwise.
-    if not type(step).__module__.startswith("sklearn.") or name not in KNOWN:
-        raise ExportRefused(
-            f"Expected {', '.join(KNOWN)} or passthrough, got {name} - at {where}. "
-            "Take it out of the pipeline and apply it before."
-        )
     if isinstance(step, ColumnTransformer):
         return _side_by_side(step, given, domains, place)
-    columns = given.columns
+    name, where, columns = type(step).__name__, f"step '{place}'", given.columns
     if name in ENCODERS:
         made = encoded(step, columns, domains, where)
         return Given(tuple(made), sparse=bool(getattr(step, "sparse_output", False)))
     return Given(tuple((imputed if name == "SimpleImputer" else scaled)(step, columns, where)))
 
 
-def _is_identity(step: Any) -> bool:
-    return type(step) is FunctionTransformer and step.func is None
-
-
 def _side_by_side(step: ColumnTransformer, given: Given, domains: Domains, place: str) -> Given:
-    if step.transformer_weights:
-        raise ExportRefused(f"Expected no transformer_weights, got some - at step '{place}'.")
-    columns = step._transformer_to_input_indices
     made: list[Column] = []
-    for name, transformer, _ in step.transformers_:
-        at = list(columns[name])
-        if (isinstance(transformer, str) and transformer == "drop") or not at:
-            continue
+    for name, transformer, at in parts_of(step, place):
         some = Given(tuple(given.columns[one] for one in at))
         made += _step(transformer, some, domains, f"{place}/{name}").columns
     return Given(tuple(_of_one_type(made)), sparse=bool(step.sparse_output_))

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.pipelines.categories import one_hot, ordinal
 from bentoml_ext.export.pipelines.numbers import SCALERS, imputed, scaled
+from bentoml_ext.export.pipelines.reading import check_step, is_passed_through, parts_of
 from bentoml_ext.export.pipelines.tables import KINDS, Table
 
 __all__ = ["KNOWN", "add_steps", "rows_of"]
@@ -51,25 +51,14 @@ def rows_of(ops: GraphBuilder, table: Table) -> str:
 
 
 def _step(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
-    if step in (None, "passthrough") or _is_identity(step):
+    if is_passed_through(step):
         return table
-    if table.sparse:
-        raise ExportRefused(
-            f"Expected dense rows, got a sparse matrix - at step '{place}'. "
-            "Set sparse_output=False, or sparse_threshold=0 in a ColumnTransformer."
-        )
+    check_step(step, KNOWN, place, sparse=table.sparse)
     if isinstance(step, Pipeline):
         return add_steps(ops, table, step, f"{place}/")
-    name, where = type(step).__name__, f"step '{place}'"
-    # A class that derives from scikit-learn's may transform otherwise.
-    known = type(step).__module__.startswith("sklearn.") and name in KNOWN
-    if not known:
-        raise ExportRefused(
-            f"Expected {', '.join(KNOWN)} or passthrough, got {name} - at {where}. "
-            "Take it out of the pipeline and apply it before."
-        )
     if isinstance(step, ColumnTransformer):
         return _side_by_side(ops, table, step, place)
+    name, where = type(step).__name__, f"step '{place}'"
     if name in ("OneHotEncoder", "OrdinalEncoder"):
         return (one_hot if name == "OneHotEncoder" else ordinal)(ops, table, step, where)
     block = table.numbers(ops, where)
@@ -77,19 +66,9 @@ def _step(ops: GraphBuilder, table: Table, step: Any, place: str) -> Table:
     return Table((block,))
 
 
-def _is_identity(step: Any) -> bool:
-    return type(step) is FunctionTransformer and step.func is None
-
-
 def _side_by_side(ops: GraphBuilder, table: Table, step: ColumnTransformer, place: str) -> Table:
-    if step.transformer_weights:
-        raise ExportRefused(f"Expected no transformer_weights, got some - at step '{place}'.")
-    columns = step._transformer_to_input_indices
     blocks = []
-    for name, transformer, _ in step.transformers_:
-        at = list(columns[name])
-        if transformer == "drop" or not at:
-            continue
+    for name, transformer, at in parts_of(step, place):
         made = _step(ops, table.select(ops, at), transformer, f"{place}/{name}")
         blocks += [block for block in made.blocks if block.width]
     if unknown := [str(block.kind) for block in blocks if block.kind not in KINDS]:
