@@ -82,9 +82,9 @@ def _own_rows(compiled: Compiled, frame: Any) -> Rows:
     rows = transformed(compiled.pipeline[:-1], frame)
     with np.errstate(over="ignore"):
         rows = rows.astype(np.float32)
-    if compiled.sparse:
-        # For XGBoost an entry that a sparse matrix does not hold is missing, not 0.
-        rows = np.where(rows == 0, np.float32(np.nan), rows)
+    if (marker := compiled.encoder.missing) is not None:
+        # As XGBoost reads them: a sparse matrix holds no 0, and an estimator has its own marker.
+        rows = np.where(rows == np.float32(marker), np.float32(np.nan), rows)
     return _one_nan(rows)
 
 

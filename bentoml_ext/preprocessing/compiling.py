@@ -39,14 +39,12 @@ class Compiled:
         example: rows that it takes.
         encoder: what the steps ahead of the estimator do.
         estimator: of XGBoost.
-        sparse: whether the estimator is given a sparse matrix.
     """
 
     pipeline: Any
     example: Any
     encoder: Encoder
     estimator: Any
-    sparse: bool
 
     @property
     def applications(self) -> list[Application]:
@@ -74,13 +72,12 @@ def compile_pipeline(pipeline: Any, example: Any) -> Compiled:
     given = walked(pipeline, _given(example, domains), domains)
     features = _features(estimator, len(given.columns))
     steps, fields = _fields(given.columns, example)
-    missing = estimator.missing
-    if given.sparse:
-        missing = 0.0
+    # For XGBoost an entry that a sparse matrix does not hold is missing, not 0.
+    missing = 0.0 if given.sparse else estimator.missing
     encoder = Encoder(
         features, fields, absent="missing", null="missing", missing=missing, steps=steps
     )
-    return Compiled(pipeline, example, encoder, estimator, given.sparse)
+    return Compiled(pipeline, example, encoder, estimator)
 
 
 def applications_of(example: Any, encoder: Encoder) -> list[Application]:

@@ -19,6 +19,7 @@ import bentoml_ext
 from bentoml_ext.encoders.steps import Number, Sum
 from bentoml_ext.errors import ExportRefused, FeatureMismatch, InvalidApplication, ProofFailed
 from bentoml_ext.preprocessing import compiling
+from bentoml_ext.preprocessing.comparing import compare_pipeline
 from bentoml_ext.preprocessing.compiling import applications_of
 from tests.preprocessing.test_compiling import frame_of
 
@@ -95,3 +96,22 @@ def test_a_wrong_row_is_found_by_the_proof(
     with pytest.raises(ProofFailed, match="Expected row"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bentoml_ext.save_model("pipeline_test", pipeline, example=frame)
+
+
+def test_a_frame_between_steps_and_a_marker_for_missing_are_as_the_estimator_reads_them(
+    frame: pd.DataFrame,
+) -> None:
+    columns = ColumnTransformer(
+        [
+            ("scaled", StandardScaler(), ["age"]),
+            ("filled", SimpleImputer(strategy="constant", fill_value=-1), ["income"]),
+        ]
+    ).set_output(transform="pandas")
+    made = make_pipeline(columns, xgb.XGBClassifier(n_estimators=4, missing=-1, n_jobs=1))
+    made.fit(frame, frame["income"].fillna(0) > 180)
+    compiled = compiling.compile_pipeline(made, frame)
+
+    part = compare_pipeline(compiled, made.steps[-1][1].get_booster())
+
+    assert part.holds
+    assert compiled.encoder.features == ("scaled__age", "filled__income")
