@@ -156,6 +156,8 @@ class JsonDecoder:
 
     def kept(self, values: Values) -> tuple[Any, ...]:
         """The values of the keys to keep; None for one that the application does not have."""
+        if not self._kept:
+            return ()
         found = [value(values) for value in self._kept]
         return tuple(
             [
@@ -220,14 +222,16 @@ class JsonDecoder:
 
     def _filled(self, applications: Sequence[Values]) -> Iterator[tuple[Any, ...]]:
         """Their values, with the encoder's number for null."""
+        nullable, flags = self._nullable, list(self._flags.items())
         for values in map(astuple, applications):
             filled = values
-            for i, codes in self._flags.items():
-                if values[i].__class__ is bool:
-                    filled = (*filled[:i], codes[values[i]], *filled[i + 1 :])
-            for i, null in self._nullable:
+            for i, null in nullable:
                 if values[i] is None:
                     filled = (*filled[:i], null, *filled[i + 1 :])
+            if flags:
+                for i, codes in flags:
+                    if values[i].__class__ is bool:
+                        filled = (*filled[:i], codes[values[i]], *filled[i + 1 :])
             yield filled
 
 
