@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from bentoml_ext.arrays import Ints, Rows
 from bentoml_ext.choices import like, some_of
 from bentoml_ext.encoders.arithmetic import on_many
-from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of, table_of
+from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of
 from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
 from bentoml_ext.encoders.arrow_values import (
     EXACT,
@@ -36,7 +36,7 @@ from bentoml_ext.encoders.arrow_values import (
 )
 from bentoml_ext.encoders.encoder import FILL, Encoded, Encoder, Field
 from bentoml_ext.encoders.field import FLOAT32_MAX
-from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.filling import as_floats, table_of
 from bentoml_ext.encoders.steps import (
     Codes,
     Indicator,

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-import numpy as np
-
-from bentoml_ext.arrays import Floats
 from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.filling import as_floats
 from bentoml_ext.encoders.steps import NO_COLUMN, Codes, OneHot, Table
 
-__all__ = ["NO_TRACE", "REFUSED", "Category", "places_of", "table_of"]
+__all__ = ["NO_TRACE", "REFUSED", "Category", "places_of"]
 
 Category: TypeAlias = OneHot | Codes | Table
 """Steps of texts."""
@@ -35,14 +31,9 @@ def places_of(field: Field, step: Category, texts: Sequence[str | None]) -> list
     else:
         listed = step.categories
         known = {str(text): code for code, text in enumerate(listed)}
-        rest = len(listed) if isinstance(step, Table) and step.other is not None else None
+        # As `table_of` has them: behind the texts stands null, then any other text.
+        rest = len(listed) + 1 if isinstance(step, Table) and step.other is not None else None
     if rest is not None and unknown == NO_TRACE:
         unknown = rest
     known = dict.fromkeys(field.baseline, NO_TRACE if rest is None else rest) | known
     return [REFUSED if text is None else known.get(text, unknown) for text in texts]
-
-
-def table_of(step: Table) -> Floats:
-    """float32, (texts, columns): the numbers of each text; those of any other text come last."""
-    cells = [*step.texts.values(), *([] if step.other is None else [step.other])]
-    return np.array([as_floats(one) for one in cells], np.float32)

@@ -24,7 +24,7 @@ from bentoml_ext.encoders.steps import (
     Table,
 )
 
-__all__ = ["FILL", "Floats", "MissingValue", "as_floats", "digits", "start_of", "write"]
+__all__ = ["FILL", "Floats", "MissingValue", "as_floats", "digits", "start_of", "table_of", "write"]
 
 MissingValue: TypeAlias = Literal["zero", "missing"]
 
@@ -69,6 +69,18 @@ def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: Mi
 def as_floats(cells: Cells | None) -> list[float]:
     """The numbers of a row, NaN where one is missing."""
     return [math.nan if cell is None else cell for cell in cells or ()]
+
+
+def table_of(step: Table) -> npt.NDArray[np.float32]:
+    """float32, (texts + 2, columns): the numbers of each text, of null, and of any other text.
+
+    NaN where the step has none, because its field refuses such a value.
+    """
+    cells = [as_floats(one) for one in (*step.texts.values(), step.null, step.other)]
+    table = np.full((len(cells), len(step.columns)), np.nan, np.float32)
+    for row, numbers in zip(table, cells, strict=True):
+        row[: len(numbers)] = numbers
+    return table
 
 
 def digits(number: Any) -> str:

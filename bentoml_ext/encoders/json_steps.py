@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -16,7 +15,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.arithmetic import on_many, on_one
 from bentoml_ext.encoders.encoder import FILL, Encoder
 from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.filling import table_of
 from bentoml_ext.encoders.steps import NO_COLUMN, Indicator, Number, OneHot, Step, Table
 
 __all__ = ["ManyWriter", "OneWriter", "codes_of", "has_flags", "writers_of"]
@@ -89,19 +88,17 @@ def _one_hot(step: OneHot) -> tuple[OneWriter, ManyWriter]:
 
 
 def _table(step: Table) -> tuple[OneWriter, ManyWriter]:
-    numbers = [as_floats(cells) for cells in (*step.texts.values(), step.null)]
-    table = np.full((len(numbers), len(step.columns)), math.nan, np.float32)
-    for row, cells in zip(table, numbers, strict=True):
-        row[: len(cells)] = cells
+    table, null = table_of(step), len(step.texts)
+    numbers = table.tolist()
     columns = list(step.columns)
 
     def one(value: Any, cells: memoryview[float], start: int) -> None:
-        found = numbers[-1 if value is None else value.column]
+        found = numbers[null if value is None else value.column]
         for column, number in zip(columns, found, strict=True):
             cells[start + column] = number
 
     def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
-        rows[:, columns] = table[np.where(np.isnan(values), -1, values).astype(np.intp)]
+        rows[:, columns] = table[np.where(np.isnan(values), null, values).astype(np.intp)]
 
     return one, many
 

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto
 
 from bentoml_ext.encoders.encoder import FILL, Encoder, Field
-from bentoml_ext.encoders.filling import as_floats
+from bentoml_ext.encoders.filling import table_of
 from bentoml_ext.encoders.steps import NO_COLUMN, Codes, Indicator, Number, OneHot, Step, Table
 from bentoml_ext.export.graph.builder import GraphBuilder
 
@@ -151,14 +151,10 @@ def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> st
 
 def _table(ops: GraphBuilder, _: Encoder, field: Field, step: Table) -> str:
     """float32, (n, columns)."""
-    cells = [as_floats(one) for one in (*step.texts.values(), step.null, step.other)]
-    table = np.full((len(cells), len(step.columns)), np.nan, np.float32)
-    for row, numbers in zip(table, cells, strict=True):
-        row[: len(numbers)] = numbers
     places = {text: place for place, text in enumerate(step.texts)}
     null, other = len(places), len(places) + 1
     at = _places(ops, field, step, places, default=other, null=null)
-    found = ops.add("Gather", ops.constant(table), at, axis=0)
+    found = ops.add("Gather", ops.constant(table_of(step)), at, axis=0)
     return ops.add("Reshape", found, ops.constant([-1, len(step.columns)], np.int64))
 
 
