@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bentoml_ext.arrays import Floats, Ints, Rows
 from bentoml_ext.proof.record import Difference, Part
@@ -32,6 +33,12 @@ def _rank(values: Floats) -> Ints:
     return np.where(
         bits < 0, np.int64(-1) - (bits & np.int64(2 ** (8 * values.itemsize - 1) - 1)), bits
     )
+
+
+def _words(values: Any) -> Any:
+    """An array whose float32 compare by their bits."""
+    array = np.asarray(values)
+    return array.view(np.uint32) if array.dtype == np.float32 else array
 
 
 def word_of(value: Any) -> str:
@@ -90,6 +97,48 @@ class BitComparison:
             at = tuple(np.argwhere(~same)[0])
             self._keep(what, word_of(expected[at]), word_of(got[at]), int(at[0]), rows)
         self.gap = self.gap or 0
+
+    def nodes(
+        self, what: str, expected: Any, got: Any, place: Callable[[int], tuple[int, int]]
+    ) -> npt.NDArray[np.bool_]:
+        """Compare a value of each of some nodes; floats by their bits.
+
+        Args:
+            what: the values are, in words.
+            expected, got: arrays, (n,).
+            place: tree and node of an index.
+
+        Returns:
+            Which are equal, (n,).
+        """
+        same: npt.NDArray[np.bool_] = _words(expected) == _words(got)
+        self.compared += same.size
+        self.equal += int(same.sum())
+        if not same.all() and self.difference is None:
+            at = int(np.flatnonzero(~same)[0])
+            words = word_of(expected[at]), word_of(got[at])
+            tree, node = place(at)
+            self.difference = Difference(
+                self.name, self.subject, what, *words, tree=tree, node=node
+            )
+        return same
+
+    def word(
+        self,
+        what: str,
+        expected: str,
+        got: str,
+        *,
+        tree: int | None = None,
+        node: int | None = None,
+    ) -> None:
+        """Compare one text, of a tree's node or of the whole."""
+        self.compared += 1
+        self.equal += expected == got
+        if expected != got and self.difference is None:
+            self.difference = Difference(
+                self.name, self.subject, what, expected, got, tree=tree, node=node
+            )
 
     def texts(
         self, what: str, expected: Sequence[str], got: Sequence[str], rows: Rows | None = None

@@ -24,8 +24,8 @@ from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.export.graph.application import INVALID
 from bentoml_ext.export.graph.encoder_rows import type_of
 from bentoml_ext.export.graph.model import read
-from bentoml_ext.proof.bits import word_of
-from bentoml_ext.proof.record import Difference, Part
+from bentoml_ext.proof.bits import BitComparison
+from bentoml_ext.proof.record import Part
 from bentoml_ext.proving.applications import generated
 from bentoml_ext.proving.row_sampler import Sampler
 from bentoml_ext.proving.structure import compare_structure
@@ -35,6 +35,7 @@ __all__ = ["ApplicationProof", "feed", "judge_application_graph", "prove_applica
 THREADS: Final = (1, 2)
 BATCHES: Final = (1, 7, 64)
 MADE_UP: Final = 1_000
+NOTE: Final = "made-up applications, on every threshold and refused ones, in several batches"
 
 
 @dataclass(frozen=True)
@@ -131,15 +132,21 @@ def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
     tried = asked.applications
     for threads in THREADS:
         running = session(model, threads)
-        counts = {name: _Count(name, threads) for name in asked.expected}
+        on = f"{threads} thread{'s' * (threads > 1)}"
+        tallies = {
+            name: BitComparison("applications", f"{name}, {on}", NOTE) for name in asked.expected
+        }
         for size in (*BATCHES, len(tried)):
             # Few of the small batches: what they change shows in the first rows.
             for start in range(0, min(len(tried), 40 * size), size):
                 some = slice(start, start + size)
-                got = run(running, list(counts), feed(asked.encoder, tried[some]))
-                for (name, count), found in zip(counts.items(), got, strict=True):
-                    count.compare(asked.expected[name][some], found[:, 0], start)
-        yield from (count.part(len(tried)) for count in counts.values())
+                got = run(running, list(tallies), feed(asked.encoder, tried[some]))
+                for (name, tally), found in zip(tallies.items(), got, strict=True):
+                    tally.rows = start
+                    _compare(tally, name, asked.expected[name][some], found[:, 0])
+        for tally in tallies.values():
+            tally.rows = len(tried)
+            yield tally.part()
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
@@ -212,46 +219,13 @@ def _is_taken(encoder: Encoder, application: Application) -> bool:
     return True
 
 
-@dataclass
-class _Count:
-    """Counts the equal values of one output on so many threads."""
-
-    name: str
-    threads: int
-    compared: int = 0
-    equal: int = 0
-    difference: Difference | None = None
-
-    def compare(self, expected: npt.NDArray[Any], got: npt.NDArray[Any], start: int) -> None:
-        """Compare a batch that begins at application `start`."""
-        if expected.dtype == np.float32:
-            # Any NaN is a refusal.
-            same = expected.view(np.uint32) == np.ascontiguousarray(got, np.float32).view(np.uint32)
-            same |= np.isnan(expected) & np.isnan(got)
-        else:
-            same = expected == got
-        self.compared += same.size
-        self.equal += int(same.sum())
-        if not same.all() and self.difference is None:
-            at = int(np.flatnonzero(~same)[0])
-            words = word_of(expected[at]), word_of(got[at])
-            self.difference = Difference(
-                "applications", self._subject, self.name, *words, row=start + at
-            )
-
-    @property
-    def _subject(self) -> str:
-        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
-
-    def part(self, applications: int) -> Part:
-        """The result."""
-        return Part(
-            name="applications",
-            subject=self._subject,
-            checked=applications,
-            compared=self.compared,
-            equal=self.equal,
-            decision_flips=self.compared - self.equal if self.name == "decision" else None,
-            note="made-up applications, on every threshold and refused ones, in several batches",
-            difference=self.difference,
-        )
+def _compare(
+    tally: BitComparison, output: str, expected: npt.NDArray[Any], got: npt.NDArray[Any]
+) -> None:
+    if expected.dtype == np.float32:
+        # Any NaN is a refusal.
+        one_nan = [np.where(np.isnan(one), np.float32(np.nan), one) for one in (expected, got)]
+        tally.compare(output, *one_nan)
+        return
+    tally.texts(output, expected.tolist(), got.tolist())
+    tally.flips = tally.compared - tally.equal

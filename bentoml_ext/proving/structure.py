@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats, Ints, Linear, Trees
-from bentoml_ext.proof.bits import word_of, words_of
-from bentoml_ext.proof.record import STRUCTURE, Difference, Part
+from bentoml_ext.proof.bits import BitComparison, words_of
+from bentoml_ext.proof.record import STRUCTURE, Part
 from bentoml_ext.proving.graph_reader import GraphTrees, read_graph_trees, read_sets
 
 __all__ = ["compare_structure"]
@@ -26,80 +25,26 @@ def compare_structure(ensemble: Ensemble, model: onnx.ModelProto, subject: str =
         model: a graph of ours, thread-proof or not.
         subject: how the graph is called in the result.
     """
-    check = _Check(subject)
-    nodes = 0
+    note = "trees, split modes, features, thresholds, directions, leaves, base margin"
+    check = BitComparison(STRUCTURE, subject, note)
     try:
         operators = read_graph_trees(model)
         if isinstance(ensemble.model, Linear) or not len(ensemble.model):
-            nodes = _compare_constants(check, ensemble, model)
+            _compare_constants(check, ensemble, model)
         elif not operators:
-            check.count("tree operators", "1 or more", "0")
+            check.word("tree operators", "1 or more", "0")
         else:
             trees, sets = ensemble.model, read_sets(model)
-            nodes = _compare_trees(check, ensemble, trees, operators[0], sets)
+            _compare_trees(check, ensemble, trees, operators[0], sets)
             # A second one counts the leaves that are not -0.0.
             counted = _is_something(trees.leaf) & trees.is_leaf[:, None]
             other = replace(trees, leaf=counted.astype(np.float32))
             zeros = replace(ensemble, base=np.zeros_like(ensemble.base))
             for operator in operators[1:]:
-                nodes += _compare_trees(check, zeros, other, operator, sets)
+                _compare_trees(check, zeros, other, operator, sets)
     except (ValueError, KeyError, IndexError) as error:
-        check.count("a tree ensemble", "one by the standard", str(error))
-    note = "trees, split modes, features, thresholds, directions, leaves, base margin"
-    return check.part(nodes, note)
-
-
-@dataclass
-class _Check:
-    """Counts what was compared and keeps the first difference."""
-
-    subject: str
-    compared: int = 0
-    equal: int = 0
-    difference: Difference | None = None
-
-    def count(
-        self,
-        what: str,
-        expected: str,
-        got: str,
-        *,
-        tree: int | None = None,
-        node: int | None = None,
-    ) -> None:
-        """Compare two words."""
-        self.compared += 1
-        self.equal += expected == got
-        if expected != got and self.difference is None:
-            self.difference = Difference(
-                STRUCTURE, self.subject, what, expected, got, tree=tree, node=node
-            )
-
-    def arrays(self, what: str, expected: Any, got: Any, place: _Place) -> Bools:
-        """Compare two arrays, one element for each node of `place`; floats by their bits."""
-        same: Bools = _bits(expected) == _bits(got)
-        self.compared += same.size
-        self.equal += int(same.sum())
-        if not same.all():
-            at = int(np.flatnonzero(~same)[0])
-            words = word_of(expected[at]), word_of(got[at])
-            tree, node = place.of(at)
-            self.difference = self.difference or Difference(
-                STRUCTURE, self.subject, what, *words, tree=tree, node=node
-            )
-        return same
-
-    def part(self, nodes: int, note: str) -> Part:
-        """The result."""
-        return Part(
-            name=STRUCTURE,
-            subject=self.subject,
-            checked=nodes,
-            compared=self.compared,
-            equal=self.equal,
-            note=note,
-            difference=self.difference,
-        )
+        check.word("a tree ensemble", "one by the standard", str(error))
+    return check.part()
 
 
 @dataclass(frozen=True)
@@ -109,32 +54,30 @@ class _Place:
     trees: Trees
     node: Ints
 
-    def of(self, at: int) -> tuple[int, int]:
+    def __call__(self, at: int) -> tuple[int, int]:
         node = self.node[at]
         tree = int(self.trees.tree_of_node[node])
         return tree, int(node - self.trees.first[tree])
 
 
 def _compare_trees(
-    check: _Check,
+    check: BitComparison,
     ensemble: Ensemble,
     trees: Trees,
     graph: GraphTrees,
     sets: Mapping[int, tuple[int, Floats]],
-) -> int:
-    """Walk down both side by side; returns how many of the booster's nodes were reached."""
-    check.count("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
-    check.count("values added last", "0", str(len(graph.base_values)))
+) -> None:
+    """Walk down both side by side, and count the booster's nodes that were reached."""
+    check.word("trees with that of the base", str(len(trees) + 1), str(graph.n_trees))
+    check.word("values added last", "0", str(len(graph.base_values)))
     _, base = graph.weights_of(int(graph.root[0]))
-    check.count("base margin", words_of(ensemble.base), words_of(base))
+    check.word("base margin", words_of(ensemble.base), words_of(base))
     count = min(len(trees), graph.n_trees - 1)
     ours, theirs = trees.first[:count], graph.root[1 : count + 1]
     walk = _Walk(check, trees, graph, ensemble.n_targets, sets)
-    nodes = 0
     while len(ours):
-        nodes += len(ours)
+        check.seen(len(ours))
         ours, theirs = walk.down(ours, theirs)
-    return nodes
 
 
 @dataclass(frozen=True)
@@ -149,7 +92,7 @@ class _Walk:
         sets: by column behind those of a row, the feature that it is looked up by, and its codes.
     """
 
-    check: _Check
+    check: BitComparison
     trees: Trees
     graph: GraphTrees
     k: int
@@ -161,7 +104,7 @@ class _Walk:
         is_leaf = trees.is_leaf[ours]
         kind = np.where(is_leaf, "leaf", "split")
         found = np.where(graph.mode[theirs] == "LEAF", "leaf", "split")
-        same = self.check.arrays("node", kind, found, _Place(trees, ours))
+        same = self.check.nodes("node", kind, found, _Place(trees, ours))
         ends = same & is_leaf
         self._leaves(ours[ends], theirs[ends])
         ours, theirs = ours[same & ~is_leaf], theirs[same & ~is_leaf]
@@ -181,27 +124,27 @@ class _Walk:
         chain = codes & ~looked_up
         below = "BRANCH_LT" if trees.goes_left == "<" else "BRANCH_LEQ"
         mode = np.where(chain, "BRANCH_EQ", below)
-        same = check.arrays("split mode", mode, graph.mode[theirs], place)
+        same = check.nodes("split mode", mode, graph.mode[theirs], place)
         feature = graph.feature[theirs].copy()
         feature[looked_up] = [self.sets[int(column)][0] for column in feature[looked_up]]
-        check.arrays("feature", trees.feature[ours], feature, place)
+        check.nodes("feature", trees.feature[ours], feature, place)
         number = np.flatnonzero(~chain)
         at = _Place(trees, ours[number])
         threshold = np.where(codes, np.float32(0.5), trees.threshold[ours])
-        check.arrays("threshold", threshold[number], graph.value[theirs[number]], at)
+        check.nodes("threshold", threshold[number], graph.value[theirs[number]], at)
         # True is left for a threshold and right for a code.
         missing = np.where(graph.missing_is_true[theirs] ^ chain, "left", "right")
         default = np.where(trees.default_left[ours], "left", "right")
-        check.arrays("way of a missing value", default, missing, place)
+        check.nodes("way of a missing value", default, missing, place)
         left, right = graph.true[theirs].copy(), graph.false[theirs].copy()
         for at_code in np.flatnonzero(codes):
             node, start = int(ours[at_code]), int(theirs[at_code])
             if looked_up[at_code]:
-                self._codes(node, self.sets[int(graph.feature[start])][1], place.of(int(at_code)))
+                self._codes(node, self.sets[int(graph.feature[start])][1], place(int(at_code)))
                 continue
             left[at_code], right[at_code] = -1, -1
             if same[at_code]:
-                left[at_code], right[at_code] = self._chain(node, start, place.of(int(at_code)))
+                left[at_code], right[at_code] = self._chain(node, start, place(int(at_code)))
         return left, right
 
     def _codes(self, node: int, found: Floats, place: tuple[int, int]) -> None:
@@ -210,7 +153,7 @@ class _Walk:
         listed = trees.codes[trees.first_code[node] : trees.first_code[node + 1]]
         tree, local = place
         words = words_of(listed.astype(np.float32)), words_of(found)
-        self.check.count("codes", *words, tree=tree, node=local)
+        self.check.word("codes", *words, tree=tree, node=local)
 
     def _chain(self, node: int, start: int, place: tuple[int, int]) -> tuple[int, int]:
         """The end of a chain of codes that share one true child: the nodes left and right."""
@@ -228,7 +171,7 @@ class _Walk:
         expected = listed.astype(np.float32) if len(listed) else np.array([0.5], np.float32)
         found = np.sort(np.array(codes, np.float32))
         tree, local = place
-        self.check.count("codes", words_of(expected), words_of(found), tree=tree, node=local)
+        self.check.word("codes", words_of(expected), words_of(found), tree=tree, node=local)
         return int(graph.false[at]), right
 
     def _leaves(self, ours: Ints, theirs: Ints) -> None:
@@ -238,17 +181,17 @@ class _Walk:
         start = np.searchsorted(graph.leaf_node, theirs)
         held = np.searchsorted(graph.leaf_node, theirs, side="right") - start
         place = _Place(trees, ours)
-        full = check.arrays("values in a leaf", np.full_like(held, width), held, place)
+        full = check.nodes("values in a leaf", np.full_like(held, width), held, place)
         at = start[full][:, None] + np.arange(width)
         ours = ours[full]
         wide = _Place(trees, np.repeat(ours, width))
-        check.arrays("leaf", trees.leaf[ours].ravel(), graph.leaf_weight[at].ravel(), wide)
+        check.nodes("leaf", trees.leaf[ours].ravel(), graph.leaf_weight[at].ravel(), wide)
         tree = trees.tree_of_node[ours]
         first = np.maximum(trees.target[tree], 0)
         if graph.n_targets != self.k:
             first = first + (_turn(trees)[tree] + 1) * self.k
         column = first[:, None] + np.arange(width)
-        check.arrays("output column", column.ravel(), graph.leaf_target[at].ravel(), wide)
+        check.nodes("output column", column.ravel(), graph.leaf_target[at].ravel(), wide)
 
 
 def _turn(trees: Trees) -> Ints:
@@ -260,7 +203,7 @@ def _turn(trees: Trees) -> Ints:
     return turn
 
 
-def _compare_constants(check: _Check, ensemble: Ensemble, model: onnx.ModelProto) -> int:
+def _compare_constants(check: BitComparison, ensemble: Ensemble, model: onnx.ModelProto) -> None:
     """Without trees: bias and base, or the base, and the weights stand among the constants."""
     stored = [numpy_helper.to_array(one).ravel() for one in model.graph.initializer]
     known = {one.tobytes() for one in stored if one.dtype == np.float32}
@@ -271,16 +214,11 @@ def _compare_constants(check: _Check, ensemble: Ensemble, model: onnx.ModelProto
         wanted["weights"] = linear.weights
     for what, values in wanted.items():
         found = np.ascontiguousarray(values, np.float32).tobytes() in known
-        check.count(what, "a constant of the graph", "a constant of the graph" if found else "none")
-    return len(wanted)
+        check.word(what, "a constant of the graph", "a constant of the graph" if found else "none")
+    check.seen(len(wanted))
 
 
 def _is_something(values: Floats) -> Bools:
     """bool, the same shape: all but -0.0."""
     something: Bools = ~(np.signbit(values) & (values == 0))
     return something
-
-
-def _bits(values: Any) -> Any:
-    array = np.asarray(values)
-    return array.view(np.uint32) if array.dtype == np.float32 else array
