@@ -78,7 +78,7 @@ def _onnx(folder: Path) -> Callable[[Any], Floats]:
     def probabilities(rows: Any) -> Floats:
         (margins,) = session.run(["margin"], {name: rows.astype(np.float32)})
         # As one writes it. numpy's exponential is not the C library's: last bits differ.
-        chances: Floats = 1 / (1 + np.exp(-margins[:, 0]))
-        return chances
+        probabilities: Floats = 1 / (1 + np.exp(-margins[:, 0]))
+        return probabilities
 
     return probabilities

@@ -28,8 +28,12 @@ def main(folder: Path, source: Path, output: Path, seconds: Path) -> None:
 
     def score(frame: pd.DataFrame) -> pd.DataFrame:
         model = opened(folder)
-        chances = model.probabilities(model.rows(frame))
-        columns = {"id": frame["id"], "Status": statuses(chances), "probability": chances}
+        probabilities = model.probabilities(model.rows(frame))
+        columns = {
+            "id": frame["id"],
+            "Status": statuses(probabilities),
+            "probability": probabilities,
+        }
         return pd.DataFrame(columns)
 
     def scored(applications: Any) -> Any:

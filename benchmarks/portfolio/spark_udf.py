@@ -47,8 +47,8 @@ def main(folder: Path, source: Path, output: Path, seconds: Path) -> None:
 def _scored(applications: DataFrame, folder: Path) -> DataFrame:
     def score(frame: pd.DataFrame) -> pd.DataFrame:
         model = opened(folder)
-        chances = model.probabilities(model.rows(frame))
-        return pd.DataFrame({"Status": statuses(chances), "probability": chances})
+        probabilities = model.probabilities(model.rows(frame))
+        return pd.DataFrame({"Status": statuses(probabilities), "probability": probabilities})
 
     udf = pandas_udf(score, "Status string, probability float")
     return applications.select("id", udf(struct(*NAMES)).alias("scored")).select("id", "scored.*")

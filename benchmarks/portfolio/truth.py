@@ -46,13 +46,13 @@ class Truth:
         """
         model = Model(folder)
         booster = xgb.Booster({"nthread": 1}, model_file=folder / "booster.ubj")
-        rows, chances, margins = [], [], []
+        rows, probabilities, margins = [], [], []
         for batch in pq.ParquetFile(source).iter_batches(CHUNK_ROWS):
             rows.append(model.rows(batch.to_pandas()).astype(np.float32))
-            chances.append(model.probabilities(rows[-1]))
+            probabilities.append(model.probabilities(rows[-1]))
             margins.append(booster.predict(xgb.DMatrix(rows[-1]), output_margin=True))
         np.save(ready, np.concatenate(rows))
-        probability = np.concatenate(chances)
+        probability = np.concatenate(probabilities)
         columns = {
             "id": np.arange(len(probability)),
             "Status": statuses(probability),

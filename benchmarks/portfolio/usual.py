@@ -33,8 +33,12 @@ def main(library: Library, folder: Path, source: Path, output: Path, seconds: Pa
         with clock.step("predict"):
             parts.append(model.probabilities(rows))
     with clock.step("write"):
-        chances = np.concatenate(parts)
-        columns = {"id": frame["id"], "Status": statuses(chances), "probability": chances}
+        probabilities = np.concatenate(parts)
+        columns = {
+            "id": frame["id"],
+            "Status": statuses(probabilities),
+            "probability": probabilities,
+        }
         pd.DataFrame(columns).to_parquet(output)
     clock.write(seconds, len(frame))
 

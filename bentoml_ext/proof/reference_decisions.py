@@ -83,7 +83,7 @@ def answered(
 
 
 def compare_columns(
-    tally: BitComparison,
+    comparison: BitComparison,
     decider: Decider,
     margins: Margins,
     predictions: Predictions,
@@ -92,7 +92,7 @@ def compare_columns(
     """Compare numbers and decisions that a decider makes of margins with the predictions.
 
     Args:
-        tally: where the result goes.
+        comparison: where the result goes.
         decider: the one that answers.
         margins: float32, (n, n_margins).
         predictions: float32, (n, m), of these margins, not by the decider.
@@ -105,15 +105,15 @@ def compare_columns(
     found, expected = decider.columns(margins), decider.decide(predictions)
     for column in decider.schema.numbers:
         numbers = predictions if column.kind == "numbers" else predictions[:, 0]
-        tally.compare(column.name, numbers, found[column.name], rows)
+        comparison.compare(column.name, numbers, found[column.name], rows)
     if (text := decider.schema.text) is None or expected is None:
         return True
-    tally.decide(expected, found[text.name], text.values, rows)
+    comparison.decide(expected, found[text.name], text.values, rows)
     return bool((expected == found[text.name]).all())
 
 
 def compare_decider(
-    tally: BitComparison,
+    comparison: BitComparison,
     decider: Decider,
     margins: Margins,
     predictions: Predictions,
@@ -124,30 +124,30 @@ def compare_decider(
     """Compare all that a decider makes of margins with the predictions.
 
     Args:
-        tally, decider, margins, predictions, rows: as `compare_columns`.
+        comparison, decider, margins, predictions, rows: as `compare_columns`.
         singly: whether its ways for one row are judged, too.
     """
     # The other ways look a wrong band up, which may not be there.
-    if not compare_columns(tally, decider, margins, predictions, rows):
+    if not compare_columns(comparison, decider, margins, predictions, rows):
         return
     margins, predictions, rows = answered(decider, margins, predictions, rows)
     if isinstance(decider, BandDecider):
-        _compare_answers(tally, decider, margins, predictions, rows, singly=singly)
+        _compare_answers(comparison, decider, margins, predictions, rows, singly=singly)
     expected = bodies(decider, predictions)
     texts = [decider.bodies(margins, b"\n").decode().split("\n")[:-1]]
     if singly:
         texts.append([decider.body(margin).decode() for margin in margins[:, None]])
     for found in texts:
-        tally.texts("body", expected, found, rows)
+        comparison.texts("body", expected, found, rows)
     whole = [f"[{', '.join(expected)}]", array_of(decider, margins).decode()]
     if whole[0] != whole[1]:
         place = next((i for i, pair in enumerate(zip(*whole, strict=False)) if len({*pair}) > 1), 0)
         whole = [text[max(place - 80, 0) : place + 80] for text in whole]
-    tally.texts("body of a batch", whole[:1], whole[1:])
+    comparison.texts("body of a batch", whole[:1], whole[1:])
 
 
 def _compare_answers(
-    tally: BitComparison,
+    comparison: BitComparison,
     decider: BandDecider,
     margins: Margins,
     probabilities: Predictions,
@@ -161,11 +161,11 @@ def _compare_answers(
     if singly:
         ways.append([decider.answer(margin) for margin in margins[:, None]])
     for answers in ways:
-        tally.texts("status", statuses, [answer.status for answer in answers], rows)
+        comparison.texts("status", statuses, [answer.status for answer in answers], rows)
         probability = np.array([[answer.probability] for answer in answers], np.float32)
-        tally.compare("probability", probabilities, probability, rows)
+        comparison.compare("probability", probabilities, probability, rows)
         margin = np.array([[answer.margin] for answer in answers], np.float32)
-        tally.compare("margin", margins, margin, rows)
+        comparison.compare("margin", margins, margin, rows)
 
 
 def margins_at_crossings(policy: Bands, steps: int) -> Margins:

@@ -133,20 +133,20 @@ def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
     for threads in THREADS:
         running = session(model, threads)
         on = f"{threads} thread{'s' * (threads > 1)}"
-        tallies = {
+        comparisons = {
             name: BitComparison("applications", f"{name}, {on}", NOTE) for name in asked.expected
         }
         for size in (*BATCHES, len(tried)):
             # Few of the small batches: what they change shows in the first rows.
             for start in range(0, min(len(tried), 40 * size), size):
                 some = slice(start, start + size)
-                got = run(running, list(tallies), feed(asked.encoder, tried[some]))
-                for (name, tally), found in zip(tallies.items(), got, strict=True):
-                    tally.rows = start
-                    _compare(tally, name, asked.expected[name][some], found[:, 0])
-        for tally in tallies.values():
-            tally.rows = len(tried)
-            yield tally.part()
+                got = run(running, list(comparisons), feed(asked.encoder, tried[some]))
+                for (name, comparison), found in zip(comparisons.items(), got, strict=True):
+                    comparison.rows = start
+                    _compare(comparison, name, asked.expected[name][some], found[:, 0])
+        for comparison in comparisons.values():
+            comparison.rows = len(tried)
+            yield comparison.part()
 
 
 def feed(encoder: Encoder, applications: Sequence[Application]) -> dict[str, npt.NDArray[Any]]:
@@ -220,12 +220,12 @@ def _is_taken(encoder: Encoder, application: Application) -> bool:
 
 
 def _compare(
-    tally: BitComparison, output: str, expected: npt.NDArray[Any], got: npt.NDArray[Any]
+    comparison: BitComparison, output: str, expected: npt.NDArray[Any], got: npt.NDArray[Any]
 ) -> None:
     if expected.dtype == np.float32:
         # Any NaN is a refusal.
         one_nan = [np.where(np.isnan(one), np.float32(np.nan), one) for one in (expected, got)]
-        tally.compare(output, *one_nan)
+        comparison.compare(output, *one_nan)
         return
-    tally.texts(output, expected.tolist(), got.tolist())
-    tally.flips = tally.compared - tally.equal
+    comparison.texts(output, expected.tolist(), got.tolist())
+    comparison.flips = comparison.compared - comparison.equal

@@ -66,7 +66,7 @@ def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[An
 
 
 def through_reader(
-    tally: BitComparison,
+    comparison: BitComparison,
     scorer: Scorer,
     applications: Sequence[Application],
     rows: Rows,
@@ -78,7 +78,7 @@ def through_reader(
     Encoder.
 
     Args:
-        tally: collects the result.
+        comparison: collects the result.
         scorer: with the backend that is judged.
         applications: valid ones.
         rows: what the encoder makes of them.
@@ -94,9 +94,9 @@ def through_reader(
     octets = single.data.cast("B")
     for index, one in enumerate(plain):
         scorer.reader.write(one, octets.cast("f"), octets, index)
-    tally.compare("row", rows, single, rows)
-    tally.compare("row in a batch", rows, scorer.reader.rows(plain), rows)
+    comparison.compare("row", rows, single, rows)
+    comparison.compare("row in a batch", rows, scorer.reader.rows(plain), rows)
     part = truth.of(taken)
-    tally.compare("margin", part.margins, margins, rows)
-    compare_decider(tally, scorer.decider, margins, part.served, rows, singly=True)
-    tally.seen(len(rows))
+    comparison.compare("margin", part.margins, margins, rows)
+    compare_decider(comparison, scorer.decider, margins, part.served, rows, singly=True)
+    comparison.seen(len(rows))

@@ -29,20 +29,20 @@ def compare_arrow(
         applications: valid ones.
         rows: what `encoder.rows` makes of them.
     """
-    tally = BitComparison("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
+    comparison = BitComparison("columns", SERVICE, "Arrow, ColumnEncoder: the rows of Encoder")
     if not importlib.util.find_spec("pyarrow") or not applications:
-        return tally
+        return comparison
     from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 
     columns = ColumnEncoder(encoder)
     for batch in _batches(encoder, applications):
         encoded = columns.encode(batch)
         refused = [str(error) for error in encoded.refused]
-        tally.texts("refusal", [], refused)
+        comparison.texts("refusal", [], refused)
         if not refused:
-            tally.compare("row", rows, encoded.rows, rows)
-        tally.seen(len(rows))
-    return tally
+            comparison.compare("row", rows, encoded.rows, rows)
+        comparison.seen(len(rows))
+    return comparison
 
 
 def _batches(encoder: Encoder, applications: Sequence[Application]) -> Iterator[pa.RecordBatch]:

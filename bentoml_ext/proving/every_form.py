@@ -18,7 +18,7 @@ from bentoml_ext.boosters.xgb.sigmoid import (
     compare_own,
     is_shared,
     native,
-    own_tally,
+    own_comparison,
 )
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
@@ -147,7 +147,7 @@ class _Run:
         policy = policy or default_policy(oracle.objective, n_margins)
         self.decider = decider_of(policy, oracle.objective, n_margins)
         self._answers = BitComparison("answers", SERVICE, NOTES["answers"])
-        self._own = own_tally()
+        self._own = own_comparison()
         self._report = on_progress or (lambda _done, _total: None)
         self._done = self._total = 0
 
@@ -164,21 +164,21 @@ class _Run:
 
     def numbers(self, name: str, batches: Iterable[Rows]) -> None:
         """Parts (b) and (c): margins, probabilities and decisions of rows."""
-        tallies = [
+        comparisons = [
             (subject, BitComparison(name, subject.name, NOTES[name])) for subject in self.subjects
         ]
         for batch in batches:
             for rows in self._by_infinity(batch):
                 truth = self.oracle.truth(rows)
                 self._judge_answers(truth, rows)
-                for subject, tally in tallies:
+                for subject, comparison in comparisons:
                     if subject.takes_infinities or not np.isinf(rows).any():
                         margins = subject.margins(rows)
-                        tally.compare("margin", truth.margins, margins, rows)
-                        compare_columns(tally, self.decider, margins, truth.served, rows)
-                        tally.seen(len(rows))
+                        comparison.compare("margin", truth.margins, margins, rows)
+                        compare_columns(comparison, self.decider, margins, truth.served, rows)
+                        comparison.seen(len(rows))
             self._advance(len(batch))
-        self._close(tallies)
+        self._close(comparisons)
 
     def _judge_answers(self, truth: Truth, rows: Rows) -> None:
         """The service's predictions and answers; XGBoost's own too, if it has another expf."""
@@ -194,9 +194,9 @@ class _Run:
 
     def service(self) -> None:
         """Parts of the service alone: what it makes of margins, whichever model they are of."""
-        tallies = [self._answers, *self._of_log_odds(), self._own]
-        for tally in tallies:
-            if (part := tally.part()).checked:
+        comparisons = [self._answers, *self._of_log_odds(), self._own]
+        for comparison in comparisons:
+            if (part := comparison.part()).checked:
                 self.parts.append(part)
 
     def _of_log_odds(self) -> Iterator[BitComparison]:
@@ -221,16 +221,16 @@ class _Run:
 
     def single(self, stored: ProofRows) -> None:
         """The rows that are stored, on each backend's way for one row."""
-        tallies = []
+        comparisons = []
         for subject in self.subjects:
             if (backend := subject.backend) is None:
                 continue
-            tally = BitComparison("single", subject.name, NOTES["single"])
+            comparison = BitComparison("single", subject.name, NOTES["single"])
             margins = one_by_one(backend, stored.rows)
-            tally.compare("margin", stored.margins, margins, stored.rows)
-            tally.seen(len(stored.rows))
-            tallies.append((subject, tally))
-        self._close(tallies)
+            comparison.compare("margin", stored.margins, margins, stored.rows)
+            comparison.seen(len(stored.rows))
+            comparisons.append((subject, comparison))
+        self._close(comparisons)
 
     def applications(self, encoder: Encoder, applications: Sequence[Application]) -> None:
         """Part (d): from application to decision, on each way that there is."""
@@ -241,20 +241,20 @@ class _Run:
         lines = compare_lines(encoder, applications, rows).part()
         self.parts += [lines] if lines.checked else []
         truth = self.oracle.truth(rows)
-        tallies = []
+        comparisons = []
         for subject in self.subjects:
             if subject.backend is not None:
-                tally = BitComparison("requests", subject.name, NOTES["requests"])
+                comparison = BitComparison("requests", subject.name, NOTES["requests"])
                 scorer = Scorer(encoder, subject.backend, self.decider)
-                through_reader(tally, scorer, applications, rows, truth)
-                tallies.append((subject, tally))
-        self._close(tallies)
+                through_reader(comparison, scorer, applications, rows, truth)
+                comparisons.append((subject, comparison))
+        self._close(comparisons)
 
-    def _close(self, tallies: Iterable[tuple[Candidate, BitComparison]]) -> None:
-        for subject, tally in tallies:
-            part = tally.part()
+    def _close(self, comparisons: Iterable[tuple[Candidate, BitComparison]]) -> None:
+        for subject, comparison in comparisons:
+            part = comparison.part()
             if part.checked:
-                blamed = self._blamed(part.difference, subject, tally.row)
+                blamed = self._blamed(part.difference, subject, comparison.row)
                 self.parts.append(msgspec.structs.replace(part, difference=blamed))
 
     def _blamed(

@@ -28,23 +28,23 @@ def compare_lines(
         applications: valid ones.
         rows: what `encoder.rows` makes of them.
     """
-    tally = BitComparison("lines", SERVICE, NOTE)
+    comparison = BitComparison("lines", SERVICE, NOTE)
     if not applications:
-        return tally
+        return comparison
     lines = LineEncoder(encoder)
     for body in _bodies(encoder, applications):
         encoded = lines.encode(body).encoded
         refused = [str(error) for error in encoded.refused]
-        tally.texts("refusal", [], refused)
+        comparison.texts("refusal", [], refused)
         if not refused:
-            tally.compare("row", rows, encoded.rows, rows)
-        tally.seen(len(rows))
+            comparison.compare("row", rows, encoded.rows, rows)
+        comparison.seen(len(rows))
     reader = JsonDecoder(encoder)
     # An array with an application that the JsonDecoder does not take goes the Encoder's way.
     if (values := reader.many(msgspec.json.encode(applications))) is not None:
-        tally.compare("row of an array", rows, reader.rows(values), rows)
-        tally.seen(len(rows))
-    return tally
+        comparison.compare("row of an array", rows, reader.rows(values), rows)
+        comparison.seen(len(rows))
+    return comparison
 
 
 def _bodies(encoder: Encoder, applications: Sequence[Application]) -> Iterator[bytes]:

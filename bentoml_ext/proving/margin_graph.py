@@ -84,14 +84,14 @@ def parts_on_threads(
 def _compared(model: onnx.ModelProto, rows: Rows, expected: Rows, threads: int) -> Part:
     running = session(model, threads)
     name = running.get_inputs()[0].name
-    tally = BitComparison(f"{threads} thread{'s' * (threads > 1)}", "margin", NOTE)
+    comparison = BitComparison(f"{threads} thread{'s' * (threads > 1)}", "margin", NOTE)
     # All rows last: whatever is counted before them is among them.
     for size in (*BATCHES, len(rows)):
-        tally.rows = 0
+        comparison.rows = 0
         # Few of the small batches: what they change shows in the first rows.
         for start in range(0, min(len(rows), 40 * size), size):
             some = slice(start, start + size)
             (margins,) = run(running, ["margin"], {name: rows[some]})
-            tally.compare("margin", expected[some], margins, rows[some])
-            tally.seen(len(rows[some]))
-    return tally.part()
+            comparison.compare("margin", expected[some], margins, rows[some])
+            comparison.seen(len(rows[some]))
+    return comparison.part()

@@ -14,7 +14,7 @@ from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
-from bentoml_ext.boosters.xgb.sigmoid import compare_own, own_tally
+from bentoml_ext.boosters.xgb.sigmoid import compare_own, own_comparison
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.presets import APPROVAL
@@ -141,7 +141,7 @@ def _judge(
     outputs = _outputs(file, oracle, sampler.sensible(64))
     total = sampler.count(random_rows)
     parts: list[Part] = []
-    own = own_tally()
+    own = own_comparison()
     policy = default_policy(oracle.objective, ensemble.n_targets)
     decider = decider_of(policy, oracle.objective, ensemble.n_targets)
     done = 0
@@ -150,18 +150,22 @@ def _judge(
         ("extremes", sampler.extremes()),
         ("random", sampler.random_rows(random_rows)),
     ):
-        tallies = [(one, BitComparison(name, one.name, _note(one))) for one in outputs]
+        comparisons = [(one, BitComparison(name, one.name, _note(one))) for one in outputs]
         for batch in batches:
             finite = ~np.isinf(batch).any(axis=1)
             rows = oracle.marked(batch if oracle.takes_infinities else batch[finite])
             if len(rows):
                 truth = oracle.truth(rows)
-                _compare(file, oracle, truth, tallies, rows)
+                _compare(file, oracle, truth, comparisons, rows)
                 if oracle.has_another_expf:
                     compare_own(own, decider, truth.served, truth.predictions, rows)
             done += len(batch)
             report(min(done, total), total)
-        parts += [_part(tally, ensemble, file, oracle) for _, tally in tallies if tally.compared]
+        parts += [
+            _part(comparison, ensemble, file, oracle)
+            for _, comparison in comparisons
+            if comparison.compared
+        ]
     parts += [own.part()] if own.compared else []
     return Judged(oracle, parts)
 
@@ -209,20 +213,20 @@ def _compare(
     file: _File,
     oracle: Oracle,
     truth: Truth,
-    tallies: list[tuple[_Output, BitComparison]],
+    comparisons: list[tuple[_Output, BitComparison]],
     rows: Rows,
 ) -> None:
     found, objective, decider = file.run(rows), oracle.objective, BandDecider(APPROVAL)
-    for output, tally in tallies:
+    for output, comparison in comparisons:
         expected = output.expected(truth, objective)
         got = _fitted(expected, found[output.name])
-        tally.compare(output.compared_with, expected, got, rows)
+        comparison.compare(output.compared_with, expected, got, rows)
         if oracle.has_one_log_odds:
             # The prediction of binary:logitraw is the margin.
             is_margin = output.compared_with == _MARGINS or objective.predicts_margins
             decided = decider.bands(got) if is_margin else decider.decide(got)
-            tally.decide(decider.decide(truth.served), decided, decider.statuses, rows)
-        tally.seen(len(rows))
+            comparison.decide(decider.decide(truth.served), decided, decider.statuses, rows)
+        comparison.seen(len(rows))
 
 
 def _note(output: _Output) -> str:
@@ -230,11 +234,11 @@ def _note(output: _Output) -> str:
     return f"output '{output.name}' with the booster's {asked}"
 
 
-def _part(tally: BitComparison, ensemble: Ensemble, file: _File, oracle: Oracle) -> Part:
-    part = tally.part()
-    if part.difference is None or tally.row is None:
+def _part(comparison: BitComparison, ensemble: Ensemble, file: _File, oracle: Oracle) -> Part:
+    part = comparison.part()
+    if part.difference is None or comparison.row is None:
         return part
-    tree = first_tree(ensemble, file.graph, oracle.read(tally.row))
+    tree = first_tree(ensemble, file.graph, oracle.read(comparison.row))
     return msgspec.structs.replace(
         part, difference=msgspec.structs.replace(part.difference, tree=tree)
     )

@@ -185,15 +185,15 @@ def _stored_parts(bundle: Bundle, stored: ProofRows) -> list[Part]:
     """Each form of the model against the answers in the bundle, in a batch and one by one."""
     parts = []
     for name, backend in _backends(bundle):
-        tally = BitComparison("stored", name, NOTE)
+        comparison = BitComparison("stored", name, NOTE)
         for margins in (backend.margins(stored.rows), one_by_one(backend, stored.rows)):
-            tally.compare("margin", stored.margins, margins, stored.rows)
+            comparison.compare("margin", stored.margins, margins, stored.rows)
             if (predictions := stored.predictions) is not None:
                 compare_decider(
-                    tally, bundle.decider, margins, predictions, stored.rows, singly=True
+                    comparison, bundle.decider, margins, predictions, stored.rows, singly=True
                 )
-        tally.seen(len(stored.rows))
-        parts.append(tally.part())
+        comparison.seen(len(stored.rows))
+        parts.append(comparison.part())
     return parts
 
 

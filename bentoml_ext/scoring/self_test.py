@@ -113,9 +113,9 @@ def _test_answers(decider: Decider, margins: Margins, expected: Predictions) -> 
         crossings = margins_at_crossings(decider.policy, CROSSING_STEPS)
         asked.append(("crossing margin", crossings, probabilities(crossings)))
     for place, some, predictions in asked:
-        tally = BitComparison("answers", "the decider")
-        compare_decider(tally, decider, some, predictions, singly=True)
-        if (found := tally.difference) is not None:
+        comparison = BitComparison("answers", "the decider")
+        compare_decider(comparison, decider, some, predictions, singly=True)
+        if (found := comparison.difference) is not None:
             raise _failed(
                 f"{found.what} {found.expected}, got {found.got} - at {place} {found.row}, "
                 "the decider"
@@ -123,12 +123,12 @@ def _test_answers(decider: Decider, margins: Margins, expected: Predictions) -> 
 
 
 def _compare(what: str, expected: Floats, got: Floats, where: str) -> None:
-    tally = BitComparison("self-test", where)
-    tally.compare(what, expected, got)
-    if (found := tally.difference) is not None:
+    comparison = BitComparison("self-test", where)
+    comparison.compare(what, expected, got)
+    if (found := comparison.difference) is not None:
         raise _failed(
             f"{what} {found.expected}, got {found.got} - at proof row {found.row}, {where}; "
-            f"{tally.compared - tally.equal} of {tally.compared} differ"
+            f"{comparison.compared - comparison.equal} of {comparison.compared} differ"
         )
 
 

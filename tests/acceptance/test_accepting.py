@@ -40,8 +40,10 @@ def with_prediction(model: Trained, **changes: Any) -> pd.DataFrame:
     return pd.DataFrame(model.asked).assign(prediction=model.predictions, **changes)
 
 
-def statuses(chances: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.where(chances > 0.5, "DECLINED", np.where(chances > 0.3, "MAYBE", "APPROVED"))
+def statuses(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.where(
+        probabilities > 0.5, "DECLINED", np.where(probabilities > 0.3, "MAYBE", "APPROVED")
+    )
 
 
 @pytest.mark.parametrize(

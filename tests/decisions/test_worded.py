@@ -115,23 +115,23 @@ def test_the_document_describes_the_answer(kind: str) -> None:
 def test_a_proof_finds_every_answer_equal(kind: str) -> None:
     one, margins = decider(kind), margins_for(kind)
     predictions = objective_of(KINDS[kind][1]).served(margins)
-    tally = BitComparison("answers", "the decider")
+    comparison = BitComparison("answers", "the decider")
 
-    compare_decider(tally, one, margins, predictions, singly=True)
+    compare_decider(comparison, one, margins, predictions, singly=True)
 
-    assert tally.difference is None
-    assert tally.compared == tally.equal > 0
+    assert comparison.difference is None
+    assert comparison.compared == comparison.equal > 0
 
 
 @pytest.mark.parametrize("kind", ["value", "classes", "labels"])
 def test_a_proof_finds_an_answer_of_another_row(kind: str) -> None:
     one, margins = decider(kind), margins_for(kind)
     predictions = objective_of(KINDS[kind][1]).served(margins)[::-1].copy()
-    tally = BitComparison("answers", "the decider")
+    comparison = BitComparison("answers", "the decider")
 
-    compare_decider(tally, one, margins, predictions, singly=True)
+    compare_decider(comparison, one, margins, predictions, singly=True)
 
-    assert tally.difference is not None
+    assert comparison.difference is not None
 
 
 def test_a_number_that_json_has_not_is_refused() -> None:
@@ -239,11 +239,11 @@ class Rounded(Decider):
 
 def test_a_decider_of_another_hand_is_worded_and_proven() -> None:
     one, margins = Rounded(), small.column(0.2, 1.4, 7.6)
-    tally = BitComparison("answers", "the decider")
+    comparison = BitComparison("answers", "the decider")
 
-    compare_decider(tally, one, margins, np.rint(margins), singly=True)
+    compare_decider(comparison, one, margins, np.rint(margins), singly=True)
 
-    assert tally.difference is None
+    assert comparison.difference is None
     assert array_of(one, margins) == (
         b'[{"parity": "even", "whole": 0.0}, {"parity": "odd", "whole": 1.0}, '
         b'{"parity": "even", "whole": 8.0}]'

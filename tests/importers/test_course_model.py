@@ -55,12 +55,12 @@ def learn(dataset: Dataset, *, sparse: bool, estimator: bool) -> Course:
     if estimator:
         model = xgboost.XGBClassifier(n_estimators=ROUNDS, max_depth=3, n_jobs=1)
         model.fit(rows, known.defaults)
-        chances = model.predict_proba(asked)[:, 1]
+        probabilities = model.predict_proba(asked)[:, 1]
     else:
         model = xgboost.train(PARAMETERS, xgboost.DMatrix(rows, known.defaults), ROUNDS)
-        chances = model.predict(xgboost.DMatrix(asked))
+        probabilities = model.predict(xgboost.DMatrix(asked))
     # Null is a rule of the model's fields, which an import alone does not give.
-    return Course(model, vectorizer, chances, filled(test.applications))
+    return Course(model, vectorizer, probabilities, filled(test.applications))
 
 
 def filled(applications: Any) -> list[dict[str, Any]]:

@@ -97,9 +97,9 @@ def assert_answers(table: pa.Table, expected: Iterable[Any], ids: Iterable[int])
     assert [int(value) for value in table["id"].to_pylist()] == list(ids)
     assert table["Status"].to_pylist() == [answer.status for answer in answers]
     margins = np.array([answer.margin for answer in answers], np.float32)
-    chances = np.array([answer.probability for answer in answers], np.float32)
+    probabilities = np.array([answer.probability for answer in answers], np.float32)
     assert_same_bits(expected=margins, got=float32(table, "margin"))
-    assert_same_bits(expected=chances, got=float32(table, "probability"))
+    assert_same_bits(expected=probabilities, got=float32(table, "probability"))
 
 
 def float32(table: pa.Table, name: str) -> np.ndarray:

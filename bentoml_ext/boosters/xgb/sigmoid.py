@@ -21,7 +21,7 @@ from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE
 from bentoml_ext.proof.reference_decisions import FUSED_ONLY
 
-__all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_tally"]
+__all__ = ["compare_checksums", "compare_own", "is_shared", "native", "own_comparison"]
 
 EXPF_BOUND_ULP: Final = 8
 """Two exponentials within 1.5 ulp of the truth, doubled by a change of binade, and roundings."""
@@ -52,34 +52,34 @@ def is_shared() -> bool:
 
 def compare_checksums() -> BitComparison:
     """Our probabilities, in a batch and one by one, by the checksum of what they must be."""
-    tally = BitComparison(
+    comparison = BitComparison(
         "sigmoid", SERVICE, "our probabilities of margins of all sizes, by checksum"
     )
     margins = _grid()
     found = probabilities(margins)
-    tally.texts("checksum of probabilities", [CHECKSUM], [checksum(found)])
+    comparison.texts("checksum of probabilities", [CHECKSUM], [checksum(found)])
     some = margins[::_SINGLY]
     singly = np.array([probability(margin) for margin in some.tolist()], np.float32)
-    tally.compare("probability", found[::_SINGLY], singly)
-    tally.seen(len(margins))
-    return tally
+    comparison.compare("probability", found[::_SINGLY], singly)
+    comparison.seen(len(margins))
+    return comparison
 
 
-def own_tally() -> BitComparison:
+def own_comparison() -> BitComparison:
     """For `compare_own`."""
     note = "XGBoost's own probabilities on this machine, by its C library's expf"
     return BitComparison("expf", "XGBoost", note, EXPF_BOUND_ULP)
 
 
 def compare_own(
-    tally: BitComparison, decider: Decider, served: Predictions, own: Predictions, rows: Rows
+    comparison: BitComparison, decider: Decider, served: Predictions, own: Predictions, rows: Rows
 ) -> None:
     """Compare XGBoost's own predictions, (n, m), and decisions on them with those served."""
-    tally.compare("prediction", served, own, rows)
+    comparison.compare("prediction", served, own, rows)
     expected, found = (decider.decide(one) for one in (served, own))
     if (text := decider.schema.text) is not None and expected is not None and found is not None:
-        tally.decide(expected, found, text.values, rows)
-    tally.seen(len(rows))
+        comparison.decide(expected, found, text.values, rows)
+    comparison.seen(len(rows))
 
 
 def checksum(found: Probabilities) -> str:

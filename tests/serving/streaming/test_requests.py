@@ -60,8 +60,8 @@ def batch_of(server: Server, applications: list[Any]) -> httpx.Response:
 
 def bits(answers: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
     """Statuses, and the float32 bits of the probabilities."""
-    chances = np.array([answer["probability"] for answer in answers], np.float32)
-    return [answer["Status"] for answer in answers], chances.view(np.uint32).tolist()
+    probabilities = np.array([answer["probability"] for answer in answers], np.float32)
+    return [answer["Status"] for answer in answers], probabilities.view(np.uint32).tolist()
 
 
 @pytest.mark.parametrize("name", ["onnx_server", "xgboost_server"])
