@@ -28,8 +28,8 @@ from benchmarks.comparison import (
 from benchmarks.stock import stock_verdict
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext import files
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph.model import read
 
 PAGE = Path(__file__).parents[1] / "docs" / "exactness.md"
 LIBRARIES = ("xgboost", "onnxruntime", "onnx", "onnxmltools", "skl2onnx", "numpy", "scikit-learn")

@@ -211,7 +211,7 @@ def _accepted(*given: Any) -> Acceptance:
 
 def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble, Decider]:
     """What the booster adds up, and the decider of a policy or of a model without one."""
-    from bentoml_ext.export.graph.model import read
+    from bentoml_ext.boosters.xgb.confirm import read
 
     _, ensemble = read(booster)
     objective = objective_of(ensemble.objective, ensemble.transform)

@@ -16,9 +16,9 @@ from benchmarks.comparison import (
     session,
 )
 from benchmarks.variants import VARIANTS, Variant
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph.model import read
 
 __all__ = ["EXACT", "verdicts"]
 

@@ -12,10 +12,10 @@ from bentoml_ext.acceptance.blocks import encode, encoded_blocks
 from bentoml_ext.acceptance.given import Given
 from bentoml_ext.acceptance.measures import Mask
 from bentoml_ext.arrays import Floats, Ints, Rows
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.encoders.encoder import Encoded, Encoder
 from bentoml_ext.errors import ImportRefused, InvalidApplication
-from bentoml_ext.export.graph.model import read
 
 __all__ = ["Candidate", "Oracles", "Progress", "Readable", "Scored"]
 

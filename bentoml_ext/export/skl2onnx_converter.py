@@ -14,10 +14,11 @@ from onnx import TensorProto
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.graph.builder import ML_OPSET, GraphBuilder
 from bentoml_ext.export.graph.labels import add_labels, answers_with_class, columns_of
-from bentoml_ext.export.graph.model import add_answers, add_model, read
+from bentoml_ext.export.graph.model import add_answers, add_model
 from bentoml_ext.export.skl2onnx_steps import (
     check_steps_after,
     check_steps_ahead,

@@ -45,8 +45,8 @@ def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> 
         ImportRefused: the installed XGBoost would misread the booster's file.
         ExportRefused, ProofFailed: as `framework.save_model`. Nothing is stored.
     """
+    from bentoml_ext.boosters.xgb.confirm import read
     from bentoml_ext.export.forms import written
-    from bentoml_ext.export.graph.model import read
     from bentoml_ext.proving.every_form import prove
 
     bundle = load_bundle(stored)

@@ -14,6 +14,7 @@ from onnx import helper
 
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.policy import Bands
@@ -23,7 +24,6 @@ from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
 from bentoml_ext.export.graph.application import INVALID
 from bentoml_ext.export.graph.encoder_rows import type_of
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
 from bentoml_ext.proving.applications import generated

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.boosters.xgb.oracle import Truth
+from bentoml_ext.boosters.base import Truth
 from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.field import FLOAT32_MAX

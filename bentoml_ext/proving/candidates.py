@@ -13,8 +13,8 @@ import onnx
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import opened_in
+from bentoml_ext.boosters.base import Oracle
 from bentoml_ext.boosters.ensemble import Floats
-from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.store.bundle import GRAPH
 
 __all__ = ["Candidate", "opened"]
@@ -44,16 +44,17 @@ def opened(files: Mapping[str, bytes], oracle: Oracle) -> Iterator[list[Candidat
     """Every form that these files of a bundle hold, ready to score.
 
     Each registered backend whose library is installed and whose file is there, and the booster's
-    other way of predicting.
+    other ways of predicting.
 
     Args:
         files: of a bundle, by name.
         oracle: the booster.
     """
-    subjects = []
     graph = onnx.load_from_string(files[GRAPH])
-    if oracle.has_one_sum:
-        subjects.append(Candidate("DMatrix", oracle.by_matrix, takes_infinities=False))
+    subjects = [
+        Candidate(name, margins, takes_infinities=False)
+        for name, margins in oracle.other_ways.items()
+    ]
     with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
         folder = Path(name)
         for file, data in files.items():

@@ -9,8 +9,8 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters import reference
+from bentoml_ext.boosters.base import Oracle
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
-from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.proof.stored_rows import ProofRows
 from bentoml_ext.proving.row_sampler import Sampler
 
@@ -40,14 +40,17 @@ def proof_rows(
         ensemble: what it adds up.
         applications: rows of made-up ones; real ones do not belong into a bundle.
     """
-    extremes = np.concatenate(list(sampler.extremes()))
-    if not oracle.takes_infinities:
-        extremes = extremes[~np.isinf(extremes).any(axis=1)]
+    extremes = _asked(oracle, np.concatenate(list(sampler.extremes())))
     certain = np.concatenate([_some(extremes, _EXTREMES), _some(applications, _APPLICATIONS)])
-    rows = np.concatenate([certain, _covering(sampler, ensemble, certain)])
+    rows = np.concatenate([certain, _asked(oracle, _covering(sampler, ensemble, certain))])
     rows = np.ascontiguousarray(rows, np.float32)
     truth = oracle.truth(rows)
     return ProofRows(rows, truth.margins, truth.served)
+
+
+def _asked(oracle: Oracle, rows: Rows) -> Rows:
+    """The rows that the oracle takes: a threshold, too, may be infinite."""
+    return rows if oracle.takes_infinities else rows[~np.isinf(rows).any(axis=1)]
 
 
 def _some(rows: Rows, count: int) -> Rows:

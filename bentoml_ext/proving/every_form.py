@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
-import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
+from bentoml_ext.boosters.base import Family, Oracle, Truth
 from bentoml_ext.boosters.ensemble import Ensemble
-from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
-from bentoml_ext.boosters.xgb.sigmoid import (
-    compare_checksums,
-    compare_own,
-    is_shared,
-    native,
-    own_comparison,
-)
+from bentoml_ext.boosters.xgb.family import XGBOOST
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.export.graph.model import read
-from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import SERVICE, Difference, Part, Proof
 from bentoml_ext.proof.reference_decisions import (
@@ -34,6 +25,7 @@ from bentoml_ext.proof.reference_decisions import (
     compare_decider,
     margins_at_crossings,
 )
+from bentoml_ext.proof.sigmoid import compare_checksums, compare_own, own_comparison
 from bentoml_ext.proof.stored_rows import ProofRows
 from bentoml_ext.proving.applications import generated, through_reader
 from bentoml_ext.proving.arrow_rows import compare_arrow
@@ -71,7 +63,7 @@ NOTES: Final = {
 
 
 def prove(
-    booster: xgb.Booster,
+    booster: Any,
     files: Mapping[str, bytes],
     *,
     encoder: Encoder,
@@ -80,6 +72,7 @@ def prove(
     random_rows: int = RANDOM_ROWS,
     seed: int = 0,
     on_progress: ProofProgress | None = None,
+    family: Family = XGBOOST,
 ) -> Proven:
     """Compare every form of a model with its booster, tree by tree and bit by bit.
 
@@ -92,6 +85,7 @@ def prove(
         random_rows: how many; above 100 columns there are fewer.
         seed: of the random rows.
         on_progress: called now and then.
+        family: that the booster is of.
 
     Returns:
         The proof and the stored rows. `proof.holds` is the verdict.
@@ -102,12 +96,11 @@ def prove(
         BackendError: a backend's library refuses its file or the rows.
     """
     start = time.perf_counter()
-    _, ensemble = read(booster)
-    oracle = Oracle(booster, ensemble)
+    ensemble = family.read(booster)
     sampler = Sampler(ensemble, seed)
     encoder.check_all(applications)
     invented = generated(encoder, sampler, MADE_UP)
-    with on_one_thread(booster), opened(files, oracle) as subjects:
+    with family.oracle(booster, ensemble) as oracle, opened(files, oracle) as subjects:
         run = _Run(oracle, subjects, ensemble, policy, on_progress)
         run.expect(sampler.count(random_rows) + MADE_UP + len(applications))
         run.structure()
@@ -202,7 +195,7 @@ class _Run:
     def _of_log_odds(self) -> Iterator[BitComparison]:
         if isinstance(self.decider, BandDecider):
             margins = margins_at_crossings(self.decider.policy, CROSSING_STEPS)
-            expected = (native if is_shared() else probabilities)(margins)
+            expected = self.oracle.probabilities(margins)
             crossings = BitComparison("crossings", SERVICE, NOTES["crossings"])
             compare_decider(crossings, self.decider, margins, expected, singly=True)
             crossings.seen(len(margins))

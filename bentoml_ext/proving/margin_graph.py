@@ -12,9 +12,9 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.errors import ProofFailed
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
 from bentoml_ext.proving.row_sampler import Sampler

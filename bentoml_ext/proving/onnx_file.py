@@ -12,17 +12,18 @@ import xgboost as xgb
 
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.backends.onnx_session import run, session
+from bentoml_ext.boosters.base import Truth
 from bentoml_ext.boosters.ensemble import Ensemble
-from bentoml_ext.boosters.xgb.oracle import Oracle, Truth, on_one_thread
-from bentoml_ext.boosters.xgb.sigmoid import compare_own, own_comparison
+from bentoml_ext.boosters.xgb.confirm import read
+from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.presets import APPROVAL
 from bentoml_ext.errors import BackendError, FeatureMismatch
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.objectives.base import Objective
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
+from bentoml_ext.proof.sigmoid import compare_own, own_comparison
 from bentoml_ext.proving.every_form import ProofProgress
 from bentoml_ext.proving.first_divergence import first_tree
 from bentoml_ext.proving.row_sampler import Sampler

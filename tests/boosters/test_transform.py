@@ -16,10 +16,10 @@ from onnx import TensorProto, helper
 from benchmarks.comparison import equal_share, session
 from benchmarks.making import OBJECTIVES, VERSION, objective
 from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.transform import predictions_of
 from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
 from bentoml_ext.export.graph.log1pf import log1pf
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import add_predictions
 from bentoml_ext.objectives.table import SORTED, objective_of
 

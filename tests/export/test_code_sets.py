@@ -14,9 +14,9 @@ from onnx import numpy_helper
 from benchmarks.comparison import boundary_rows, equal_share, native_margins, run, session
 from benchmarks.making import CODES, train
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.graph.code_sets import TABLE, comparisons, spread
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.proving.structure import compare_structure
 
 MANY: dict[str, Any] = {

@@ -7,11 +7,11 @@ import pytest
 import xgboost as xgb
 
 from benchmarks.making import CODES, fit, objective, train
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.confirm import confirm, distinguishing_rows
 from bentoml_ext.export.graph.builder import GraphBuilder
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import OBJECTIVES
 
 

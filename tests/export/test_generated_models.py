@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from benchmarks.comparison import boundary_rows, equal_share, run, session
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph.model import read
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

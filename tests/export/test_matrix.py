@@ -22,9 +22,9 @@ from benchmarks.comparison import (
 from benchmarks.variants import VARIANTS, Variant
 from bentoml_ext.arrays import Floats, Rows
 from bentoml_ext.boosters.ensemble import Ensemble
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
 from bentoml_ext.export import to_onnx
-from bentoml_ext.export.graph.model import read
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 every_variant = pytest.mark.parametrize("name", BY_NAME)

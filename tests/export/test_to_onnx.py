@@ -13,11 +13,12 @@ from onnx import TensorProto, helper
 
 from benchmarks.comparison import equal_share, native_margins, run, session
 from benchmarks.making import fit, train
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.estimator import Model
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export import to_onnx
 from bentoml_ext.export.graph.builder import OPSET, GraphBuilder
-from bentoml_ext.export.graph.model import add_answers, add_model, read
+from bentoml_ext.export.graph.model import add_answers, add_model
 
 
 def rewritten(booster: xgb.Booster, change: Any) -> xgb.Booster:

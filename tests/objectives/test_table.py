@@ -13,9 +13,9 @@ from benchmarks.making import OBJECTIVES as TRAINED
 from benchmarks.making import VERSION, objective
 from bentoml_ext.arrays import Floats, Margins
 from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.transform import predictions_of
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.export.graph.predictions import OBJECTIVES as IN_GRAPHS
 from bentoml_ext.objectives.base import Objective, Output
 from bentoml_ext.objectives.classes import first_largest

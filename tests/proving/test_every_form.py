@@ -19,9 +19,9 @@ from bentoml_ext.backends.onnx_runtime import OnnxRuntimeBackend
 from bentoml_ext.backends.registry import BACKENDS, BackendSpec
 from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Trees
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.encoders.encoder import Application
 from bentoml_ext.errors import BundleError, InvalidApplication
-from bentoml_ext.export.graph.model import read
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
 from bentoml_ext.proving.every_form import prove

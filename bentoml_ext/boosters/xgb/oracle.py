@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
 
-from bentoml_ext.arrays import Rows
+from bentoml_ext.arrays import Margins, Probabilities, Rows
 from bentoml_ext.backends.native_sum import adds_in_place
-from bentoml_ext.boosters.ensemble import Bools, Ensemble, Floats
-from bentoml_ext.boosters.xgb.sigmoid import is_shared
+from bentoml_ext.boosters.base import Truth
+from bentoml_ext.boosters.ensemble import Ensemble, Floats
+from bentoml_ext.boosters.xgb.sigmoid import is_shared, native
+from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.objectives.table import objective_of
 
-__all__ = ["Oracle", "Truth", "on_one_thread"]
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """The booster's answers to some rows.
-
-    Args:
-        margins: float32, (n, n_targets).
-        predictions: float32, (n, k), what `Booster.predict` gives.
-        served: float32, (n, k), what is answered: the predictions; where those are margins, or
-            this machine has another expf, those by our own.
-    """
-
-    margins: Floats
-    predictions: Floats
-    served: Floats
-
-    def of(self, rows: Bools) -> Truth:
-        """The answers to some of the rows."""
-        return Truth(self.margins[rows], self.predictions[rows], self.served[rows])
+__all__ = ["Oracle", "on_one_thread"]
 
 
 class Oracle:
@@ -60,8 +41,8 @@ class Oracle:
         self._missing = None if missing is None or np.isnan(missing) else np.float32(missing)
         self.objective = objective_of(ensemble.objective, ensemble.transform)
         self._n_margins = ensemble.n_targets
-        self.has_one_sum = ensemble.kind == "gbtree"
-        self.in_place = self.has_one_sum or adds_in_place(booster)
+        self._has_one_sum = ensemble.kind == "gbtree"
+        self.in_place = self._has_one_sum or adds_in_place(booster)
 
     @property
     def name(self) -> str:
@@ -94,9 +75,14 @@ class Oracle:
         served = self.objective.served(margins) if is_ours else predictions
         return Truth(margins, predictions, served)
 
-    def by_matrix(self, rows: Rows) -> Floats:
-        """float32, (n, n_targets): the margins on the booster's other way, without infinities."""
-        return self._predicted(xgb.DMatrix(self.read(rows), nthread=1), margin=True)
+    @property
+    def other_ways(self) -> Mapping[str, Callable[[Rows], Margins]]:
+        """A DMatrix, where it has the sum of the call in place; it takes no infinities."""
+        return {"DMatrix": self._margins_by_matrix} if self._has_one_sum else {}
+
+    def probabilities(self, margins: Margins) -> Probabilities:
+        """float32, (n, 1): XGBoost's sigmoid of margins, (n, 1); ours if it has another expf."""
+        return (native if is_shared() else probabilities)(margins)
 
     def read(self, rows: Rows) -> Rows:
         """The rows as the booster reads them: NaN where the marker stands."""
@@ -121,6 +107,9 @@ class Oracle:
     def _by_matrix(self, rows: Rows) -> tuple[Floats, Floats]:
         matrix = xgb.DMatrix(rows, nthread=1)
         return self._predicted(matrix, margin=True), self._predicted(matrix, margin=False)
+
+    def _margins_by_matrix(self, rows: Rows) -> Margins:
+        return self._predicted(xgb.DMatrix(self.read(rows), nthread=1), margin=True)
 
     def _predicted(self, matrix: xgb.DMatrix, *, margin: bool) -> Floats:
         found = self.booster.predict(matrix, output_margin=margin, validate_features=False)

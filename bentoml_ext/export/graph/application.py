@@ -23,6 +23,7 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.base import AnswerSchema
 from bentoml_ext.decisions.policy import Bands
@@ -31,7 +32,7 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.encoder_rows import add_rows, looked_up, type_of
 from bentoml_ext.export.graph.expf import sigmoid
-from bentoml_ext.export.graph.model import add_model, read
+from bentoml_ext.export.graph.model import add_model
 from bentoml_ext.objectives.logistic import first_margin_above
 from bentoml_ext.objectives.table import log_odds, objective_of
 

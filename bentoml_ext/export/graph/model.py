@@ -6,22 +6,18 @@ import json
 
 import numpy as np
 import onnx
-import xgboost as xgb
 from onnx import TensorProto, helper
 
-from bentoml_ext.arrays import Rows
-from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Ensemble, Trees
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.estimator import EstimatorView, Model
-from bentoml_ext.boosters.xgb.reader import read_ensemble
-from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.confirm import confirm
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.margins import add_margins
 from bentoml_ext.export.graph.predictions import add_class_probabilities, add_predictions
 from bentoml_ext.export.graph.scipy_softmax import numpy_softmax
 
-__all__ = ["add_answers", "add_model", "properties", "read", "to_onnx"]
+__all__ = ["add_answers", "add_model", "properties", "to_onnx"]
 
 
 def to_onnx(
@@ -78,28 +74,6 @@ def to_onnx(
     return graph
 
 
-def read(model: Model) -> tuple[EstimatorView, Ensemble]:
-    """The view of `model` and its ensemble, confirmed on a few rows by XGBoost.
-
-    Raises:
-        ExportRefused: not a fitted model, unknown parts, or a sum that is not XGBoost's.
-    """
-    source = EstimatorView.of(model)
-    ensemble = read_ensemble(source.booster, rounds=source.rounds, inplace=source.inplace)
-    rows = _probes(ensemble)
-    native = source.margins(rows)
-    read_rows = rows if source.missing is None else np.where(rows == source.missing, np.nan, rows)
-    added = reference.margins(ensemble, read_rows.astype(np.float32))
-    if not np.array_equal(added.view(np.uint32), native.view(np.uint32)):
-        row, target = np.argwhere(added.view(np.uint32) != native.view(np.uint32))[0]
-        raise ExportRefused(
-            f"Expected margin {float(native[row, target]).hex()}, got "
-            f"{float(added[row, target]).hex()} - at probe row {row}, target {target}. "
-            f"XGBoost {xgb.__version__} does not add up this booster in a known way."
-        )
-    return source, ensemble
-
-
 def add_model(
     ops: GraphBuilder,
     source: EstimatorView,
@@ -146,20 +120,6 @@ def add_answers(
         return prediction, ("n",) if flat else ("n", k)
     prediction = add_class_probabilities(ops, prediction, 1 if flat else k, source.n_classes)
     return prediction, ("n", 2 if flat else k)
-
-
-def _probes(ensemble: Ensemble) -> Rows:
-    """float32, (8, n_features): rows of missing, of zeros, and on thresholds."""
-    rows = np.zeros((8, ensemble.n_features), np.float32)
-    rows[0] = np.nan
-    trees = ensemble.model
-    if isinstance(trees, Trees):
-        inner = np.flatnonzero(~trees.is_leaf & np.isfinite(trees.threshold))
-        generator = np.random.default_rng(0)
-        for row in rows[2:]:
-            node = generator.permutation(inner)
-            row[trees.feature[node]] = trees.threshold[node]
-    return rows
 
 
 def _tensor(name: str, shape: tuple[str | int, ...]) -> onnx.ValueInfoProto:

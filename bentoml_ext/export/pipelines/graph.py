@@ -17,10 +17,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from bentoml_ext.backends.onnx_session import session
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.errors import ExportRefused, ProofFailed
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.labels import add_labels, answers_with_class, columns_of
-from bentoml_ext.export.graph.model import add_answers, add_model, properties, read
+from bentoml_ext.export.graph.model import add_answers, add_model, properties
 from bentoml_ext.export.pipelines.rows import PipelineRows
 from bentoml_ext.export.pipelines.steps import add_steps, rows_of
 from bentoml_ext.export.pipelines.tables import KINDS, Table
