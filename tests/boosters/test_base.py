@@ -41,7 +41,7 @@ def test_a_forest_of_another_library_is_proven_in_every_part() -> None:
     forest = trained(missing=0.1)
     files = {GRAPH: graph_of(ensemble_of(forest)).SerializeToString()}
 
-    proven = prove(forest, files, encoder=encoder(), random_rows=2_000, family=ForestFamily())
+    proven = prove(forest, files, encoder=encoder(), random_rows=200, family=ForestFamily())
 
     proof = proven.proof
     assert proof.holds
@@ -61,7 +61,7 @@ def test_the_proof_finds_one_other_leaf_of_a_forest() -> None:
     other = replace(ensemble, model=replace(ensemble.model, leaf=leaf))
     files = {GRAPH: graph_of(other).SerializeToString()}
 
-    proof = prove(forest, files, encoder=encoder(), random_rows=2_000, family=ForestFamily()).proof
+    proof = prove(forest, files, encoder=encoder(), random_rows=200, family=ForestFamily()).proof
 
     assert not proof.holds
     assert {part.name for part in proof.parts if not part.holds} >= {"structure", "boundary"}

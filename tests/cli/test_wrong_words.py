@@ -173,6 +173,7 @@ def test_where_nothing_is_rejected_there_is_no_file_of_rejected_ones(book: Path)
     ]
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_installed_by_a_command_that_works_here() -> None:
     # The package is on no index: what is installed here tells its extras.
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "bentoml-ext[train]"]

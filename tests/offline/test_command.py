@@ -108,6 +108,7 @@ def test_a_run_that_is_killed_leaves_no_half_output_and_resumes(
     assert f"{len(whole)} parts were there already" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_gets_no_complaint(
     home: Path, portfolio: pa.Table, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_stored_model_with_another_graph_differs(stored: bentoml.Model, tmp_pa
     assert {part.name for part in proof.parts if not part.holds} >= {"structure", "stored"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_model_of_several_margins_is_compared_with_its_stored_answers(
     hidden: bool, home: Path

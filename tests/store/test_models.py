@@ -92,6 +92,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_save_that_is_killed_at_any_time_leaves_whole_versions(tmp_path: Path) -> None:
     home, wait_s = tmp_path / "home", random.Random(7)  # noqa: S311
     for _ in range(12):
@@ -107,6 +108,7 @@ def test_a_save_that_is_killed_at_any_time_leaves_whole_versions(tmp_path: Path)
         assert latest.tag in [model.tag for model in whole_versions(home)]
 
 
+@pytest.mark.slow
 def test_processes_that_save_at_once_all_succeed(tmp_path: Path) -> None:
     home, times = tmp_path / "home", 5
     processes = [saving(home, times) for _ in range(2)]
@@ -120,6 +122,7 @@ def test_processes_that_save_at_once_all_succeed(tmp_path: Path) -> None:
     assert str(ModelStore(home / "models").get("model:latest").tag) in saved
 
 
+@pytest.mark.slow
 def test_of_processes_that_save_one_version_at_once_one_succeeds(tmp_path: Path) -> None:
     home = tmp_path / "home"
     processes = [saving(home, 1, "model:v1") for _ in range(2)]
@@ -131,6 +134,7 @@ def test_of_processes_that_save_one_version_at_once_one_succeeds(tmp_path: Path)
     assert [str(model.tag) for model in whole_versions(home)] == ["model:v1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_disk", FULL_DISK_KIB, indirect=True)
 def test_a_full_disk_leaves_whole_versions(small_disk: Path) -> None:
     process = saving(small_disk / "home", 20)
@@ -145,6 +149,7 @@ def test_a_full_disk_leaves_whole_versions(small_disk: Path) -> None:
         assert latest.tag in [model.tag for model in versions]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_disk", [400], indirect=True)
 def test_a_save_after_a_full_disk_succeeds(small_disk: Path) -> None:
     filler = small_disk / "filler"

@@ -431,6 +431,7 @@ for words in json.load(sys.stdin):
 """
 
 
+@pytest.mark.slow
 def test_every_command_refuses_hostile_files_in_one_line_and_leaves_nothing(
     tmp_path: Path, booster: Any
 ) -> None:

@@ -32,6 +32,7 @@ def test_the_answer_is_xgboosts_own_prediction(onnx_server: Server, example_answ
     assert post(onnx_server, "/classify", EXAMPLE) == (200, example_answer)
 
 
+@pytest.mark.slow
 def test_both_backends_answer_the_same_bytes_to_every_real_application(
     onnx_server: Server, xgboost_server: Server, held_out: list[Application]
 ) -> None:

@@ -128,6 +128,7 @@ def applications(count: int, real: list[Application]) -> Iterator[dict[str, Any]
         yield application
 
 
+@pytest.mark.slow
 def test_thousands_of_applications(
     pair: tuple[Server, Server], held_out: list[Application]
 ) -> None:

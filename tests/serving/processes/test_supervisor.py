@@ -83,6 +83,7 @@ def test_a_taken_port_is_one_line(pair: tuple[Server, Server], home: Path) -> No
     assert remedy in lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -64,6 +64,7 @@ def bits(answers: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
     return [answer["Status"] for answer in answers], probabilities.view(np.uint32).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["onnx_server", "xgboost_server"])
 def test_ten_thousand_applications_get_the_answers_of_a_json_batch(
     request: pytest.FixtureRequest, name: str, generated: Portfolio, portfolio: list[Application]
@@ -163,6 +164,7 @@ def test_a_reported_line_is_the_body_of_a_400(onnx_server: Server) -> None:
     assert told[3]["field"] == "age"
 
 
+@pytest.mark.slow
 def test_every_application_may_be_wrong(onnx_server: Server) -> None:
     answer = bulk(onnx_server, NDJSON, b"{}\n" * 50_000, query="?on_error=report")
 
