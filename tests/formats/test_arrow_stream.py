@@ -184,6 +184,7 @@ TEXT_KINDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", [None, "zstd"])
 @pytest.mark.parametrize("kind", TEXT_KINDS, ids=str)
 def test_a_damaged_stream_of_any_type_is_refused_in_our_words(
@@ -239,6 +240,7 @@ def test_values_that_python_does_not_have_are_refused_by_row() -> None:
     assert [error.got for error in encoded.refused] == ["a value that cannot be read"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", [None, "zstd"])
 def test_a_damaged_stream_is_is_refused_or_scored_but_never_kills(
     trained: Trained, codec: str | None

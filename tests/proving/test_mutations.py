@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 
 import bentoml
 import onnx
@@ -19,13 +19,18 @@ from bentoml_ext.store.bundle import BOOSTER, GRAPH
 from tests.proving.mutations import MUTATIONS, Attributes, mutated
 from tests.support import small
 
-Graph = Callable[[str], onnx.ModelProto]
 
-
-@pytest.fixture(scope="module")
-def wrong() -> Graph:
+@cache
+def wrong(name: str) -> onnx.ModelProto:
+    """The small model's graph with one fault."""
     graph = export.to_onnx(small.booster(), deterministic_threads=False, with_prediction=False)
-    return lambda name: mutated(graph, MUTATIONS[name][0])
+    return mutated(graph, MUTATIONS[name][0])
+
+
+@cache
+def judged(name: str) -> Proof:
+    """What a proof finds in that graph."""
+    return proven(wrong(name))
 
 
 def proven(graph: onnx.ModelProto) -> Proof:
@@ -46,8 +51,8 @@ def test_an_unchanged_graph_is_proven() -> None:
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_wrong_graph_is_found_in_its_structure(name: str, wrong: Graph) -> None:
-    proof = proven(wrong(name))
+def test_a_wrong_graph_is_found_in_its_structure(name: str) -> None:
+    proof = judged(name)
 
     (structure,) = [part for part in proof.parts if part.name == STRUCTURE]
     assert not structure.holds
@@ -57,8 +62,8 @@ def test_a_wrong_graph_is_found_in_its_structure(name: str, wrong: Graph) -> Non
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_wrong_graph_is_found_in_its_bits(name: str, wrong: Graph) -> None:
-    proof = proven(wrong(name))
+def test_a_wrong_graph_is_found_in_its_bits(name: str) -> None:
+    proof = judged(name)
 
     found = {part.name for part in proof.parts if part.name != STRUCTURE and not part.holds}
     assert found & {"boundary", "random"}
@@ -69,15 +74,15 @@ def test_a_wrong_graph_is_found_in_its_bits(name: str, wrong: Graph) -> None:
 
 
 @pytest.mark.parametrize("name", ["threshold", "mode", "direction"])
-def test_what_is_wrong_at_a_split_alone_is_found_on_boundary_rows(name: str, wrong: Graph) -> None:
-    boundary = [p for p in proven(wrong(name)).parts if (p.name, p.subject) == ("boundary", "onnx")]
+def test_what_is_wrong_at_a_split_alone_is_found_on_boundary_rows(name: str) -> None:
+    boundary = [p for p in judged(name).parts if (p.name, p.subject) == ("boundary", "onnx")]
 
     assert [part.holds for part in boundary] == [False]
 
 
 @pytest.mark.parametrize("name", ["threshold", "mode", "direction", "children", "leaves"])
-def test_the_tree_that_is_wrong_is_named(name: str, wrong: Graph) -> None:
-    difference = proven(wrong(name)).difference
+def test_the_tree_that_is_wrong_is_named(name: str) -> None:
+    difference = judged(name).difference
 
     # Tree 4 of the graph, whose first is the base.
     assert difference is not None
@@ -86,7 +91,7 @@ def test_the_tree_that_is_wrong_is_named(name: str, wrong: Graph) -> None:
 
 @pytest.mark.parametrize("name", ["threshold", "dropped"])
 def test_a_model_whose_proof_fails_is_not_stored(
-    name: str, wrong: Graph, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A fault of the exporter, which is not to be had otherwise.
     monkeypatch.setattr(forms, "to_onnx", lambda *_, **__: wrong(name))

@@ -29,6 +29,7 @@ def wide(columns: int) -> Ensemble:
     return read_ensemble(xgb.train(params, xgb.DMatrix(rows, label=label), 20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["boundary", "extremes", "random"])
 def test_a_proof_of_a_wide_model_takes_bounded_cells(part: str) -> None:
     sampler = Sampler(wide(20_000))

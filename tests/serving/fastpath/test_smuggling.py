@@ -226,6 +226,7 @@ def test_no_request_of_the_catalogue_is_a_fault_of_ours_or_another_ones_answer()
     asyncio.run(talk())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", range(SEEDS))
 def test_a_split_request_is_read_as_without_the_fast_path(share: int) -> None:
     async def talk() -> None:
@@ -376,6 +377,7 @@ def cut(stream: bytes, pick: random.Random) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_of_many_clients_none_loses_an_answer_or_gets_another_ones(
     seed: int, caplog: pytest.LogCaptureFixture
