@@ -20,17 +20,36 @@ __all__ = ["holdable", "on_many", "on_one", "undone"]
 
 Doubles = npt.NDArray[np.float64]
 
+
+def _at_least(number: float, bound: float) -> float:
+    return bound if number < bound else number
+
+
+def _at_most(number: float, bound: float) -> float:
+    return bound if number > bound else number
+
+
+def _as_singles(numbers: Doubles, _: float) -> Doubles:
+    return numbers.astype(np.float32).astype(np.float64)
+
+
 _ONE: Final[Mapping[str, Callable[[float, float], float]]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
+    "at_least": _at_least,
+    "at_most": _at_most,
+    "as_single": lambda number, _: c_float(number).value,
 }
 _MANY: Final[Mapping[str, Any]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": np.divide,
+    "at_least": lambda numbers, bound: np.where(numbers < bound, bound, numbers),
+    "at_most": lambda numbers, bound: np.where(numbers > bound, bound, numbers),
+    "as_single": _as_singles,
 }
 
 _OPPOSITE: Final[Mapping[str, str]] = {
@@ -88,6 +107,8 @@ def undone(step: Number, cells: npt.NDArray[Any]) -> Doubles:
     made: Doubles = cells.astype(np.float64)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for one in reversed(step.sums):
+            if one.operation not in _OPPOSITE:
+                continue
             made = _MANY[_OPPOSITE[one.operation]](made, one.operand)
     return made
 
@@ -144,4 +165,4 @@ def _number_at(place: int) -> float:
 
 
 def _rounded(step: Number, numbers: Doubles) -> Doubles:
-    return numbers.astype(np.float32).astype(np.float64) if step.single else numbers
+    return _as_singles(numbers, 0.0) if step.single else numbers

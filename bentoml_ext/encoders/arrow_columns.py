@@ -15,16 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bentoml_ext.arrays import Ints, Rows
+from bentoml_ext.arrays import Rows
 from bentoml_ext.choices import like, some_of
 from bentoml_ext.encoders.arithmetic import on_many
-from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of
+from bentoml_ext.encoders.arrow_texts import REFUSED, Category, places_of, write_places
 from bentoml_ext.encoders.arrow_types import as_text, is_binary, plain_type
 from bentoml_ext.encoders.arrow_values import (
     EXACT,
     Mask,
     as_numbers,
-    doubts,
+    doubted,
     is_null,
     is_text,
     is_text_codes,
@@ -42,6 +42,7 @@ from bentoml_ext.encoders.steps import (
     Indicator,
     Number,
     OneHot,
+    Ranges,
     Step,
     Table,
 )
@@ -124,6 +125,8 @@ class ColumnEncoder:
         """Write a column of applications, and say which of its values are refused."""
         if isinstance(step, Number):
             return self._write_number(field, step, column, rows)
+        if isinstance(step, Ranges):
+            return self._write_ranges(field, step, column, rows)
         if isinstance(step, Indicator):
             is_given = np.where(is_null(undictionaried(column)), step.null, step.given)
             rows[:, step.column] = is_given
@@ -159,7 +162,9 @@ class ColumnEncoder:
         # A code that was rounded down lies below the range that `plain` leaves out.
         high = min([high, *(math.nextafter(code, -math.inf) for code in codes if code >= low)])
         plain = not len(values) or (
-            values.min() >= low and values.max() <= min(high, EXACT if whole else high)
+            not field.is_listed
+            and values.min() >= low
+            and values.max() <= min(high, EXACT if whole else high)
         )
         # `doubts` finds a value that overflows.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -174,10 +179,23 @@ class ColumnEncoder:
             rows[is_null(numbers), where] = null
         if plain and numbers.null_count == (column.null_count if field.nullable else 0):
             return iter(())
-        # `as_numbers` makes a null of a text that is not a number.
-        nulls = is_null(numbers) & (not field.nullable or ~is_null(column))
-        doubtful = nulls | doubts(field, values, codes, whole=whole)
-        return refusals(field, column, numbers, doubtful, codes)
+        return doubted(field, column, numbers, values)
+
+    def _write_ranges(
+        self, field: Field, step: Ranges, column: pa.Array, rows: Rows
+    ) -> Iterator[InvalidApplication]:
+        """Numbers that are looked up by the range that they lie in."""
+        decoded = undictionaried(column)
+        numbers = self._numbers(field, decoded)
+        if numbers is None:
+            numbers = pa.nulls(len(decoded), pa.float64())
+        # A null is looked up first, and written over.
+        values = without_nulls(numbers, min(max(0.0, field.plain[0]), field.plain[1]))
+        table = table_of(step)
+        found = table[np.searchsorted(step.edges, values.astype(np.float64), side="right")]
+        found[is_null(numbers)] = table[-1]
+        rows[:, list(step.columns)] = found
+        return doubted(field, column, numbers, values)
 
     def _numbers(self, field: Field, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a column of another type."""
@@ -205,7 +223,7 @@ class ColumnEncoder:
             codes = pc.fill_null(pc.cast(codes, pa.int64()), len(texts))
         code = codes.to_numpy(zero_copy_only=False)
         found_at = places[code]
-        _write_places(step, rows, found_at)
+        write_places(step, rows, found_at)
         if field.nullable:
             nulls = np.array([text is None for text in (*texts, None)])
             self._write_null(step, rows, nulls[code])
@@ -240,7 +258,7 @@ class ColumnEncoder:
         found_at[np.isnan(values)] = REFUSED
         # Beyond float32 a number is refused, whichever the field takes besides.
         found_at[np.abs(values) > FLOAT32_MAX] = REFUSED
-        _write_places(step, rows, found_at)
+        write_places(step, rows, found_at)
         if field.nullable:
             self._write_null(step, rows, is_null(decoded))
         return refusals(field, column, numbers, found_at == REFUSED)
@@ -259,20 +277,6 @@ class ColumnEncoder:
                 yield error.at(index)
             else:
                 write(step, rows[index], value)
-
-
-def _write_places(step: Category, rows: Rows, found_at: Ints) -> None:
-    """Write categories by what `places_of` says of them."""
-    found = found_at >= 0
-    if isinstance(step, OneHot):
-        each = np.arange(len(rows)) * rows.shape[1]
-        rows.reshape(-1)[(each + found_at)[found]] = 1.0
-    elif isinstance(step, Table):
-        cells = table_of(step)
-        for place, at in enumerate(step.columns):
-            rows[found, at] = cells[found_at[found], place]
-    else:
-        rows[found, step.column] = found_at[found]
 
 
 def check_names(encoder: Encoder, names: Sequence[str]) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+import numpy as np
+
+from bentoml_ext.arrays import Ints, Rows
 from bentoml_ext.encoders.field import Field
+from bentoml_ext.encoders.filling import table_of
 from bentoml_ext.encoders.steps import NO_COLUMN, Codes, OneHot, Table
 
-__all__ = ["NO_TRACE", "REFUSED", "Category", "places_of"]
+__all__ = ["NO_TRACE", "REFUSED", "Category", "places_of", "write_places"]
 
 Category: TypeAlias = OneHot | Codes | Table
 """Steps of texts."""
@@ -37,3 +41,17 @@ def places_of(field: Field, step: Category, texts: Sequence[str | None]) -> list
         unknown = rest
     known = dict.fromkeys(field.baseline, NO_TRACE if rest is None else rest) | known
     return [REFUSED if text is None else known.get(text, unknown) for text in texts]
+
+
+def write_places(step: Category, rows: Rows, found_at: Ints) -> None:
+    """Write categories by what `places_of` says of them."""
+    found = found_at >= 0
+    if isinstance(step, OneHot):
+        each = np.arange(len(rows)) * rows.shape[1]
+        rows.reshape(-1)[(each + found_at)[found]] = 1.0
+    elif isinstance(step, Table):
+        cells = table_of(step)
+        for place, at in enumerate(step.columns):
+            rows[found, at] = cells[found_at[found], place]
+    else:
+        rows[found, step.column] = found_at[found]

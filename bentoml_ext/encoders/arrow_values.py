@@ -22,6 +22,7 @@ __all__ = [
     "EXACT",
     "Mask",
     "as_numbers",
+    "doubted",
     "doubts",
     "is_null",
     "is_text",
@@ -124,7 +125,27 @@ def doubts(field: Field, values: npt.NDArray[Any], codes: Iterable[float], *, wh
         doubtful |= wide < field.minimum
     if field.maximum is not None:
         doubtful |= wide > field.maximum
+    if field.is_listed:
+        doubtful |= ~np.isin(wide, field.codes)
     return doubtful
+
+
+def doubted(
+    field: Field, column: pa.Array, numbers: pa.Array, values: npt.NDArray[Any]
+) -> Iterator[InvalidApplication]:
+    """What is wrong with a column of numbers.
+
+    Args:
+        field: whose column it is.
+        column: as it came.
+        numbers: the same as numbers; null in the place of another value.
+        values: the same with a number in the place of null.
+    """
+    codes = sentinels_in(field, numbers.type)
+    # `as_numbers` makes a null of a text that is not a number.
+    nulls = is_null(numbers) & (not field.nullable or ~is_null(column))
+    doubtful = nulls | doubts(field, values, codes, whole=pa.types.is_integer(numbers.type))
+    return refusals(field, column, numbers, doubtful, codes)
 
 
 def value_at(field: Field, column: pa.Array, index: int) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -53,10 +54,15 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     sentinels: tuple[float, ...] = ()
     maximum: float | None = None
     boolean: bool = False
-    codes: tuple[int, ...] = ()
+    codes: tuple[int | float, ...] = ()
     baseline: tuple[str, ...] = ()
     unknown: Unknown = "refuse"
     multiple: bool = False
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the codes are the only numbers that the field takes."""
+        return bool(self.codes) and self.unknown == "refuse"
 
     @property
     def expected(self) -> str:
@@ -71,10 +77,10 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{what}, or a list of them" if self.multiple else what
 
     def _expected_number(self) -> str:
-        if self.codes and self.unknown == "refuse":
+        if self.is_listed:
             first, last = self.codes[0], self.codes[-1]
             said = some_of(list(map(str, self.codes)))
-            if self.codes == tuple(range(first, last + 1)):
+            if all(two - one == 1 for one, two in pairwise(self.codes)):
                 said = f"{first} to {last}"
             return f"one of the codes {said}" + (", true or false" if self.boolean else "")
         what = "a finite number" + (f" in {self.unit}" if self.unit else "")
@@ -143,7 +149,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         if value in self.sentinels:
             return False
-        if self.codes and self.unknown == "refuse":
+        if self.is_listed:
             return value in self.codes
         # Not `abs(value) > max`: NaN must not pass.
         if not abs(value) <= FLOAT32_MAX:

@@ -12,7 +12,7 @@ import numpy as np
 from bentoml_ext.encoders.arithmetic import holdable
 from bentoml_ext.encoders.field import FLOAT32_MAX, Field, words
 from bentoml_ext.encoders.filling import FILL
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Step, Table
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Ranges, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
 __all__ = [
@@ -53,6 +53,8 @@ def _field_of(step: Step) -> Field:
         return Field(step.field, step.categories, nullable=nullable)
     if isinstance(step, Codes):
         return Field(step.field, step.texts, codes=step.numbers)
+    if isinstance(step, Ranges):
+        return Field(step.field, nullable=step.null is not None)
     return Field(step.field)
 
 
@@ -127,7 +129,7 @@ def _narrowed(rule: Field, own: Field) -> Field:
     return msgspec.structs.replace(
         rule,
         categories=own.categories,
-        codes=own.codes,
+        codes=own.codes or rule.codes,
         minimum=max(lows, default=None),
         maximum=min(highs, default=None),
     )

@@ -6,6 +6,7 @@ A mapping is encoded so, value by value; JSON, Arrow columns and ONNX have faste
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from bentoml_ext.encoders.steps import (
     Indicator,
     Number,
     OneHot,
+    Ranges,
     Step,
     Table,
 )
@@ -62,6 +64,8 @@ def write(step: Step, row: Floats, value: Any, *, absent: MissingValue, null: Mi
             key = digits(value) if step.whole else value
             cells = step.null if value is None else step.texts.get(key, step.other)
             row[list(step.columns)] = as_floats(cells)
+        case Ranges():
+            row[list(step.columns)] = as_floats(_of_range(step, value))
         case Indicator():
             row[step.column] = step.null if value is None else step.given
 
@@ -71,12 +75,17 @@ def as_floats(cells: Cells | None) -> list[float]:
     return [math.nan if cell is None else cell for cell in cells or ()]
 
 
-def table_of(step: Table) -> npt.NDArray[np.float32]:
+def table_of(step: Table | Ranges) -> npt.NDArray[np.float32]:
     """float32, (texts + 2, columns): the numbers of each text, of null, and of any other text.
 
-    NaN where the step has none, because its field refuses such a value.
+    Of ranges (ranges + 1, columns): of each range, and of null. NaN where the step has none,
+    because its field refuses such a value.
     """
-    cells = [as_floats(one) for one in (*step.texts.values(), step.null, step.other)]
+    if isinstance(step, Ranges):
+        said: list[Cells | None] = [*step.cells, step.null]
+    else:
+        said = [*step.texts.values(), step.null, step.other]
+    cells = [as_floats(one) for one in said]
     table = np.full((len(cells), len(step.columns)), np.nan, np.float32)
     for row, numbers in zip(table, cells, strict=True):
         row[: len(numbers)] = numbers
@@ -86,6 +95,12 @@ def table_of(step: Table) -> npt.NDArray[np.float32]:
 def digits(number: Any) -> str:
     """A whole number as a category that is a number has it; an empty text for any other value."""
     return str(int(number)) if number is not None and number == math.floor(number) else ""
+
+
+def _of_range(step: Ranges, value: Any) -> Cells | None:
+    if value is None:
+        return step.null
+    return step.cells[bisect_right(step.edges, float(value))]
 
 
 def _number(step: Number, row: Floats, value: Any, start: float, null: float) -> None:

@@ -197,7 +197,9 @@ class JsonDecoder:
             cells[start + given[i].column] = self._one_is
         for i, one in self._one_writers:
             value = given[i]
-            one(self._flags[i][value] if value.__class__ is bool else value, cells, start)
+            if value.__class__ is bool and i in self._flags:
+                value = self._flags[i][value]
+            one(value, cells, start)
         if self._mark is not None:
             self._mark(np.frombuffer(octets[index * length : (index + 1) * length], np.float32))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from bentoml_ext.encoders.arithmetic import on_many, on_one
 from bentoml_ext.encoders.encoder import FILL, Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.filling import table_of
-from bentoml_ext.encoders.steps import NO_COLUMN, Indicator, Number, OneHot, Step, Table
+from bentoml_ext.encoders.steps import NO_COLUMN, Indicator, Number, OneHot, Ranges, Step, Table
 
 __all__ = ["ManyWriter", "OneWriter", "codes_of", "has_flags", "writers_of"]
 
@@ -52,6 +53,8 @@ def writers_of(step: Step, encoder: Encoder) -> tuple[OneWriter, ManyWriter]:
             return _one_hot(step)
         case Table():
             return _table(step)
+        case Ranges():
+            return _ranges(step)
         case Indicator():
             return _indicator(step)
     raise TypeError(f"Expected a step with a writer, got {type(step).__name__}.")
@@ -99,6 +102,23 @@ def _table(step: Table) -> tuple[OneWriter, ManyWriter]:
 
     def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
         rows[:, columns] = table[np.where(np.isnan(values), null, values).astype(np.intp)]
+
+    return one, many
+
+
+def _ranges(step: Ranges) -> tuple[OneWriter, ManyWriter]:
+    table, null = table_of(step), len(step.cells)
+    numbers, edges = table.tolist(), step.edges
+    columns = list(step.columns)
+
+    def one(value: Any, cells: memoryview[float], start: int) -> None:
+        found = numbers[null if value is None else bisect_right(edges, value)]
+        for column, number in zip(columns, found, strict=True):
+            cells[start + column] = number
+
+    def many(values: npt.NDArray[np.float64], rows: Rows) -> None:
+        at = np.searchsorted(edges, values, side="right")
+        rows[:, columns] = table[np.where(np.isnan(values), null, at)]
 
     return one, many
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -47,11 +47,20 @@ def type_of(field: Field, step: Step) -> Any:
         said = step.texts or step.numbers
         kind = categories({one: code for code, one in enumerate(said)})
     else:
-        low, high = field.plain
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        kind = _number(field)
         if field.boolean:
             kind = bool | kind
     return kind | None if field.nullable else kind
+
+
+def _number(field: Field) -> Any:
+    """A number, of whose codes msgspec knows those that are whole."""
+    if not field.is_listed:
+        low, high = field.plain
+        return Annotated[float, msgspec.Meta(ge=low, le=high)]
+    whole = [int(code) for code in field.codes if code == int(code)]
+    # A range in which no number is: the encoder sees them all.
+    return Literal[*whole] if whole else Annotated[float, msgspec.Meta(gt=0, lt=0)]
 
 
 def is_plain(steps: Sequence[Step]) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "Number",
     "OneHot",
     "Operation",
+    "Ranges",
     "Step",
     "Sum",
     "Table",
@@ -31,15 +32,18 @@ Cells: TypeAlias = tuple[float | None, ...]
 """float32 numbers of a row; None is missing."""
 
 
-Operation: TypeAlias = Literal["add", "subtract", "multiply", "divide"]
+Operation: TypeAlias = Literal[
+    "add", "subtract", "multiply", "divide", "at_least", "at_most", "as_single"
+]
 
 
 class Sum(msgspec.Struct, frozen=True, array_like=True):
     """One sum of a scaler.
 
     Args:
-        operation: the number comes first, as in `number - operand`.
-        operand: float64, finite; not 0 to divide by.
+        operation: the number comes first, as in `number - operand`. "at_least" and "at_most" clip,
+            "as_single" rounds to float32.
+        operand: float64, finite; not 0 to divide by; 0 where nothing is done with it.
     """
 
     operation: Operation
@@ -184,6 +188,29 @@ class Table(msgspec.Struct, frozen=True, tag="table", omit_defaults=True):
         return self.columns
 
 
+class Ranges(msgspec.Struct, frozen=True, tag="ranges", omit_defaults=True):
+    """A number is looked up by the range that it lies in: the range's numbers fill the columns.
+
+    Args:
+        field: its name.
+        columns: where the numbers stand.
+        edges: float64, rising; a range begins at its edge, and the first has none.
+        cells: of each range, one more than edges: as many float32 as columns; None is missing.
+        null: the numbers of null; None where null is refused.
+    """
+
+    field: str
+    columns: tuple[int, ...]
+    edges: tuple[float, ...]
+    cells: tuple[Cells, ...]
+    null: Cells | None = None
+
+    @property
+    def columns_filled(self) -> tuple[int, ...]:
+        """Every column that the step may write."""
+        return self.columns
+
+
 class Indicator(msgspec.Struct, frozen=True, tag="indicator"):
     """One of two numbers says whether the field is null.
 
@@ -205,4 +232,4 @@ class Indicator(msgspec.Struct, frozen=True, tag="indicator"):
         return (self.column,)
 
 
-Step: TypeAlias = Number | OneHot | Codes | Table | Indicator
+Step: TypeAlias = Number | OneHot | Codes | Table | Ranges | Indicator

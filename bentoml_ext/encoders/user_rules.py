@@ -11,7 +11,7 @@ import msgspec
 
 from bentoml_ext.choices import words
 from bentoml_ext.encoders.field import Field
-from bentoml_ext.encoders.steps import Codes, Indicator, Number, OneHot, Step, Table
+from bentoml_ext.encoders.steps import Codes, Indicator, Number, OneHot, Ranges, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
 __all__ = ["Rule", "check_rules", "ruled"]
@@ -21,6 +21,7 @@ HAVE_A_SAY: Final = {
     OneHot: {"categories", "baseline", "unknown", "nullable", "multiple"},
     Codes: {"categories", "codes", "unit", "nullable"},
     Table: {"categories", "baseline", "unknown", "nullable"},
+    Ranges: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean"},
     Indicator: {"nullable"},
 }
 """What a rule can say of a field, by the step that fills the field's columns."""
@@ -30,6 +31,7 @@ WORDS: Final = {
     OneHot: "a category with columns of its own",
     Codes: "XGBoost's own categories",
     Table: "a category that is looked up",
+    Ranges: "a number that is looked up by its range",
     Indicator: "a field that may be null",
 }
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.preprocessing.columns import Column, Finite, Numeric, is_null
+from bentoml_ext.preprocessing.columns import Finite, Numeric, Usable, is_null
 
 __all__ = ["asked", "transformed"]
 
 
-def asked(step: Any, columns: Sequence[Column], widths: Sequence[int], place: str) -> list[Column]:
+def asked(step: Any, columns: Sequence[Usable], widths: Sequence[int], place: str) -> list[Finite]:
     """The output of a step that treats each of its columns alone, for those of few values.
 
     Args:
@@ -25,7 +25,7 @@ def asked(step: Any, columns: Sequence[Column], widths: Sequence[int], place: st
         widths: how many columns it makes of each; those of a `Numeric` are left out.
         place: where it stands, for errors.
     """
-    made: list[Column] = []
+    made: list[Finite] = []
     asking = _Asking(step, columns)
     start = 0
     for at, (column, width) in enumerate(zip(columns, widths, strict=True)):
@@ -54,7 +54,7 @@ def transformed(step: Any, frame: Any) -> npt.NDArray[Any]:
 class _Asking:
     """Asks a step about one column at a time; the others hold a value that it takes."""
 
-    def __init__(self, step: Any, columns: Sequence[Column]) -> None:
+    def __init__(self, step: Any, columns: Sequence[Usable]) -> None:
         self._step, self._columns = step, columns
         self._fillers = [_filler(column) for column in columns]
         self._names = getattr(step, "feature_names_in_", None)
@@ -96,7 +96,7 @@ class _Asking:
         return transformed(self._step, frame.to_numpy() if self._names is None else frame)
 
 
-def _kind(column: Column, values: Any) -> Any:
+def _kind(column: Usable, values: Any) -> Any:
     """The type of a column of these values: that of the user's frame, where it can hold null."""
     if isinstance(column, Numeric):
         return column.kind
@@ -107,8 +107,10 @@ def _kind(column: Column, values: Any) -> Any:
     return np.float64
 
 
-def _filler(column: Column) -> Any:
+def _filler(column: Usable) -> Any:
     """A value that the step takes, most likely."""
     if isinstance(column, Numeric):
         return column.kind.type(1)
-    return column.values[np.flatnonzero(~column.refused)[0]]
+    taken = np.flatnonzero(~column.refused)
+    # The first of a number's ranges may lie below every category, the second is one.
+    return column.values[taken[1 if column.edges else 0]]

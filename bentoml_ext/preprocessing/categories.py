@@ -10,7 +10,9 @@ import numpy as np
 
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.asking import asked
-from bentoml_ext.preprocessing.columns import Column, Domain, Finite, is_null
+from bentoml_ext.preprocessing.columns import Column, Domain, Finite, Usable, is_null
+from bentoml_ext.preprocessing.numbers import usable
+from bentoml_ext.preprocessing.ranges import among, cut, edges_of
 
 __all__ = ["ENCODERS", "Domains", "as_finite", "encoded"]
 
@@ -22,15 +24,16 @@ ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 MOST_CELLS: Final = 20_000_000
 
 
-def encoded(step: Any, columns: Sequence[Column], domains: Domains, place: str) -> list[Column]:
+def encoded(step: Any, given: Sequence[Column], domains: Domains, place: str) -> list[Column]:
     """The output of a fitted encoder.
 
     Args:
         step: of `ENCODERS`.
-        columns: its input.
+        given: its input.
         domains: of the fields; those that the encoder knows more categories of grow.
         place: where it stands, for errors.
     """
+    columns = usable(given, place)
     finite = [
         as_finite(column, [*known], domains, place)
         for column, known in zip(columns, step.categories_, strict=True)
@@ -46,22 +49,25 @@ def encoded(step: Any, columns: Sequence[Column], domains: Domains, place: str) 
     return [replace(one, kind=None) for one in made if isinstance(one, Finite)]
 
 
-def as_finite(column: Column, known: list[Any], domains: Domains, place: str) -> Finite:
+def as_finite(column: Usable, known: list[Any], domains: Domains, place: str) -> Finite:
     """A column as one of few values: those that its encoder knows, and those of the example.
 
-    Raises:
-        ExportRefused: a number that has been scaled, or is not whole.
+    A number that was scaled, filled in, or is not whole has a range for each category.
     """
     if isinstance(column, Finite):
         if column.is_text:
             _grow(column.field, known, domains)
         return column
-    whole = all(float(one).is_integer() for one in known if not is_null(one))
-    if not column.is_as_given or column.is_filled or not whole:
+    if odd := [one for one in known if isinstance(one, str)]:
         raise ExportRefused(
-            f"Expected categories that are texts or whole numbers, got other numbers - at {place}, "
+            f"Expected categories that are numbers, got the text {odd[0]!r:.40} - at {place}, "
             f"field '{column.field}'."
         )
+    whole = all(float(one).is_integer() for one in known if not is_null(one))
+    if column.sums or column.is_filled or not whole:
+        numbers = sorted(float(one) for one in known if not is_null(one))
+        (edges,) = edges_of([column], among(numbers))
+        return cut(column, edges)
     _grow(column.field, known, domains)
     domain = domains[column.field]
     values = domain.values

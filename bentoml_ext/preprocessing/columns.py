@@ -1,7 +1,7 @@
 """Columns: what has become of the fields of an application between two steps of a pipeline.
 
 A number is followed as sums. A category has few values, so each step is asked what it makes of all
-of them, and so is asked of an indicator.
+of them. So it is asked of an indicator, and of the ranges that a step cuts a number into.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy.typing as npt
 
 from bentoml_ext.encoders.steps import Sum
 
-__all__ = ["OTHER", "Column", "Domain", "Finite", "Numeric", "is_null"]
+__all__ = ["OTHER", "SINGLE", "Column", "Domain", "Finite", "Numeric", "Odd", "Usable", "is_null"]
 
 Objects: TypeAlias = npt.NDArray[np.object_]
 
 OTHER: Final = "\ufdd0 a text that no encoder has seen"
 """Stands for every text without a place of its own; Unicode never gives its first character."""
+
+SINGLE: Final = Sum("as_single", 0.0)
+"""A number is rounded to float32."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Domain:
     """The values that a field may have.
 
     Args:
-        known: categories, texts or whole numbers; of an indicator, one that stands for all numbers.
-        null: what null is in the user's frames: None or NaN.
+        known: categories, texts or whole numbers; of an indicator, one that stands for all numbers;
+            of ranges, one of each.
+        null: what null is in the user's frames: None, NaN or NA.
         other: what stands for any other value; None where there is no other.
     """
 
@@ -57,9 +61,7 @@ class Numeric:
     Args:
         field: whose number it is.
         kind: float32, float64, int64 or bool.
-        sums: as `Number.sums`.
-        single: whether all of them were in float32.
-        low, high: as `Number`.
+        sums: what was done to it, one after the other.
         null: what null has become; NaN while nothing has filled it in.
         is_filled: whether a step has filled it in.
     """
@@ -67,31 +69,24 @@ class Numeric:
     field: str
     kind: np.dtype[Any]
     sums: tuple[Sum, ...] = ()
-    single: bool = False
-    low: float | None = None
-    high: float | None = None
     null: float = float("nan")
     is_filled: bool = False
-
-    @property
-    def is_as_given(self) -> bool:
-        """Whether nothing but null has changed."""
-        return not self.sums and self.low is None and self.high is None
 
 
 @dataclass(frozen=True, eq=False)
 class Finite:
-    """A category, or an indicator, after some steps.
+    """A category, an indicator, or the ranges of a number, after some steps.
 
     Args:
         field: whose values they are.
-        domain: of the field.
+        domain: of the field; of ranges, the column's own.
         values: object, (known + 2,): what has become of each value of the domain.
         refused: bool, as `values`: the values that a step has refused.
         kind: the type of a number in the user's frame; None of texts, and once a step has changed
             the values.
         is_flag: whether the known value stands for all numbers.
         is_filled: whether a step has filled null in.
+        edges: of ranges, where the second and each further one begins.
     """
 
     field: str
@@ -101,14 +96,37 @@ class Finite:
     kind: np.dtype[Any] | None = None
     is_flag: bool = False
     is_filled: bool = False
+    edges: tuple[float, ...] | None = None
 
     @property
     def is_text(self) -> bool:
         """Whether the values are still texts."""
         return any(isinstance(value, str) for value in self.values[~self.refused])
 
+    @property
+    def is_category(self) -> bool:
+        """Whether each known value is one that an application has."""
+        return not self.is_flag and self.edges is None
 
-Column: TypeAlias = Numeric | Finite
+
+@dataclass(frozen=True, eq=False)
+class Odd:
+    """A column that no step may use: a date, a list, texts beside numbers.
+
+    Args:
+        field: its name.
+        what: its type in the user's frame.
+    """
+
+    field: str
+    what: str
+    kind: np.dtype[Any] | None = None
+
+
+Usable: TypeAlias = Numeric | Finite
+"""What a step may be given."""
+
+Column: TypeAlias = Usable | Odd
 
 
 def is_null(value: Any) -> bool:

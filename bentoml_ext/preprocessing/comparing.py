@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bentoml_ext.arrays import Floats, Rows
+from bentoml_ext.encoders.edges import beside_edges
+from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.export.pipelines.rows import PipelineRows
 from bentoml_ext.export.pipelines.tables import TEXT
-from bentoml_ext.preprocessing.asking import transformed
-from bentoml_ext.preprocessing.compiling import (
-    Compiled,
-    applications_of,
-    is_text,
-    takes,
-)
+from bentoml_ext.preprocessing.compiling import Compiled, takes
+from bentoml_ext.preprocessing.frames import applications_of, kind_of
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.part import Part
 from bentoml_ext.proof.record import SERVICE
@@ -49,43 +46,80 @@ def compare_pipeline(compiled: Compiled, booster: xgboost.Booster, seed: int = 0
     """
     note = "scikit-learn's transform and predict_proba: the rows of Encoder, the booster's answers"
     tally = BitComparison("pipeline", SERVICE, note)
-    for frame in _frames(compiled.example, seed):
-        applications = applications_of(frame, compiled.encoder)
+    for said, frame in _frames(compiled, seed):
+        applications = applications_of(said, compiled.encoder)
         taken = np.array([takes(compiled.encoder, one) for one in applications], np.bool_)
         if not taken.any():
             continue
-        some = frame[taken]
-        rows = compiled.encoder.rows(
-            [one for one, is_taken in zip(applications, taken, strict=True) if is_taken]
-        )
+        sent = [one for one, is_taken in zip(applications, taken, strict=True) if is_taken]
+        rows, some = compiled.encoder.rows(sent), compiled.given(frame[taken], sent)
         tally.compare("row", _own_rows(compiled, some), _one_nan(rows), rows)
-        with warnings.catch_warnings(action="ignore"):
-            own = compiled.pipeline.predict_proba(some)[:, 1].astype(np.float32)
-        found = booster.inplace_predict(rows, validate_features=False)
-        tally.compare("probability", own, np.asarray(found, np.float32), rows)
+        own = _own_predictions(compiled.pipeline, some)
+        found = np.asarray(booster.inplace_predict(rows, validate_features=False), np.float32)
+        tally.compare("prediction", own, found.reshape(own.shape), rows)
         tally.seen(len(rows))
     return tally.part()
 
 
-def _frames(example: Any, seed: int) -> Iterator[Any]:
+def _frames(compiled: Compiled, seed: int) -> Iterator[tuple[Any, Any]]:
+    """The example, rows that are made of its values, and rows on the edges of ranges.
+
+    Twice each: as an application says it, and as the pipeline takes it.
+    """
+    example = compiled.example
     for start in range(0, min(len(example), MOST), BLOCK):
-        yield example.iloc[start : start + BLOCK]
+        yield (some := example.iloc[start : start + BLOCK]), some
     kinds = tuple(
-        TEXT if is_text(example[name]) else np.dtype(str(example[name].dtype)) for name in example
+        dtype if isinstance(dtype, np.dtype) and dtype.kind in "fiub" else TEXT
+        for dtype in example.dtypes
     )
+    made = PipelineRows(example, kinds)
     for missing in (False, True):
-        yield PipelineRows(example, kinds).shuffled(MADE_UP, seed, missing=missing).rows
+        yield (some := made.shuffled(MADE_UP, seed, missing=missing).rows), some
+    said = _on_edges(compiled.encoder, made.shuffled(MADE_UP, seed + 1, missing=False).rows, seed)
+    singles = [name for name in example if kind_of(example[name]) == np.float32]
+    yield said, said.astype(dict.fromkeys(singles, np.float32))
 
 
-def _own_rows(compiled: Compiled, frame: Any) -> Rows:
-    """float32: what the pipeline gives its estimator."""
-    rows = transformed(compiled.pipeline[:-1], frame)
+def _on_edges(encoder: Encoder, frame: Any, seed: int) -> Any:
+    """The same rows with numbers on the edges of ranges and beside them, and with both zeros."""
+    random = np.random.default_rng(seed)
+    for field in encoder.fields:
+        kind = kind_of(frame[field.name])
+        edges = beside_edges(encoder, field)
+        if field.is_listed or kind is None or not (len(edges) or kind.kind == "f"):
+            continue
+        own = frame[field.name].to_numpy(np.float64, na_value=np.nan)
+        values = random.choice([*edges, 0.0, -0.0], len(frame))
+        some = random.random(len(frame)) < 0.5
+        frame[field.name] = np.where(some, values, own)
+    return frame
+
+
+def _own_predictions(pipeline: Any, frame: Any) -> Floats:
+    """float32, (n, columns): what the pipeline predicts; of two classes the second."""
+    with warnings.catch_warnings(action="ignore"):
+        if not hasattr(pipeline, "predict_proba"):
+            own = np.asarray(pipeline.predict(frame), np.float32)
+            return own.reshape(len(own), -1)
+        own = np.asarray(pipeline.predict_proba(frame), np.float32)
+    return own[:, 1:] if own.shape[1] == 2 else own
+
+
+def _own_rows(compiled: Compiled, given: Any) -> Rows:
+    """float32: what the pipeline gives its estimator, as XGBoost reads it."""
+    with warnings.catch_warnings(action="ignore"):
+        made = compiled.pipeline[:-1].transform(given)
+    if hasattr(made, "tocoo"):
+        # An entry that a sparse matrix does not hold is missing, and not 0.
+        held, rows = made.tocoo(), np.full(made.shape, np.nan)
+        rows[held.row, held.col] = held.data
+    else:
+        rows = np.asarray(made)
     with np.errstate(over="ignore"):
         rows = rows.astype(np.float32)
-    if (marker := compiled.encoder.missing) is not None:
-        # As XGBoost reads them: a sparse matrix holds no 0, and an estimator has its own marker.
-        rows = np.where(rows == np.float32(marker), np.float32(np.nan), rows)
-    return _one_nan(rows)
+    marker = np.float32(compiled.estimator.missing)
+    return _one_nan(np.where(rows == marker, np.float32(np.nan), rows))
 
 
 def _one_nan(rows: Floats) -> Floats:

@@ -8,14 +8,23 @@ from typing import Any, Final
 
 import numpy as np
 
-from bentoml_ext.encoders.arithmetic import on_many
-from bentoml_ext.encoders.steps import Number, Operation, Sum
+from bentoml_ext.encoders.steps import Operation, Sum
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.pipelines.numbers import SCALERS, bounds_of, is_single
 from bentoml_ext.preprocessing.asking import asked
-from bentoml_ext.preprocessing.columns import Column, Domain, Finite, Numeric, is_null
+from bentoml_ext.preprocessing.columns import (
+    SINGLE,
+    Column,
+    Domain,
+    Finite,
+    Numeric,
+    Odd,
+    Usable,
+    is_null,
+)
+from bentoml_ext.preprocessing.ranges import summed
 
-__all__ = ["block_kind", "imputed", "scaled"]
+__all__ = ["block_kind", "imputed", "indicators", "of_numbers", "scaled", "usable"]
 
 _OPERATIONS: Final[dict[str, Operation]] = {
     "Sub": "subtract",
@@ -28,62 +37,51 @@ FLAG: Final = "given"
 """The known value of an indicator's domain."""
 
 
-def block_kind(columns: Sequence[Column]) -> np.dtype[Any]:
+def block_kind(columns: Sequence[Usable]) -> np.dtype[Any]:
     """float32 where all columns are, otherwise float64: the type that scikit-learn computes in."""
     kinds = {np.dtype(column.kind) if column.kind else np.dtype(float) for column in columns}
     return np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(np.float64)
 
 
-def scaled(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
+def scaled(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
     """The output of a fitted scaler.
 
     Raises:
-        ExportRefused: texts, sums after a clip, or arithmetic that is not known.
+        ExportRefused: texts, or arithmetic that is not known.
     """
-    _check_numbers(columns, place)
+    columns = of_numbers(given, place)
     kind = block_kind(columns)
     sums, bounds = SCALERS[type(step).__name__](step), bounds_of(step)
     single = is_single(step, sums, bounds, kind, place)
     others = iter(asked(step, columns, [1] * len(columns), place))
-    made: list[Column] = []
+    made: list[Usable] = []
     for at, column in enumerate(columns):
         if isinstance(column, Finite):
             made.append(next(others))
             continue
         operands = [(_OPERATIONS[name], values[at]) for name, values in sums]
-        own = tuple(Sum(name, float(kind.type(v) if single else v)) for name, v in operands)
-        made.append(_summed(column, own, kind, bounds, place))
+        own = [Sum(name, float(kind.type(v) if single else v)) for name, v in operands]
+        own = _rounded(own, kind)
+        if bounds is not None:
+            low, high = (float(kind.type(bound)) for bound in bounds)
+            own += [Sum("at_least", low), Sum("at_most", high)]
+        made.append(_summed(column, tuple(own), kind))
     return made
 
 
-def _summed(
-    column: Numeric,
-    sums: tuple[Sum, ...],
-    kind: np.dtype[Any],
-    bounds: tuple[float, float] | None,
-    place: str,
-) -> Numeric:
-    is_narrow = kind == np.float32
-    if (column.low is not None) or (column.sums and column.single != is_narrow):
-        raise ExportRefused(
-            f"Expected sums in one type, and none after a clip, got others - at {place}, "
-            f"field '{column.field}'."
-        )
-    low, high = bounds or (None, None)
-    step = Number(column.field, 0, sums, is_narrow, low, high)
-    (null,) = on_many(step, np.array([column.null]))
-    return replace(
-        column,
-        kind=kind,
-        sums=(*column.sums, *sums),
-        single=is_narrow,
-        low=low,
-        high=high,
-        null=float(null),
-    )
+def _rounded(sums: list[Sum], kind: np.dtype[Any]) -> list[Sum]:
+    """The sums as a block of that type has them: float32 is rounded after each."""
+    if kind != np.float32:
+        return sums
+    return [one for each in sums for one in (each, SINGLE)]
 
 
-def imputed(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
+def _summed(column: Numeric, sums: tuple[Sum, ...], kind: np.dtype[Any]) -> Numeric:
+    (null,) = summed(replace(column, sums=sums), [column.null])
+    return replace(column, kind=kind, sums=(*column.sums, *sums), null=float(null))
+
+
+def imputed(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
     """The output of a fitted SimpleImputer, indicators last.
 
     Raises:
@@ -95,6 +93,7 @@ def imputed(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
             f"Expected a SimpleImputer that fills null in, got missing_values={marker!r} "
             f"- at {place}."
         )
+    columns = usable(given, place)
     kept = [_is_kept(step, at) for at in range(len(columns))]
     flagged = [] if step.indicator_ is None else step.indicator_.features_.tolist()
     if isinstance(columns[0], Finite) and columns[0].is_text:
@@ -103,7 +102,7 @@ def imputed(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
         kind = block_kind(columns)
     plain = _without_indicator(step)
     finite = iter(asked(plain, columns, [int(one) for one in kept], place))
-    made: list[Column] = []
+    made: list[Usable] = []
     for at, column in enumerate(columns):
         if not kept[at]:
             continue
@@ -114,7 +113,12 @@ def imputed(step: Any, columns: Sequence[Column], place: str) -> list[Column]:
             if is_null(null):
                 null = float(kind.type(step.statistics_[at]))
             made.append(replace(column, kind=kind, null=null, is_filled=True))
-    return [*made, *(_indicator(columns[at]) for at in flagged)]
+    return [*made, *indicators(columns, flagged)]
+
+
+def indicators(columns: Sequence[Usable], at: Sequence[int]) -> list[Usable]:
+    """Whether each of some columns is null, as 1 and 0."""
+    return [_indicator(columns[one]) for one in at]
 
 
 def _is_kept(step: Any, at: int) -> bool:
@@ -135,7 +139,7 @@ def _without_indicator(step: Any) -> Any:
     return plain
 
 
-def _indicator(column: Column) -> Finite:
+def _indicator(column: Usable) -> Finite:
     """1 where a column is null, otherwise 0."""
     if isinstance(column, Finite):
         flags = np.array([float(is_null(value)) for value in column.values], object)
@@ -151,9 +155,31 @@ def _indicator(column: Column) -> Finite:
     )
 
 
-def _check_numbers(columns: Sequence[Column], place: str) -> None:
+def usable(columns: Sequence[Column], place: str) -> list[Usable]:
+    """The columns, if a step may use each of them.
+
+    Raises:
+        ExportRefused: names the column and its type.
+    """
     for column in columns:
+        if isinstance(column, Odd):
+            raise ExportRefused(
+                f"Expected numbers, texts or booleans, got {column.what} - at column "
+                f"'{column.field}' of {place}. Make a number or a text of it ahead of the pipeline."
+            )
+    return [column for column in columns if not isinstance(column, Odd)]
+
+
+def of_numbers(columns: Sequence[Column], place: str) -> list[Usable]:
+    """The columns, if a step may do sums with each of them.
+
+    Raises:
+        ExportRefused: names the field.
+    """
+    found = usable(columns, place)
+    for column in found:
         if isinstance(column, Finite) and column.is_text:
             raise ExportRefused(
                 f"Expected numbers, got the texts of field '{column.field}' - at {place}."
             )
+    return found

@@ -12,13 +12,38 @@ from sklearn.pipeline import Pipeline
 
 from bentoml_ext.export.pipelines.numbers import SCALERS
 from bentoml_ext.export.pipelines.reading import check_step, is_passed_through, parts_of
+from bentoml_ext.preprocessing.bins import CUTTERS, binned
 from bentoml_ext.preprocessing.categories import ENCODERS, Domains, encoded
 from bentoml_ext.preprocessing.columns import Column, Numeric
-from bentoml_ext.preprocessing.numbers import imputed, scaled
+from bentoml_ext.preprocessing.numbers import imputed, indicators, scaled, usable
+from bentoml_ext.preprocessing.refusals import check_advised
 
-__all__ = ["KNOWN", "Given", "walked"]
+__all__ = ["KNOWN", "Given", "is_selector", "walked"]
 
-KNOWN: Final = (*SCALERS, "SimpleImputer", *ENCODERS, "ColumnTransformer")
+SELECTORS: Final = (
+    "VarianceThreshold",
+    "SelectKBest",
+    "SelectPercentile",
+    "SelectFpr",
+    "SelectFdr",
+    "SelectFwe",
+    "GenericUnivariateSelect",
+    "SelectFromModel",
+    "RFE",
+    "RFECV",
+    "SequentialFeatureSelector",
+)
+"""Classes of scikit-learn that hand on some of their columns as they are."""
+
+KNOWN: Final = (
+    *SCALERS,
+    "SimpleImputer",
+    "MissingIndicator",
+    *ENCODERS,
+    *CUTTERS,
+    *SELECTORS,
+    "ColumnTransformer",
+)
 """Classes of scikit-learn that become steps, besides passthrough and nested pipelines."""
 
 
@@ -54,19 +79,42 @@ def walked(pipeline: Any, given: Given, domains: Domains, place: str = "") -> Gi
     return given
 
 
+def is_selector(step: Any) -> bool:
+    """Whether a step hands on some of its columns as they are."""
+    return type(step).__name__ in SELECTORS and type(step).__module__.startswith("sklearn.")
+
+
 def _step(step: Any, given: Given, domains: Domains, place: str) -> Given:
     if is_passed_through(step):
         return given
-    check_step(step, KNOWN, place, sparse=given.sparse)
+    check_advised(step, f"step '{place}'")
+    check_step(step, KNOWN, place, sparse=given.sparse and not is_selector(step))
     if isinstance(step, Pipeline):
         return walked(step, given, domains, f"{place}/")
     if isinstance(step, ColumnTransformer):
         return _side_by_side(step, given, domains, place)
-    name, where, columns = type(step).__name__, f"step '{place}'", given.columns
+    if is_selector(step):
+        kept = step.get_support(indices=True)
+        return Given(tuple(given.columns[at] for at in kept), given.sparse)
+    return _columns(step, given.columns, domains, f"step '{place}'")
+
+
+def _columns(step: Any, columns: Sequence[Column], domains: Domains, where: str) -> Given:
+    """What a step that treats each of its columns alone makes of them."""
+    name, is_sparse = type(step).__name__, False
+    made: Sequence[Column]
     if name in ENCODERS:
         made = encoded(step, columns, domains, where)
-        return Given(tuple(made), sparse=bool(getattr(step, "sparse_output", False)))
-    return Given(tuple((imputed if name == "SimpleImputer" else scaled)(step, columns, where)))
+        is_sparse = bool(getattr(step, "sparse_output", False))
+    elif name in CUTTERS:
+        made = binned(step, columns, where)
+        is_sparse = getattr(step, "encode", "ordinal") == "onehot"
+    elif name == "MissingIndicator":
+        made = indicators(usable(columns, where), step.features_.tolist())
+        is_sparse = step.sparse is True
+    else:
+        made = (imputed if name == "SimpleImputer" else scaled)(step, columns, where)
+    return Given(tuple(made), is_sparse)
 
 
 def _side_by_side(step: ColumnTransformer, given: Given, domains: Domains, place: str) -> Given:

@@ -19,6 +19,7 @@ from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.arithmetic import undone
+from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
@@ -172,6 +173,8 @@ def _on_thresholds(
     """Applications with one number on a threshold, a float32 beside it, and a float64 beside it."""
     made: list[Application] = []
     for field in encoder.fields:
+        for value in beside_edges(encoder, field).tolist():
+            made.append({**others[len(made) % len(others)], field.name: value})
         if not isinstance(step := encoder.step(field.name), Number):
             continue
         known = sampler.known[step.column]

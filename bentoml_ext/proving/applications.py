@@ -11,9 +11,10 @@ import numpy as np
 from bentoml_ext.arrays import Rows
 from bentoml_ext.boosters.base import Truth
 from bentoml_ext.encoders.arithmetic import undone
+from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.encoders.field import FLOAT32_MAX
-from bentoml_ext.encoders.steps import Number
+from bentoml_ext.encoders.steps import Number, Ranges
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.reference_decisions import compare_decider
 from bentoml_ext.proving.row_sampler import Sampler
@@ -45,15 +46,20 @@ def generated(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
 def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[Any]:
     random = sampler.random
     step = encoder.step(field.name)
-    if not isinstance(step, Number):
+    if field.is_listed or not isinstance(step, Number | Ranges):
         known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
         return [known[at] for at in random.integers(len(known), size=n)]
-    values = undone(step, sampler.column(step.column, n))
-    # More digits than float32 has: the encoder's rounding is a step of the path.
-    values *= 1 + random.uniform(-1e-8, 1e-8, n) * (random.random(n) < 0.5)
-    if encoder.missing is not None:
-        (marker,) = undone(step, np.array([encoder.missing]))
-        values[random.random(n) < 0.1] = marker
+    values = np.zeros(n)
+    if isinstance(step, Number):
+        values = undone(step, sampler.column(step.column, n))
+        # More digits than float32 has: the encoder's rounding is a step of the path.
+        values *= 1 + random.uniform(-1e-8, 1e-8, n) * (random.random(n) < 0.5)
+        if encoder.missing is not None:
+            (marker,) = undone(step, np.array([encoder.missing]))
+            values[random.random(n) < 0.1] = marker
+    if len(edges := beside_edges(encoder, field)):
+        share = 0.3 if isinstance(step, Number) else 1.0
+        values = np.where(random.random(n) < share, random.choice(edges, n), values)
     values = values.clip(-FLOAT32_MAX, FLOAT32_MAX)
     low, high = field.minimum, field.maximum
     values = values.clip(-np.inf if low is None else low, np.inf if high is None else high)

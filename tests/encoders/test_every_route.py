@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.arrow_columns import ColumnEncoder
+from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.json_decoder import JsonDecoder
@@ -25,6 +26,7 @@ from bentoml_ext.encoders.steps import (
     Number,
     OneHot,
     Operation,
+    Ranges,
     Step,
     Sum,
     Table,
@@ -39,9 +41,13 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 def sums(random: Random) -> tuple[Sum, ...]:
+    """Sums, few of which clip: two bounds leave few numbers between them."""
+    often = OPERATIONS[:4]
+    some = [often if random.integers(4) else OPERATIONS for _ in range(3)]
+    names = [one[random.integers(len(one))] for one in some]
     return tuple(
-        Sum(OPERATIONS[at], float(random.normal() * 10.0 ** random.integers(-3, 4)))
-        for at in random.integers(len(OPERATIONS), size=random.integers(4))
+        Sum(name, float(random.normal() * 10.0 ** random.integers(-3, 4)))
+        for name in names[: random.integers(4)]
     )
 
 
@@ -105,6 +111,29 @@ def table(random: Random, name: str, at: int) -> tuple[Field, list[Step]]:
     return field, [Table(name, columns, {text: cells() for text in TEXTS}, null, other)]
 
 
+def ranges(random: Random, name: str, at: int) -> tuple[Field, list[Step]]:
+    """A number that is looked up by its range, in one column or several; a scaled one beside it."""
+    width, n = int(random.integers(1, 4)), int(random.integers(0, 6))
+    edges = np.unique([0.0, *(random.normal(size=n) * 10.0 ** random.integers(-3, 4, n))])
+
+    def cells() -> tuple[float | None, ...]:
+        numbers = random.normal(size=width).astype(np.float32).tolist()
+        return tuple(None if random.integers(6) == 0 else one for one in numbers)
+
+    null = cells() if random.integers(2) else None
+    columns = tuple(range(at, at + width))
+    step = Ranges(
+        name, columns, tuple(edges.tolist()), tuple(cells() for _ in range(len(edges) + 1)), null
+    )
+    steps: list[Step] = [step]
+    if random.integers(3) == 0:
+        steps.append(Number(name, at + width, sums(random), null=0.5))
+    listed = random.integers(4) == 0
+    # msgspec knows whole ones alone: the encoder sees the others.
+    codes = (-3, 0, 7, 10**9, 10**6, 2.5) if listed else ()
+    return Field(name, nullable=null is not None, codes=codes), steps
+
+
 def codes(random: Random, name: str, at: int) -> tuple[Field, list[Step]]:
     return Field(name, TEXTS, nullable=bool(random.integers(2))), [Codes(name, at, TEXTS)]
 
@@ -128,7 +157,7 @@ def made(random: Random) -> Encoder:
     fields, steps = [], []
     at = 0
     for place in range(random.integers(4, 9)):
-        kind = (number, number, one_hot, table, codes)[random.integers(5)]
+        kind = (number, number, one_hot, table, codes, ranges)[random.integers(6)]
         field, own = kind(random, f"field {place}", at)
         if isinstance(own[0], OneHot | Table) and random.integers(3) == 0:
             field, own = of_numbers(field, own)
@@ -145,14 +174,17 @@ def made(random: Random) -> Encoder:
     )
 
 
-def value(random: Random, field: Field) -> Any:
+def value(random: Random, encoder: Encoder, field: Field) -> Any:
+    edges = beside_edges(encoder, field).tolist()
+    if edges and not field.codes and random.integers(2):
+        return float(random.choice([*edges, -0.0]))
     if field.nullable and random.integers(5) == 0:
         return None
     if field.categories:
         unknown = ("never seen", "") if field.unknown == "zero" and not field.nullable else ()
         return str(random.choice([*field.categories, *unknown]))
     if field.codes and (field.unknown == "refuse" or random.integers(4)):
-        return int(random.choice(field.codes))
+        return field.codes[random.integers(len(field.codes))]
     if random.integers(3) == 0:
         return int(random.integers(-(10**6), 10**6))
     return float(random.normal() * 10.0 ** random.integers(-4, 5))
@@ -195,7 +227,7 @@ def test_every_route_makes_the_same_rows(seed: int) -> None:
     random = np.random.default_rng(seed)
     encoder = Encoder.from_json(made(random).to_json())
     applications: list[Application] = [
-        {field.name: value(random, field) for field in encoder.fields} for _ in range(40)
+        {field.name: value(random, encoder, field) for field in encoder.fields} for _ in range(40)
     ]
     encoder.check_all(applications)
     expected = encoder.rows(applications)

@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
@@ -25,7 +26,8 @@ from sklearn.preprocessing import (
 
 from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import ExportRefused
-from bentoml_ext.preprocessing.compiling import applications_of, compile_pipeline, takes
+from bentoml_ext.preprocessing.compiling import compile_pipeline, takes
+from bentoml_ext.preprocessing.frames import applications_of
 
 Random = np.random.Generator
 TEXTS = ["owner", "rent", "parents", "other"]
@@ -56,13 +58,20 @@ def of_numbers(random: Random) -> Any:
     chosen = scaler(clip=True) if scaler is MinMaxScaler and random.integers(2) else scaler()
     strategy = ["mean", "median", "most_frequent"][random.integers(3)]
     imputer = SimpleImputer(strategy=strategy, add_indicator=bool(random.integers(2)))
+    bins = KBinsDiscretizer(
+        int(random.integers(2, 6)),
+        encode=["onehot", "onehot-dense", "ordinal"][random.integers(3)],
+        strategy=["uniform", "quantile"][random.integers(2)],
+    )
     return [
         "passthrough",
         chosen,
+        make_pipeline(SimpleImputer(strategy=strategy), bins),
+        make_pipeline(imputer, Binarizer(threshold=float(random.normal()))),
         make_pipeline(imputer, chosen),
         make_pipeline(chosen, imputer),
         imputer,
-    ][random.integers(5)]
+    ][random.integers(7)]
 
 
 def of_categories(random: Random) -> Any:
@@ -143,9 +152,12 @@ def test_rows_are_those_of_transform(seed: int) -> None:
 
 
 def test_a_step_that_is_not_known_is_refused_by_name() -> None:
+    class Doubled(StandardScaler):  # type: ignore[misc]
+        """A class that derives from scikit-learn's."""
+
     frame = frame_of(np.random.default_rng(0))[["age"]]
-    pipeline = make_pipeline(KBinsDiscretizer(3), xgb.XGBClassifier(n_estimators=2))
+    pipeline = make_pipeline(Doubled(), xgb.XGBClassifier(n_estimators=2))
     pipeline.fit(frame, frame["age"] > 40)
 
-    with pytest.raises(ExportRefused, match=r"got KBinsDiscretizer - at step 'kbinsdiscretizer'"):
+    with pytest.raises(ExportRefused, match=r"got Doubled - at step 'doubled'"):
         compile_pipeline(pipeline, frame)

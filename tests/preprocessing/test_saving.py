@@ -18,9 +18,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import bentoml_ext
 from bentoml_ext.encoders.steps import Number, Sum
 from bentoml_ext.errors import ExportRefused, FeatureMismatch, InvalidApplication, ProofFailed
-from bentoml_ext.preprocessing import compiling
+from bentoml_ext.preprocessing import compiling, fields
 from bentoml_ext.preprocessing.comparing import compare_pipeline
-from bentoml_ext.preprocessing.compiling import applications_of
+from bentoml_ext.preprocessing.frames import applications_of
 from tests.preprocessing.test_compiling import frame_of
 
 
@@ -92,7 +92,7 @@ def test_a_wrong_row_is_found_by_the_proof(
         nearly = Sum(first.operation, first.operand * (1 + 1e-7))
         return right(field, column, (nearly, *rest), *others)
 
-    monkeypatch.setattr(compiling, "Number", shifted)
+    monkeypatch.setattr(fields, "Number", shifted)
     with pytest.raises(ProofFailed, match="Expected row"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bentoml_ext.save_model("pipeline_test", pipeline, example=frame)

@@ -117,17 +117,18 @@ def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
 def _checked(ops: GraphBuilder, encoder: Encoder, field: Field) -> str:
     """bool, (n, 1): whether the service would take the value; as `Field.check`."""
     name = field.name
-    if field.categories or field.codes:
+    is_double = type_of(encoder, field) == TensorProto.DOUBLE
+    if field.categories:
         known = [*field.categories, *field.baseline, *([""] if field.nullable else [])]
-        found = looked_up(
-            ops,
-            name,
-            dict.fromkeys(known if field.categories else map(float, field.codes), 1),
-            default=int(field.unknown == "zero"),
-        )
+        places = dict.fromkeys(known, 1)
+        found = looked_up(ops, name, places, default=int(field.unknown == "zero"))
+        taken = ops.cast(found, TensorProto.BOOL)
+    elif field.is_listed:
+        codes = ops.constant([field.codes], np.float64 if is_double else np.float32)
+        same = ops.cast(ops.add("Equal", name, codes), TensorProto.INT64)
+        found = ops.add("ReduceSum", same, ops.constant([1], np.int64), keepdims=1)
         taken = ops.cast(found, TensorProto.BOOL)
     else:
-        is_double = type_of(encoder, field) == TensorProto.DOUBLE
         taken = _in_range(ops, field, np.float64 if is_double else np.float32)
     if field.nullable and not field.categories:
         taken = ops.add("Or", taken, ops.add("IsNaN", name))

@@ -11,22 +11,35 @@ from onnx import TensorProto
 
 from bentoml_ext.encoders.encoder import FILL, Encoder, Field
 from bentoml_ext.encoders.filling import table_of
-from bentoml_ext.encoders.steps import NO_COLUMN, Codes, Indicator, Number, OneHot, Step, Table
+from bentoml_ext.encoders.steps import (
+    NO_COLUMN,
+    Codes,
+    Indicator,
+    Number,
+    OneHot,
+    Ranges,
+    Step,
+    Sum,
+    Table,
+)
 from bentoml_ext.export.graph.builder import GraphBuilder
 
-__all__ = ["add_rows", "looked_up", "type_of"]
+__all__ = ["add_rows", "as_floats", "looked_up", "type_of"]
 
 Writer: TypeAlias = Callable[[GraphBuilder, Encoder, Field, Any], str]
 
 _OPERATORS: Final = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"}
+_BOUNDS: Final = {"at_least": "Less", "at_most": "Greater"}
+"""What compares a number with the bound that then stands for it."""
 
 
 def type_of(encoder: Encoder, field: Field) -> int:
     """ONNX's type of the input for a field: a number that is scaled has all of its digits."""
     if field.categories:
         return int(TensorProto.STRING)
-    numbers = [step for step in encoder.steps_of(field.name) if isinstance(step, Number)]
-    plain = all(step.is_as_given for step in numbers)
+    steps = encoder.steps_of(field.name)
+    plain = not any(isinstance(step, Ranges) for step in steps)
+    plain = plain and all(step.is_as_given for step in steps if isinstance(step, Number))
     return int(TensorProto.FLOAT if plain else TensorProto.DOUBLE)
 
 
@@ -85,19 +98,32 @@ def _scaled(ops: GraphBuilder, name: str, step: Number) -> str:
     """float32, (n, 1): the step's sums on a float64 input."""
     name = _rounded(ops, name, step)
     for one in step.sums:
-        summed = ops.add(_OPERATORS[one.operation], name, ops.constant(one.operand, np.float64))
-        name = _rounded(ops, summed, step)
-    for operator, bound in (("Less", step.low), ("Greater", step.high)):
+        name = _rounded(ops, _summed(ops, name, one), step)
+    for operation, bound in (("at_least", step.low), ("at_most", step.high)):
         if bound is not None:
-            constant = ops.constant(bound, np.float64)
-            name = ops.add("Where", ops.add(operator, name, constant), constant, name)
+            name = _clipped(ops, name, operation, bound)
     return ops.cast(name, TensorProto.FLOAT)
 
 
-def _rounded(ops: GraphBuilder, name: str, step: Number) -> str:
-    if not step.single:
-        return name
+def _summed(ops: GraphBuilder, name: str, one: Sum) -> str:
+    if one.operation in _BOUNDS:
+        return _clipped(ops, name, one.operation, one.operand)
+    if one.operation == "as_single":
+        return _single(ops, name)
+    return ops.add(_OPERATORS[one.operation], name, ops.constant(one.operand, np.float64))
+
+
+def _clipped(ops: GraphBuilder, name: str, operation: str, bound: float) -> str:
+    constant = ops.constant(bound, np.float64)
+    return ops.add("Where", ops.add(_BOUNDS[operation], name, constant), constant, name)
+
+
+def _single(ops: GraphBuilder, name: str) -> str:
     return ops.cast(ops.cast(name, TensorProto.FLOAT), TensorProto.DOUBLE)
+
+
+def _rounded(ops: GraphBuilder, name: str, step: Number) -> str:
+    return _single(ops, name) if step.single else name
 
 
 def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) -> str:
@@ -108,7 +134,7 @@ def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) ->
     other = NO_COLUMN if step.other is None else column[step.other]
     # Beyond all columns, unless null has one.
     null = len(column) if step.null is None else column[step.null]
-    at = _places(ops, field, step, places, default=other, null=null)
+    at = _places(ops, encoder, field, step, places, default=other, null=null)
     one = ops.add("Equal", at, ops.constant(np.arange(len(column))[None, :], np.int64))
     cells = ops.add("Where", one, ops.constant(1, np.float32), blank)
     if step.gap is None:
@@ -120,6 +146,7 @@ def _one_hot(ops: GraphBuilder, encoder: Encoder, field: Field, step: OneHot) ->
 
 def _places(
     ops: GraphBuilder,
+    encoder: Encoder,
     field: Field,
     step: OneHot | Table,
     places: Mapping[str, int],
@@ -132,11 +159,20 @@ def _places(
         known = dict(places) | ({"": null} if field.nullable else {})
         return looked_up(ops, field.name, known, default=default)
     numbers = {float(text): place for text, place in places.items()}
-    at = looked_up(ops, field.name, numbers, default=default)
+    at = looked_up(ops, as_floats(ops, encoder, field), numbers, default=default)
     if not field.nullable:
         return at
     is_null = ops.add("IsNaN", field.name)
     return ops.add("Where", is_null, ops.constant(null, np.int64), at)
+
+
+def as_floats(ops: GraphBuilder, encoder: Encoder, field: Field) -> str:
+    """float32, (n, 1): the numbers of a field, NaN for one that float32 does not hold."""
+    if type_of(encoder, field) == TensorProto.FLOAT:
+        return field.name
+    single = ops.cast(field.name, TensorProto.FLOAT)
+    is_same = ops.add("Equal", ops.cast(single, TensorProto.DOUBLE), field.name)
+    return ops.add("Where", is_same, single, ops.constant(np.nan, np.float32))
 
 
 def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> str:
@@ -149,11 +185,22 @@ def _codes(ops: GraphBuilder, encoder: Encoder, field: Field, step: Codes) -> st
     return ops.add("Where", none, ops.constant(FILL[encoder.null], np.float32), at)
 
 
-def _table(ops: GraphBuilder, _: Encoder, field: Field, step: Table) -> str:
+def _table(ops: GraphBuilder, encoder: Encoder, field: Field, step: Table) -> str:
     """float32, (n, columns)."""
     places = {text: place for place, text in enumerate(step.texts)}
     null, other = len(places), len(places) + 1
-    at = _places(ops, field, step, places, default=other, null=null)
+    at = _places(ops, encoder, field, step, places, default=other, null=null)
+    found = ops.add("Gather", ops.constant(table_of(step)), at, axis=0)
+    return ops.add("Reshape", found, ops.constant([-1, len(step.columns)], np.int64))
+
+
+def _ranges(ops: GraphBuilder, _: Encoder, field: Field, step: Ranges) -> str:
+    """float32, (n, columns)."""
+    edges = ops.constant(np.array(step.edges)[None, :], np.float64)
+    behind = ops.cast(ops.add("GreaterOrEqual", field.name, edges), TensorProto.INT64)
+    at = ops.add("ReduceSum", behind, ops.constant([1], np.int64), keepdims=1)
+    is_null, null = ops.add("IsNaN", field.name), ops.constant(len(step.cells), np.int64)
+    at = ops.add("Where", is_null, null, at)
     found = ops.add("Gather", ops.constant(table_of(step)), at, axis=0)
     return ops.add("Reshape", found, ops.constant([-1, len(step.columns)], np.int64))
 
@@ -174,5 +221,6 @@ _WRITERS: Final[Mapping[type[Step], Writer]] = {
     OneHot: _one_hot,
     Codes: _codes,
     Table: _table,
+    Ranges: _ranges,
     Indicator: _indicator,
 }

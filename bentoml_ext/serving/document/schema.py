@@ -137,7 +137,7 @@ def _text_schema(field: Field) -> Schema:
 
 def _number_schema(field: Field) -> Schema:
     number: Schema = {"type": "number"}
-    if field.codes:
+    if field.is_listed:
         number["enum"] = list(field.codes)
     limits = {"minimum": field.minimum, "maximum": field.maximum}
     number |= {name: limit for name, limit in limits.items() if limit is not None}
