@@ -107,6 +107,12 @@ class InvalidApplication(BentoMLExtError, InvalidArgument):
         return InvalidApplication(self.expected, self.got, self.field, index)
 
 
+class NoDecision(BentoMLExtError):
+    """A decision was asked of a model that predicts a number: HTTP 404."""
+
+    error_code = HTTPStatus.NOT_FOUND
+
+
 class TooLarge(BentoMLExtError):
     """More rows or bytes than are taken at once: HTTP 413."""
 

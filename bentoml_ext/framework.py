@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import bentoml
 
 from bentoml_ext.boosters.xgb.handed_over import (
     booster_of,
-    check_served,
     check_texts,
     check_types,
     is_pipeline,
@@ -102,8 +100,8 @@ def save_model(
 
     Raises:
         FeatureMismatch: the encoder's features are not the booster's, or it is not an encoder.
-        ExportRefused: no exact graph covers the booster, or it is not a booster. Or no service
-            answers for its objective, or `rounds` does not name the rounds that count.
+        ExportRefused: no exact graph covers the booster, or it is not a booster. Or `rounds` does
+            not name the rounds that count.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.
         ProofFailed: the graph gives other bits. Nothing is stored.
         ConfigError: BentoML does not allow the name; no such rounds, or no such check.
@@ -114,7 +112,7 @@ def save_model(
 
     encoder, model, compiled = _compiled(encoder, model, example)
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
-    tag, booster = tag_of(name), _served(booster_of(model, rounds))
+    tag, booster = tag_of(name), booster_of(model, rounds)
     check_features(booster, encoder.features, "the encoder")
     check_texts(booster, encoder)
     ensemble, decider = _decided(booster, policy)
@@ -156,8 +154,9 @@ def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = N
 def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
     """The Runnable class behind `bentoml.models.get(tag).to_runner()`.
 
-    Its methods take float32 rows (n, n_features), batchable on dimension 0: `predict` gives
-    probabilities as `Booster.predict` does, `margins` gives log-odds; both float32, (n,).
+    Its methods take float32 rows (n, n_features), batchable on dimension 0. `predict` gives what
+    `Booster.predict` does, or a probability where that is the margin; `margins` gives margins. Both
+    are float32, (n,), or (n, k) of several.
     """
     from bentoml_ext.serving.runner import runnable_for
 
@@ -165,7 +164,9 @@ def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
 
 
 def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
-    """A `bentoml.Service` with /classify, /classify_batch and /model for a stored model.
+    """A `bentoml.Service` with /predict, /predict_batch and /model for a stored model.
+
+    And with /classify and /classify_batch where the model's policy decides.
 
     The model is looked for when the service starts: a bento brings its own store.
 
@@ -233,16 +234,3 @@ def _manifest(
         origin=origin,
         transform=ensemble.transform or None,
     )
-
-
-def _served(booster: xgboost.Booster) -> xgboost.Booster:
-    learner = _learner(booster)
-    n_targets = int(learner["learner_model_param"].get("num_target", 1))
-    check_served(learner["objective"]["name"], n_targets, "the model")
-    return booster
-
-
-def _learner(booster: xgboost.Booster) -> dict[str, Any]:
-    """XGBoost's own configuration of the booster."""
-    learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
-    return learner

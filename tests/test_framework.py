@@ -13,7 +13,7 @@ import xgboost
 from bentoml.exceptions import BentoMLException, NotFound
 
 import bentoml_ext
-from bentoml_ext.decisions.policy import Band
+from bentoml_ext.decisions.policy import Band, Classes, Policy, Value
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError, ExportRefused, FeatureMismatch
 from bentoml_ext.scoring.opening import open_backend
@@ -223,31 +223,38 @@ def test_columns_in_another_order_are_refused_by_name() -> None:
         bentoml_ext.save_model("framework_refused", booster, encoder=turned)
 
 
-@pytest.mark.parametrize("objective", ["binary:hinge", "reg:squarederror", "count:poisson"])
-def test_a_model_that_no_service_answers_for_is_not_stored(objective: str) -> None:
-    booster = small.booster(objective=objective)
-
-    with pytest.raises(ExportRefused, match=f"got '{objective}' - at the model. It cannot be serv"):
-        bentoml_ext.save_model("framework_refused", booster, encoder=small.encoder())
-
-    with pytest.raises(NotFound):
-        bentoml.models.get("framework_refused")
-
-
-def test_a_model_of_several_labels_is_not_stored() -> None:
+def test_a_model_of_several_labels_answers_the_probability_of_each() -> None:
     labels = np.array([[0, 1], [1, 0]] * 150)
     matrix = xgboost.DMatrix(small.rows(300), label=labels)
     booster = xgboost.train({"objective": "binary:logistic"}, matrix, 2)
+    row = Encoder(small.FEATURES).rows([small.APPLICATION])
 
-    with pytest.raises(ExportRefused, match="Expected one margin for a row, got 2"):
-        bentoml_ext.save_model("framework_refused", booster, encoder=small.encoder())
+    stored = bentoml_ext.save_model("framework_labels", booster, encoder=small.encoder())
+
+    answer = bentoml_ext.load_model(stored, "onnx").classify(small.APPLICATION)
+    expected = booster.predict(xgboost.DMatrix(row))[0]
+    assert np.array(answer["prediction"], np.float32).tobytes() == expected.tobytes()
 
 
-def test_a_stored_model_whose_margin_is_no_log_odds_is_not_served() -> None:
-    stored = small.of_an_older_release("framework_regression", objective="reg:squarederror")
+@pytest.mark.parametrize(
+    ("objective", "policy"),
+    [
+        ("reg:squarederror", small.policy()),
+        ("binary:logistic", Classes(("a", "b", "c"))),
+        ("reg:squarederror", Value(names=("low", "high"))),
+    ],
+    ids=str,
+)
+def test_a_policy_that_does_not_fit_is_refused_and_nothing_stored(
+    objective: str, policy: Policy
+) -> None:
+    booster = small.booster(objective=objective)
 
-    with pytest.raises(ConfigError, match=r"objective of binary:logistic.*reg:squarederror"):
-        bentoml_ext.load_model(stored)
+    with pytest.raises(ConfigError, match=f"of '{objective}' - at the policy. Give Bands for"):
+        bentoml_ext.save_model("framework_refused", booster, encoder=small.encoder(), policy=policy)
+
+    with pytest.raises(NotFound):
+        bentoml.models.get("framework_refused")
 
 
 def test_an_estimator_that_lacks_its_best_round_is_not_stored() -> None:

@@ -19,7 +19,7 @@ from bentoml_ext.acceptance.scoring import Progress, Readable
 from bentoml_ext.acceptance.search import Agreeing, Search
 from bentoml_ext.arrays import Floats
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.policy import Bands, Policy
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError, ConfigError, NotAccepted
 from bentoml_ext.proof.record import Acceptance
@@ -59,7 +59,7 @@ def accept(
     read: Callable[[Reading], Readable],
     reading: Reading,
     choices: Mapping[str, Sequence[Any]],
-    policy: Bands,
+    policy: Policy,
     *,
     on_progress: Progress | None = None,
 ) -> Accepted:
@@ -71,7 +71,7 @@ def accept(
         reading: what is decided.
         choices: for each switch that could matter, the values to try; the first is what `read`
             takes where nothing is decided. Null and unknown categories are then refused.
-        policy: bands; labels are compared with its answers.
+        policy: what is answered; labels are compared with its answers.
         on_progress: called now and then with the rows that are done and all that there will be.
 
     Returns:
@@ -91,6 +91,8 @@ def accept(
         for name, values in choices.items()
     }
     base = replace(reading, **{name: choices[name][0] for name in undecided})
+    if not isinstance(policy, Bands):
+        raise _unchecked()
     decider = BandDecider(policy)
     found, without = _predictions(check, [read, base, choices], decider)
     search = Search(check, read, measures(found, decider), without, on_progress)
@@ -151,7 +153,11 @@ def _bands(scorer: Scorer) -> BandDecider:
     """
     if isinstance(scorer.decider, BandDecider):
         return scorer.decider
-    raise ConfigError(
+    raise _unchecked()
+
+
+def _unchecked() -> ConfigError:
+    return ConfigError(
         "Expected a policy of bands over a log-odds for a check, got another - at the model. "
         "Leave the check out: the proof compares the predictions with the booster's own."
     )

@@ -69,7 +69,8 @@ CHOICE_FILL = click.Choice(["zero", "missing"])
 @click.option(
     "--policy",
     type=EXISTING_FILE,
-    help="Bands over the probability as JSON.  [default: DECLINED above 0.5, MAYBE above 0.3]",
+    help="What is answered, as JSON: bands over a probability, labels of classes, names of values."
+    "  [default: DECLINED above 0.5, MAYBE above 0.3; of other models the prediction]",
 )
 def import_command(
     source: str,

@@ -60,7 +60,7 @@ def exported(stored: bentoml.Model, bundle: Bundle, made: RowsGraph, output: Pat
     return (
         f"{_written(output, made.data)}\n"
         f"Input: rows float32 (n, {bundle.manifest.n_features}), columns as in the metadata "
-        "bentoml_ext.features, NaN for missing. Output: margin float32 (n, 1).\n"
+        f"bentoml_ext.features, NaN for missing. Output: margin float32 (n, {bundle.n_margins}).\n"
         f"Checked for {stored.tag}: {_facts(bundle)}; {proof.nodes:,} nodes equal the booster's. "
         f"The margins of {proof.rows:,} rows are its own bit for bit on {', '.join(some)} and "
         f"{most} threads, in batches of {', '.join(map(str, proof.batches))} and all.\n"

@@ -8,7 +8,7 @@ import numpy as np
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["KEY", "key", "number", "text"]
+__all__ = ["KEY", "key", "number", "text", "texts"]
 
 RESERVED: Final = frozenset({"probability", "margin", "model", "error"})
 """What stands beside the answer in JSON, Arrow and Parquet; many readers ignore upper case."""
@@ -44,6 +44,27 @@ def text(value: Any, where: str) -> str:
     # A lone surrogate has no UTF-8, and a NUL ends a name where Arrow hands it to C.
     if "\0" in plain or plain.encode(errors="replace").decode() != plain:
         raise ConfigError(f"Expected a text in UTF-8 without NUL, got {value!r} - at {where}.")
+    return plain
+
+
+def texts(values: Any, where: str, name: str) -> tuple[str, ...]:
+    """Texts, each once.
+
+    Args:
+        values: a list or a tuple.
+        where: what each is, for the message.
+        name: of the policy's part.
+
+    Raises:
+        ConfigError: another type than a list of texts, an empty text, or one twice.
+    """
+    if not isinstance(values, list | tuple):
+        raise ConfigError(f"Expected a tuple of {name}, got {values!r} - at the policy's '{name}'.")
+    plain = tuple(text(value, where) for value in values)
+    if twice := sorted({value for value in plain if plain.count(value) > 1}):
+        raise ConfigError(
+            f"Expected each of the {name} once, got {twice[0]!r} twice - at the policy's '{name}'."
+        )
     return plain
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Final
 
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.base import Decider
-from bentoml_ext.decisions.policy import Bands, Classes, Policy, Value
+from bentoml_ext.decisions.policy import Band, Bands, Classes, Policy, Value
 from bentoml_ext.decisions.presets import APPROVAL
 from bentoml_ext.decisions.worded import ClassDecider, ValueDecider
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.objectives.base import Objective
 
 __all__ = ["decider_of", "default_policy"]
+
+HALF: Final = 0.5
 
 
 def decider_of(policy: Policy, objective: Objective, n_margins: int) -> Decider:
@@ -27,11 +29,18 @@ def decider_of(policy: Policy, objective: Objective, n_margins: int) -> Decider:
         ConfigError: the policy does not fit what the model predicts.
     """
     if isinstance(policy, Value):
+        if policy.names and len(policy.names) != (width := objective.width(n_margins)):
+            raise _misfit(f"{len(policy.names)} predictions, as it has names", objective, width)
         return ValueDecider(policy, objective, n_margins)
+    is_log_odds = objective.output == "probability" and n_margins == 1
     if isinstance(policy, Bands):
-        if objective.output != "probability" or n_margins != 1:
+        if not is_log_odds:
             raise _misfit("one log-odds for a policy of bands", objective, n_margins)
         return BandDecider(policy)
+    if is_log_odds and len(policy.labels) == 2 and policy.with_probabilities:
+        # The second label above one half, as an estimator's own `predict` has it.
+        first, second = policy.labels
+        return BandDecider(Bands(policy.key, (Band(HALF, second),), first))
     classes = _classes(objective, n_margins)
     if len(policy.labels) != classes:
         raise _misfit(f"{len(policy.labels)} classes, as the policy has labels", objective, classes)
@@ -65,8 +74,7 @@ def _classes(objective: Objective, n_margins: int) -> int:
 
 def _has_probabilities(objective: Objective, n_margins: int) -> bool:
     """Whether a prediction has a column for each class."""
-    none = np.empty((0, n_margins), np.float32)
-    return objective.count == "classes" and objective.predict(none).shape[1] == n_margins > 1
+    return objective.count == "classes" and objective.width(n_margins) == n_margins > 1
 
 
 def _misfit(expected: str, objective: Objective, got: int) -> ConfigError:

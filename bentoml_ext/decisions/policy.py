@@ -107,15 +107,20 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     Args:
         key: name of the answer in JSON, and of its column in a portfolio.
+        names: of several targets or levels, in the model's order; without names they are an array.
 
     Raises:
-        ConfigError: a key that an answer has already, such as "margin".
+        ConfigError: a key that an answer has already, such as "margin"; names that are not texts,
+            or not each once.
     """
 
     key: str = PREDICTION
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "key", checked.key(self.key))
+        names = checked.texts(self.names, "a prediction's name", "names")
+        msgspec.structs.force_setattr(self, "names", names)
 
     def to_json(self) -> bytes:
         """policy.json."""
@@ -123,7 +128,8 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     def __str__(self) -> str:
         """The policy in words."""
-        return "the model's prediction"
+        of = f" of {', '.join(self.names)}" if self.names else ""
+        return f"the model's prediction{of}"
 
 
 class Classes(
@@ -152,16 +158,12 @@ class Classes(
                 f"Expected a key other than {PROBABILITIES}, got {self.key!r} - at the policy's "
                 "'key'. An answer has it beside its key: give the key another name."
             )
-        if not isinstance(self.labels, list | tuple):
-            raise ConfigError(
-                f"Expected a tuple of labels, got {self.labels!r} - at the policy's 'labels'."
-            )
-        labels = tuple(checked.text(label, "a class's label") for label in self.labels)
+        labels = checked.texts(self.labels, "a class's label", "labels")
         msgspec.structs.force_setattr(self, "labels", labels)
-        if len(set(labels)) != len(labels) or not 2 <= len(labels) <= MOST_ANSWERS:
+        if not 2 <= len(labels) <= MOST_ANSWERS:
             raise ConfigError(
-                f"Expected 2 to {MOST_ANSWERS} labels, each once, got {len(labels)}: "
-                f"{list(labels)[:5]} - at the policy's 'labels'."
+                f"Expected 2 to {MOST_ANSWERS} labels, got {len(labels)}: {list(labels)[:5]} - at "
+                "the policy's 'labels'."
             )
 
     def to_json(self) -> bytes:

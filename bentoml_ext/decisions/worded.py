@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import abstractmethod
+from math import isfinite
+from typing import ClassVar, Final
 
-import msgspec
 import numpy as np
 
-from bentoml_ext.arrays import Bools, Floats, Ints, Margins, Predictions
+from bentoml_ext.arrays import Bools, Ints, Margins, Predictions
 from bentoml_ext.decisions.base import AnswerSchema, Column, Columns, Decider, Kind, no_answer
+from bentoml_ext.decisions.float_text import shortest
+from bentoml_ext.decisions.line_layout import LineLayout
 from bentoml_ext.decisions.policy import PROBABILITIES, Classes, Value
 from bentoml_ext.objectives.base import Objective
 from bentoml_ext.objectives.classes import first_largest
 
 __all__ = ["ClassDecider", "ValueDecider"]
+
+_FEW: Final = 8
+"""Fewer margins are answered sooner one at a time."""
 
 
 class _Worded(Decider):
@@ -27,20 +33,25 @@ class _Worded(Decider):
 
     def __init__(self, schema: AnswerSchema, objective: Objective, n_margins: int) -> None:
         self.schema, self.objective, self.n_margins = schema, objective, n_margins
-        self._openings = [f"{_text(column.name)}: " for column in schema.columns]
-        self._texts = [[_text(value) for value in column.values] for column in schema.columns]
+        self._layout = LineLayout(schema)
+
+    @abstractmethod
+    def of(self, predictions: Predictions) -> Columns:
+        """The answers to predictions as columns, float32, (n, m)."""
+
+    def columns(self, margins: Margins) -> Columns:
+        return self.of(self.objective.served(margins))
 
     def body(self, margins: Margins) -> bytes:
-        if self.lost(margins).any():
+        predictions = self.objective.served(margins)
+        if not np.isfinite(predictions).all() or np.isnan(margins).any():
             raise no_answer()
-        found = self.columns(margins)
-        parts = []
-        for column, opening, texts in zip(
-            self.schema.columns, self._openings, self._texts, strict=True
-        ):
-            value = found[column.name][0]
-            parts.append(opening + (texts[value] if texts else _number(column, value)))
-        return f"{{{', '.join(parts)}}}".encode()
+        return self._layout.line(self.of(predictions)).encode()
+
+    def bodies(self, margins: Margins, end: bytes) -> bytes:
+        if len(margins) < _FEW:
+            return super().bodies(margins, end)
+        return self._layout.lines(self.columns(margins), end)
 
     def lost(self, margins: Margins) -> Bools:
         finite = np.isfinite(self.objective.served(margins)).all(axis=1)
@@ -60,13 +71,23 @@ class ValueDecider(_Worded):
 
     def __init__(self, policy: Value, objective: Objective, n_margins: int) -> None:
         self.policy: Value = policy
-        kind: Kind = "number" if n_margins == 1 else "numbers"
-        column = Column(policy.key, kind, self.says, count=n_margins)
+        self._width = objective.width(n_margins)
+        kind: Kind = "number" if self._width == 1 and not policy.names else "numbers"
+        column = Column(policy.key, kind, self.says, each=policy.names, count=self._width)
         super().__init__(AnswerSchema((column,)), objective, n_margins)
+        self._is_single = n_margins == 1 and kind == "number"
 
-    def columns(self, margins: Margins) -> Columns:
-        found = self.objective.served(margins)
-        return {self.policy.key: found[:, 0] if self.n_margins == 1 else found}
+    def of(self, predictions: Predictions) -> Columns:
+        is_one = self.schema.columns[0].kind == "number"
+        return {self.policy.key: predictions[:, 0] if is_one else predictions}
+
+    def body(self, margins: Margins) -> bytes:
+        if not self._is_single:
+            return super().body(margins)
+        value = self.objective.served_one(margins.item())
+        if not isfinite(value):
+            raise no_answer()
+        return self._layout.filled((shortest(value),)).encode()
 
     def decide(self, predictions: Predictions) -> Ints | None:
         return None
@@ -97,11 +118,10 @@ class ClassDecider(_Worded):
         columns = (label, each) if policy.with_probabilities else (label,)
         super().__init__(AnswerSchema(columns), objective, n_margins)
 
-    def columns(self, margins: Margins) -> Columns:
-        found = self.objective.served(margins)
-        answer: Columns = {self.policy.key: _classes(found)}
+    def of(self, predictions: Predictions) -> Columns:
+        answer: Columns = {self.policy.key: _classes(predictions)}
         if self.policy.with_probabilities:
-            answer[PROBABILITIES] = found
+            answer[PROBABILITIES] = predictions
         return answer
 
     def decide(self, predictions: Predictions) -> Ints | None:
@@ -114,18 +134,3 @@ def _classes(predictions: Predictions) -> Ints:
     """int64, (n,): the class that is predicted, or the first with the largest probability."""
     found = predictions if predictions.shape[1] == 1 else first_largest(predictions)
     return found[:, 0].astype(np.int64)
-
-
-def _text(text: str) -> str:
-    return msgspec.json.encode(text).decode()
-
-
-def _number(column: Column, value: Floats) -> str:
-    """A number, an array of numbers, or an object with a key for each."""
-    if column.kind == "number":
-        return str(value)
-    numbers = [str(number) for number in value]
-    if not column.each:
-        return f"[{', '.join(numbers)}]"
-    pairs = zip(column.each, numbers, strict=True)
-    return f"{{{', '.join(f'{_text(name)}: {number}' for name, number in pairs)}}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -190,8 +190,23 @@ def _json(column: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         # Neither null nor NaN is a number in JSON.
         return pc.if_else(pc.fill_null(pc.is_finite(column), False), column.cast("string"), "null")
+    if pa.types.is_struct(kind) and not column.null_count and kind.num_fields:
+        keys = [f"{msgspec.json.encode(field.name).decode()}: " for field in kind]
+        return _joined("{", keys, [_json(child) for child in column.flatten()], "}")
+    if pa.types.is_fixed_size_list(kind) and not column.null_count and kind.list_size:
+        size, values = kind.list_size, column.flatten()
+        places = [pa.array(range(at, len(values), size), pa.int64()) for at in range(size)]
+        return _joined("[", [""] * size, [_json(values.take(place)) for place in places], "]")
     values = (msgspec.json.encode(value, enc_hook=str).decode() for value in column.to_pylist())
     return pa.array(values, pa.string())
+
+
+def _joined(opening: str, keys: Sequence[str], values: Sequence[pa.Array], end: str) -> pa.Array:
+    """Texts of several values as one text of JSON."""
+    parts: list[Any] = []
+    for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+        parts += [(", " if place else opening) + key, value]
+    return pc.binary_join_element_wise(*parts, end, "")
 
 
 SINKS: Final[Mapping[str, type[Sink]]] = {

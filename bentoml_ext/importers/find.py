@@ -13,12 +13,11 @@ from bentoml.exceptions import NotFound
 
 from bentoml_ext import files
 from bentoml_ext.boosters.xgb.files import BoosterFile
-from bentoml_ext.boosters.xgb.handed_over import check_served
 from bentoml_ext.encoders.encoder import MissingValue
 from bentoml_ext.encoders.feature_names import check_features, read_features
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.user_rules import Rule
-from bentoml_ext.errors import ExportRefused, ImportRefused
+from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.pickled_vectorizer import (
     CUSTOM_OBJECTS,
     CustomObjects,
@@ -175,11 +174,6 @@ def _said(file: BoosterFile) -> Reading:
 
 
 def _checked(source: Source, rules: Sequence[Rule]) -> Source:
-    """The source with rules, if it is one that can be served and fits its features."""
-    file = source.file
-    try:
-        check_served(file.objective, file.n_targets, source.name)
-    except ExportRefused as error:
-        raise ImportRefused(str(error)) from error
-    check_features(file.booster, source.features, source.name)
+    """The source with rules, if it fits its features."""
+    check_features(source.file.booster, source.features, source.name)
     return replace(source, rules=tuple(rules))

@@ -19,13 +19,14 @@ import numpy as np
 
 from bentoml_ext import framework
 from bentoml_ext.choices import some_of
-from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.deciding import decider_of, default_policy
+from bentoml_ext.decisions.policy import Bands, Policy
 from bentoml_ext.decisions.policy_file import read_policy
-from bentoml_ext.decisions.presets import APPROVAL, of_threshold
+from bentoml_ext.decisions.presets import of_threshold
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.errors import ConfigError, ImportRefused
+from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.find import find
 from bentoml_ext.importers.source import Source
 from bentoml_ext.objectives.table import objective_of
@@ -47,7 +48,7 @@ class ImportRequest:
         features: for a file, that of its feature names.
         reading: what the source does not say of itself.
         fields: file with rules of the fields.
-        policy: file with the bands.
+        policy: file with what is answered.
         check: file of applications with the user's own predictions.
         prediction: its column of predictions.
     """
@@ -111,14 +112,24 @@ def import_model(
     )
 
 
-def _policy(source: Source, path: Path | None) -> tuple[Bands, Assumption]:
-    """The bands, and whose word they are."""
+def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
+    """What is answered, and whose word it is."""
+    file = source.file
+    objective = objective_of(file.objective)
     if path is not None:
-        return (policy := _bands(path)), _said(policy, f"--policy {path.name}")
+        policy = decider_of(read_policy(path), objective, file.n_margins).policy
+        return policy, _said(policy, f"--policy {path.name}")
+    default = default_policy(objective, file.n_margins)
     if source.cut_offs:
+        if not isinstance(default, Bands):
+            raise ImportRefused(
+                f"Expected no threshold of a model of '{file.objective}', got "
+                f"{sorted(source.cut_offs)} - at the custom objects of {source.name}. Say what is "
+                "answered: --policy FILE."
+            )
         policy = of_threshold(_cut_off(source))
         return policy, _said(policy, "the threshold among the custom objects")
-    return APPROVAL, _said(APPROVAL, "assumed: the default (--policy FILE)")
+    return default, _said(default, "assumed: the default (--policy FILE)")
 
 
 def _cut_off(source: Source) -> float:
@@ -138,13 +149,9 @@ def _cut_off(source: Source) -> float:
     return float(value)
 
 
-def _bands(path: Path) -> Bands:
-    if isinstance(policy := read_policy(path), Bands):
-        return policy
-    raise ConfigError(f"Expected a policy of bands, got {policy} - at {path}.")
-
-
-def _said(policy: Bands, why: str) -> Assumption:
+def _said(policy: Policy, why: str) -> Assumption:
+    if not isinstance(policy, Bands):
+        return Assumption(policy.key, str(policy), why)
     bands = [f"{band.answer} above {band.above:g}" for band in policy.bands]
     return Assumption(policy.key, ", ".join([*bands, f"else {policy.otherwise}"]), why)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, TypeAlias
 
+import numpy as np
+
 from bentoml_ext.arrays import Margins, Predictions
 
 __all__ = ["Count", "Objective", "Output"]
@@ -54,6 +56,22 @@ class Objective(ABC):
     def served(self, margins: Margins) -> Predictions:
         """The predictions that answers and decisions are made of: those of `predict`."""
         return self.predict(margins)
+
+    def served_one(self, margin: float) -> float:
+        """The prediction of a row with one margin, as `served` has it, soon.
+
+        Args:
+            margin: a float32 value, neither NaN nor infinite.
+
+        Returns:
+            A float32 value.
+        """
+        return float(self.served(np.full((1, 1), margin, np.float32))[0, 0])
+
+    def width(self, n_margins: int) -> int:
+        """How many predictions a row with so many margins has."""
+        none: Predictions = np.empty((0, n_margins), np.float32)
+        return int(self.served(none).shape[1])
 
     def crossing(self, bound: float) -> float | None:
         """The smallest float32 margin whose prediction is above `bound`, compared in float32.

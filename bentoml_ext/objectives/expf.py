@@ -13,6 +13,7 @@ margin (-0x1.04845ep+5).
 from __future__ import annotations
 
 import math
+import struct
 from functools import cache
 from typing import Final
 
@@ -30,6 +31,7 @@ __all__ = [
     "LOWEST",
     "ROUND",
     "expf",
+    "expf_one",
     "exponential",
     "power_of_two",
 ]
@@ -77,6 +79,10 @@ def _root(part: int) -> float:
 
 
 _STEP_BITS: Final = 47
+_STEP_EXPONENT: Final = 5
+_ROOTS: Final = tuple(power_of_two(part) for part in range(EXPF_STEPS))
+_FLOAT32: Final = struct.Struct("=f")
+_pack, _unpack = _FLOAT32.pack, _FLOAT32.unpack
 # Bits of 2**(i / 32) less i steps: adding k steps then gives 2**(k / 32) for any whole k.
 _TABLE: Final = np.array([power_of_two(i) for i in range(EXPF_STEPS)]).view(np.int64) - (
     np.arange(EXPF_STEPS, dtype=np.int64) << _STEP_BITS
@@ -106,4 +112,25 @@ def expf(x: Floats) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
         found = exponential(np.clip(x.astype(np.float64), LOWEST, HIGHEST)).astype(np.float32)
     result: Floats = found
+    return result
+
+
+def expf_one(x: float) -> float:
+    """The exponential of one float32 value, the bits of `expf`; NaN gives NaN.
+
+    Args:
+        x: a float32 value as a Python float.
+    """
+    if not LOWEST < x < HIGHEST:
+        return x if math.isnan(x) else 0.0 if x < 0 else math.inf
+    step = x * EXPF_INVERSE_LN2 + ROUND - ROUND
+    r = (x * _HIGH - step) + x * _LOW
+    whole = int(step)
+    power = math.ldexp(_ROOTS[whole & (EXPF_STEPS - 1)], whole >> _STEP_EXPONENT)
+    try:
+        (found,) = _unpack(_pack(((_CUBIC * r + _SQUARE) * (r * r) + (_LINEAR * r + 1.0)) * power))
+    except OverflowError:
+        # numpy rounds to infinity what is beyond the largest float32.
+        return math.inf
+    result: float = found
     return result

@@ -8,7 +8,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Predictions
 from bentoml_ext.objectives.base import Objective, Output
-from bentoml_ext.objectives.expf import expf
+from bentoml_ext.objectives.expf import expf, expf_one
 from bentoml_ext.objectives.log1pf import softplus
 
 __all__ = ["LEAST_STEP", "Expectiles", "Exponential", "Identity", "Sorted", "WideExponential"]
@@ -25,6 +25,9 @@ class Identity(Objective):
     def predict(self, margins: Margins) -> Predictions:
         return margins.copy()
 
+    def served_one(self, margin: float) -> float:
+        return margin
+
 
 class Exponential(Objective):
     """The exponential in float32."""
@@ -34,6 +37,9 @@ class Exponential(Objective):
 
     def predict(self, margins: Margins) -> Predictions:
         return expf(margins)
+
+    def served_one(self, margin: float) -> float:
+        return expf_one(margin)
 
 
 class WideExponential(Objective):

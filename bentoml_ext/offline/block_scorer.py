@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bentoml_ext.arrays import Margins
+from bentoml_ext.decisions.base import no_answer
 from bentoml_ext.errors import ConfigError, InvalidApplication
 from bentoml_ext.formats.answers import Answers
 from bentoml_ext.formats.blocks import Block, Blocks
@@ -50,6 +52,7 @@ class BatchScorer:
         kept: the columns to keep.
         kind: of the blocks.
         first_only: whether it is enough to know the first wrong application of a block.
+        flat: as `Answers` has it, for a format without nested columns.
 
     Raises:
         ConfigError: a column to keep has the name of an answer's column.
@@ -63,9 +66,11 @@ class BatchScorer:
         kind: type[Blocks[Any]],
         *,
         first_only: bool = False,
+        flat: bool = False,
     ) -> None:
-        self._backend = scorer.backend
-        self._answers = Answers(scorer.decider, tag)
+        self._first_only = first_only
+        self._backend, self._decider = scorer.backend, scorer.decider
+        self._answers = Answers(scorer.decider, tag, flat=flat)
         self._blocks = kind(scorer.encoder, kept, first_only=first_only)
         texts = [pa.field(APPLICATION, pa.string()), pa.field(REASON, pa.string())]
         self.schema = pa.schema([*kept, *self._answers.schema])
@@ -87,19 +92,33 @@ class BatchScorer:
         start = time.perf_counter()
         (rows, wrong), kept = self._blocks.encode(block)
         between = time.perf_counter()
-        answers = self._answers.batch(self._backend.margins(rows))
+        margins, wrong = self._sound(self._backend.margins(rows), wrong)
+        answers = self._answers.batch(margins)
         rejected = self._rejected(block, wrong, kept)
         if wrong:
-            good = np.delete(np.arange(len(rows) + len(rejected)), rejected.column(ROW).to_numpy())
+            whole = len(margins) + len(rejected)
+            good = np.delete(np.arange(whole), rejected.column(ROW).to_numpy())
             kept = [column.take(pa.array(good)) for column in kept]
         return Scored(
-            rows=len(rows) + len(rejected),
+            rows=len(margins) + len(rejected),
             answers=pa.RecordBatch.from_arrays([*kept, *answers.columns], schema=self.schema),
             rejected=rejected,
             first=wrong[0] if wrong else None,
             encode_s=between - start,
             predict_s=time.perf_counter() - between,
         )
+
+    def _sound(
+        self, margins: Margins, wrong: list[InvalidApplication]
+    ) -> tuple[Margins, list[InvalidApplication]]:
+        """The margins that have an answer; the others' applications are wrong, too."""
+        # The first wrong application says enough; the others have no place then.
+        if (self._first_only and wrong) or not (lost := self._decider.lost(margins)).any():
+            return margins, wrong
+        bad = {error.index or 0 for error in wrong}
+        good = np.delete(np.arange(len(margins) + len(bad)), sorted(bad))
+        more = [no_answer().at(place) for place in good[lost].tolist()]
+        return margins[~lost], sorted([*wrong, *more], key=lambda error: error.index or 0)
 
     def _rejected(
         self, block: Block, wrong: list[InvalidApplication], kept: list[pa.Array]

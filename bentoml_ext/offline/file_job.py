@@ -113,6 +113,7 @@ def _score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | N
             source.kept,
             source.kind,
             first_only=job.rejected is None,
+            flat=job.output_form == "csv",
         )
         schemas = make()
         answers = stack.enter_context(open_sink(job.output, job.output_form, schemas.schema))

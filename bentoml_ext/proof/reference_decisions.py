@@ -31,6 +31,7 @@ FUSED_ONLY: Final = float.fromhex("-0x1.04845ep+5")
 
 # From 16.6 or 20 on the probability is 1, from -9.2 down its text has an exponent.
 _FORMULAS: Final = (0.0, 16.635532, 20.0, -9.21024, FUSED_ONLY, -SIGMOID_CAP)
+_EXPONENT: Final = np.float32(1e16)
 _ENDS: Final = (math.inf, -math.inf, 3.4028235e38, -3.4028235e38)
 
 
@@ -53,7 +54,7 @@ def bodies(decider: Decider, predictions: Predictions) -> list[str]:
 
 
 def _body(decider: Decider, predictions: Predictions, decided: Ints | None, row: int) -> str:
-    numbers = [str(number) for number in predictions[row]]
+    numbers = [_number(number) for number in predictions[row]]
     pairs = []
     for column in decider.schema.columns:
         if column.kind == "text" and decided is not None:
@@ -67,6 +68,13 @@ def _body(decider: Decider, predictions: Predictions, decided: Ints | None, row:
             value = f"[{', '.join(numbers)}]"
         pairs.append(f"{_json(column.name)}: {value}")
     return "{" + ", ".join(pairs) + "}"
+
+
+def _number(number: np.float32) -> str:
+    """As numpy writes it; some of its releases write an exponent from 1e6 on, and not from 1e16."""
+    text = str(number)
+    is_whole = "e+" in text and abs(number) < _EXPONENT
+    return np.format_float_positional(number, trim="0") if is_whole else text
 
 
 def _json(text: str) -> str:

@@ -8,10 +8,8 @@ from contextlib import suppress
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.backends.registry import AUTO, form_names, get_backend
-from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.distributions import the_extra
 from bentoml_ext.errors import BackendMissing, BundleError, ConfigError
-from bentoml_ext.objectives.table import log_odds
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.scoring.self_test import SelfTest, load_rows, self_test
 from bentoml_ext.store.bundle import Bundle
@@ -51,15 +49,9 @@ def open_scorer(bundle: Bundle, backend: str, crossover: Crossover | None = None
         backend: name, as `open_backend`.
 
     Raises:
-        ConfigError: the objective's margin is not a log-odds.
+        ConfigError: the policy does not fit what the model predicts.
         UnknownBackend, BackendMissing, BackendError, BundleError: as `open_backend`.
     """
-    if not isinstance(bundle.decider, BandDecider):
-        raise ConfigError(
-            f"Expected an objective of {', '.join(log_odds())}, got "
-            f"'{bundle.manifest.objective}' - at {bundle.path}. "
-            "`bentoml ext export` still writes its graph."
-        )
     return Scorer(bundle.encoder, open_backend(bundle, backend, crossover), bundle.decider)
 
 

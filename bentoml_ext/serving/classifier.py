@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import bentoml
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bentoml_ext.choices import spelled
 from bentoml_ext.encoders.field import Application, Field
-from bentoml_ext.encoders.json_array import json_array
-from bentoml_ext.encoders.strict_json import json_value
-from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.errors import InvalidApplication, NoDecision
+from bentoml_ext.serving.apis import apis_of
 from bentoml_ext.serving.bento.image import EmbeddedModel
-from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract, check_rules
-from bentoml_ext.serving.document.schema import batch_of
 from bentoml_ext.serving.final import check_assigned, check_class, own_names
-from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 from bentoml_ext.serving.processes.supervisor import FOR_GOOD, end_server, ending_where_scarce
+from bentoml_ext.serving.routes import BATCH, DECIDING, MAX_BATCH, NAMES, SINGLE
 from bentoml_ext.settings import Settings
 
 # `bentoml serve` imports a service to learn its shape; what scores is imported by the workers.
@@ -37,14 +31,14 @@ _logger = logging.getLogger("bentoml.classifier")
 
 __all__ = ["MAX_BATCH", "Classifier"]
 
-MAX_BATCH = 10_000
-"""Applications in one request to /classify_batch."""
-
 JSON = "application/json"
 
 
 class Classifier:
-    """Base of a service class: `POST /classify`, `POST /classify_batch`, `GET /model`'s answer.
+    """Base of a service class: `POST /predict`, `POST /predict_batch`, `GET /model`'s answer.
+
+    `POST /classify` and `/classify_batch` give the same answers where the model's policy decides
+    on a text, as bands and classes do.
 
     A subclass names its model, and is made a service by `bentoml_ext.service`:
 
@@ -94,11 +88,13 @@ class Classifier:
             cls.fields = tuple(fields)
         cls.example = example or cls.example
         cls.contract = Contract(cls.model, cls.example)
-        cls.classify = _classify_api(cls.contract)
-        cls.classify_batch = _classify_batch_api(cls.contract)
-        cls.apis = {"classify": cls.classify, "classify_batch": cls.classify_batch}
+        cls.apis = apis_of(cls.contract)
+        for name, api in cls.apis.items():
+            setattr(cls, name, api)
         cls.made_with = own_names(cls)
 
+    predict: ClassVar[Any]
+    predict_batch: ClassVar[Any]
     classify: ClassVar[Any]
     classify_batch: ClassVar[Any]
     check_start: ClassVar[Any]
@@ -154,10 +150,28 @@ class Classifier:
         """The fast path's handlers of simple requests, by the name of the API."""
         from bentoml_ext.serving.fastpath.handlers import BatchHandler, SingleHandler
 
-        return {
-            "classify": SingleHandler(self.scorer),
-            "classify_batch": BatchHandler(self.scorer, MAX_BATCH),
-        }
+        # One of each for all names: they take turns on the event loop, and share their memory.
+        single, batch = SingleHandler(self.scorer), BatchHandler(self.scorer, MAX_BATCH)
+        of_name = dict.fromkeys(SINGLE, single) | dict.fromkeys(BATCH, batch)
+        return {name: of_name[name] for name in NAMES if self.decides or name not in DECIDING}
+
+    @property
+    def decides(self) -> bool:
+        """Whether an answer has a decision, which is a text."""
+        return self.scorer.decider.schema.text is not None
+
+    def check_route(self, name: str) -> None:
+        """Refuse the name of a decision where the model has none.
+
+        Raises:
+            NoDecision: HTTP 404; names what answers.
+        """
+        if name in DECIDING and not self.decides:
+            other = name.replace("classify", "predict")
+            raise NoDecision(
+                f"Expected a model that decides, got one whose answer is a number - at /{name}. "
+                f"Ask /{other}."
+            )
 
     def describe(self) -> dict[str, Any]:
         """The answer of GET /model."""
@@ -201,73 +215,3 @@ class Classifier:
         """Another answer than a 200 that no application is to blame for."""
         body = msgspec.json.encode({"error": message})
         return Response(body, status, {**self.headers, **(headers or {})}, JSON)
-
-
-def _classify_api(contract: Contract) -> Any:
-    request = described_by("Application", contract.application, MAX_APPLICATION_BYTES)
-    answer = described_by("Answer", contract.answer)
-
-    async def classify(self: Classifier, application: Any = None, /, **fields: Any) -> Any:
-        """Classify one application: its status under the policy, and the probability."""
-        given = fields if application is None else application
-
-        def body() -> tuple[bytes, int]:
-            return self.scorer.body(contract.unwrapped(_value(given))), 1
-
-        return _answer(self, given, body)
-
-    return _api(classify, request, answer)
-
-
-def _classify_batch_api(contract: Contract) -> Any:
-    request = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
-    answer = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
-    read = partial(json_array, most=MAX_BATCH)
-
-    # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
-    def classify_batch(self: Classifier, applications: Any, /) -> Any:
-        """Classify up to 10 000 applications, in order; one bad application refuses them all."""
-
-        def body() -> tuple[bytes, int]:
-            from bentoml_ext.decisions.base import array_of
-
-            margins = self.scorer.margins_of(_checked_batch(_value(applications, read)))
-            return array_of(self.scorer.decider, margins), len(margins)
-
-        return _answer(self, applications, body)
-
-    return _api(classify_batch, request, answer)
-
-
-def _api(function: Callable[..., Any], request: type[JsonBody], answer: type[JsonBody]) -> Any:
-    return bentoml.api(input_spec=request, output_spec=answer)(function)
-
-
-def _answer(classifier: Classifier, given: Any, body: Callable[[], tuple[bytes, int]]) -> Any:
-    """A response to a body; the value itself to a caller in this process, or who pickles."""
-    try:
-        found, rows = body()
-    except InvalidApplication as error:
-        if isinstance(given, JsonBody):
-            return classifier.refuse(error)
-        raise
-    except TooLarge as error:
-        return classifier.fail(error.error_code, str(error))
-    except HTTPException as error:
-        return classifier.fail(error.status_code, error.detail, error.headers)
-    if isinstance(given, JsonBody) and not given.is_pickled:
-        return classifier.reply(found, rows)
-    return msgspec.json.decode(found)
-
-
-def _value(given: Any, read: Callable[[bytes], Any] = json_value) -> Any:
-    """The value of a body that came over HTTP; a caller in this process hands it in itself."""
-    return given.decode(read) if isinstance(given, JsonBody) else given
-
-
-def _checked_batch(applications: Any) -> list[Any]:
-    if not isinstance(applications, list):
-        raise InvalidApplication("an array of applications", spelled(applications))
-    if len(applications) > MAX_BATCH:
-        raise InvalidApplication(f"at most {MAX_BATCH} applications", str(len(applications)))
-    return applications

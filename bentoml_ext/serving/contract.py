@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -66,6 +67,17 @@ class Contract:
         """Schema of an answer: the key and the words of the bundle's policy."""
         return answer_schema(self._read().decider)
 
+    @property
+    def decides(self) -> bool:
+        """Whether an answer has a decision, which is a text."""
+        return self._read().decider.schema.text is not None
+
+    def decides_by_file(self) -> bool:
+        """The same by the policy's file alone, before a worker has judged the bundle."""
+        with suppress(OSError, msgspec.DecodeError):
+            return _Kind.of(Path(self._model.resolve().path) / "policy.json").kind != "value"
+        return True
+
     def introduction(self, says: str) -> str:
         """Text about the service: its own words, then model, policy and proof."""
         from bentoml_ext.serving.document.introduction import introduction
@@ -86,6 +98,16 @@ class Contract:
 
             self._bundle = Bundle(Path(self._model.resolve().path))
         return self._bundle
+
+
+class _Kind(msgspec.Struct):
+    """The kind of a policy; that of an earlier format is bands, and says no kind."""
+
+    kind: str = "bands"
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        return msgspec.json.decode(path.read_bytes(), type=cls)
 
 
 def check_rules(given: Sequence[Field], stored: Sequence[Field]) -> None:

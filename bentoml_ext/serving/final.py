@@ -17,7 +17,20 @@ __all__ = [
 ]
 
 ANSWERS: Final = frozenset(
-    {"_make_ready", "apis", "classify", "classify_batch", "fail", "handlers", "headers_by", "reply"}
+    {
+        "_make_ready",
+        "apis",
+        "check_route",
+        "classify",
+        "classify_batch",
+        "decides",
+        "fail",
+        "handlers",
+        "headers_by",
+        "predict",
+        "predict_batch",
+        "reply",
+    }
 )
 """Names by which the fast path, the streams and BentoML's own path answer."""
 

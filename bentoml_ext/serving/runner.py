@@ -9,8 +9,7 @@ import bentoml
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_ext.arrays import Floats, Probabilities
-from bentoml_ext.objectives.logistic import probabilities
+from bentoml_ext.arrays import Floats
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.serving.bento.legacy import follow_builds
 from bentoml_ext.serving.processes.supervisor import FOR_GOOD, end_server, supervise
@@ -41,14 +40,15 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
             bundle = Bundle(Path(model.path))
             settings = Settings.read()
             self.scorer, _ = open_tested(bundle, settings.backend, settings.crossover)
+            self.objective = bundle.objective
 
-        def predict(self, rows: npt.NDArray[Any]) -> Probabilities:
-            """Probabilities of rows, as `Booster.predict` gives them."""
-            return probabilities(self.margins(rows))
+        def predict(self, rows: npt.NDArray[Any]) -> Floats:
+            """Predictions of rows, as `Booster.predict` gives them."""
+            return _flat(self.objective.served(self.scorer.margins(np.asarray(rows))))
 
         def margins(self, rows: npt.NDArray[Any]) -> Floats:
-            """Log-odds of rows, float32, (n,)."""
-            return self.scorer.margins(np.asarray(rows))[:, 0]
+            """Margins of rows, float32, (n,) or (n, n_margins)."""
+            return _flat(self.scorer.margins(np.asarray(rows)))
 
     for name, signature in model.info.signatures.items():
         ScorerRunnable.add_method(
@@ -58,3 +58,8 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
             batch_dim=signature.batch_dim,
         )
     return ScorerRunnable
+
+
+def _flat(values: Floats) -> Floats:
+    """float32, (n,) of one value each, as XGBoost has it."""
+    return values[:, 0] if values.shape[1] == 1 else values

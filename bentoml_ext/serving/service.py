@@ -38,6 +38,7 @@ from bentoml_ext.serving.processes.supervisor import (
     ready,
     supervise,
 )
+from bentoml_ext.serving.routes import BATCH, DECIDING, NAMES, SINGLE, UNDECIDED
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import tag_of
@@ -84,14 +85,14 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
         from bentoml_ext.serving.processes.startup import freeze_startup_objects
-        from bentoml_ext.serving.streaming.route import BulkRoute
+        from bentoml_ext.serving.streaming.route import bulk_routes
         from bentoml_ext.serving.timeout import PromptTimeout
 
         app = super().to_asgi(is_main)
         app.add_route(self._path("model"), _model_view, methods=["GET"])
         keep_to_itself(app, self.name)
         # Before BentoML's own route of this path, which takes every other media type.
-        app.router.routes.insert(0, BulkRoute(self._path("classify_batch")))
+        app.router.routes[:0] = bulk_routes({name: self._path(name) for name in BATCH})
         # The innermost: a refusal is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
@@ -135,7 +136,7 @@ class ClassifierService(bentoml.Service[Any]):
             "server": f"BentoML Service/{self.name}",
         }
         headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
-        sizes = {"classify": MAX_APPLICATION_BYTES, "classify_batch": MAX_BATCH_BYTES}
+        sizes = dict.fromkeys(SINGLE, MAX_APPLICATION_BYTES) | dict.fromkeys(BATCH, MAX_BATCH_BYTES)
         endpoints = {}
         for name, handler in classifier.handlers().items():
             path = self._path(name)
@@ -149,9 +150,10 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
         from bentoml_ext.serving.streaming.route import is_bulk
 
-        if scope["path"] == self._path("classify"):
-            return Limit(MAX_APPLICATION_BYTES, "Send one, or many to /classify_batch")
-        if scope["path"] != self._path("classify_batch"):
+        name = next((one for one in NAMES if scope["path"] == self._path(one)), "")
+        if name in SINGLE:
+            return Limit(MAX_APPLICATION_BYTES, f"Send one, or many to /{name}_batch")
+        if name not in BATCH:
             most = self.inner.settings.max_bulk_bytes
             return Limit(most, "The server's limit is MAX_BULK_BYTES")
         if is_bulk(scope):
@@ -164,7 +166,7 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.document.openapi import complete
 
         spec = super().openapi_spec
-        complete(spec, self.name)
+        complete(spec, self.name, NAMES if self.inner.contract.decides else UNDECIDED)
         # BentoML's default text has five badges, which a browser fetches from five other machines.
         own = cleandoc(self.inner.__doc__ or "") if BADGE in self.doc else self.doc
         says = self.inner.contract.introduction(own)
@@ -176,8 +178,10 @@ class ClassifierService(bentoml.Service[Any]):
     def schema(self) -> dict[str, Any]:
         """BentoML's schema for its clients, which may also give the fields by name."""
         schema: dict[str, Any] = super().schema()
+        if not self.inner.contract.decides:
+            schema["routes"] = [one for one in schema["routes"] if one["name"] not in DECIDING]
         for route in schema["routes"]:
-            if route["name"] == "classify":
+            if route["name"] in SINGLE:
                 route["input"] = call_schema(route["input"], self.inner.contract.whole)
         return schema
 
@@ -237,7 +241,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 def _check_start(inner: type[Classifier], prefix: str) -> None:
     check_served(inner)
     check_port()
-    welcome(inner.example, prefix)
+    welcome(inner.example, prefix, "classify" if inner.contract.decides_by_file() else "predict")
 
 
 def service_for(model: bentoml.Tag | str, **config: Any) -> Any:

@@ -15,22 +15,25 @@ from bentoml_ext.internals.server import listens_on
 __all__ = ["welcome"]
 
 
-def welcome(example: Application | None = None, prefix: str = "") -> None:
+def welcome(example: Application | None = None, prefix: str = "", name: str = "classify") -> None:
     """Print where the server listens and the next thing to type; nothing but under `bentoml serve`.
 
     Args:
         example: an application to ask with.
         prefix: path before those of the service.
+        name: of the route that answers one application.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.command.name != "serve":
         return
     host, port = listens_on(context.params)
-    for line in _lines(host, port, example, prefix.rstrip("/")):
+    for line in _lines(host, port, example, prefix.rstrip("/"), name):
         click.echo(line, err=True)
 
 
-def _lines(host: str, port: int, example: Application | None, prefix: str) -> Iterator[str]:
+def _lines(
+    host: str, port: int, example: Application | None, prefix: str, route: str
+) -> Iterator[str]:
     everywhere = False
     with suppress(ValueError):
         everywhere = ipaddress.ip_address(host).is_unspecified
@@ -50,8 +53,5 @@ def _lines(host: str, port: int, example: Application | None, prefix: str) -> It
         )
     if example is not None:
         body = json.dumps(example, ensure_ascii=True).replace("'", r"\u0027")
-        yield f"As soon as it is ready, in another terminal:\n{_ask(url, body)}"
-
-
-def _ask(url: str, body: str) -> str:
-    return f"  curl {url}/classify -H 'Content-Type: application/json' -d '{body}'"
+        yield "As soon as it is ready, in another terminal:"
+        yield f"  curl {url}/{route} -H 'Content-Type: application/json' -d '{body}'"

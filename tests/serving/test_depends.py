@@ -147,6 +147,7 @@ def test_bentomls_clients_take_an_application_whole_or_by_its_fields(
 
     with bentoml.SyncHTTPClient(onnx_server.url) as client:
         found = [client.classify(EXAMPLE), client.classify(**EXAMPLE)]
+        found += [client.predict(EXAMPLE), client.predict(**EXAMPLE)]
         found += client.classify_batch([EXAMPLE])
         for whole, fields in ((({"age": 3},), {}), ((), {"age": 3})):
             with pytest.raises(InvalidArgument, match="got nothing - at field 'seniority'"):

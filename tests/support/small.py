@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import bentoml
 import numpy as np
 import numpy.typing as npt
 import xgboost
@@ -20,7 +19,6 @@ __all__ = [
     "booster",
     "column",
     "encoder",
-    "of_an_older_release",
     "policy",
     "rows",
 ]
@@ -48,24 +46,6 @@ def booster(seed: int = 0, rounds: int = 12, **parameters: Any) -> xgboost.Boost
 def encoder() -> Encoder:
     """The encoder of `FEATURES`."""
     return Encoder(FEATURES)
-
-
-def of_an_older_release(name: str, **parameters: Any) -> bentoml.Model:
-    """A stored model of an objective that no service answers for, which 0.1.0 still stored."""
-    from bentoml_ext import framework
-    from bentoml_ext.export.forms import written
-    from bentoml_ext.proving.every_form import prove
-    from bentoml_ext.store.bundle import ENCODER, POLICY
-    from bentoml_ext.store.models import store
-    from bentoml_ext.store.tags import tag_of
-
-    model = booster(**parameters)
-    ensemble, decider = framework._decided(model, None)
-    policy = decider.policy
-    files = written(model) | {ENCODER: encoder().to_json(), POLICY: policy.to_json()}
-    proven = prove(model, files, encoder=encoder(), policy=policy)
-    manifest = framework._manifest(model, encoder(), None, ensemble)
-    return store(tag_of(name), files | proven.files(manifest.facts), manifest)
 
 
 def policy(

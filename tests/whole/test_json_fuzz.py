@@ -64,7 +64,7 @@ class InProcess:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._bulk = BulkRoute("/classify_batch")
+        self._bulk = BulkRoute("/classify_batch", "classify_batch")
         self._short = classifier.handlers()
 
     async def ask(self, asked: Asked) -> Answer:

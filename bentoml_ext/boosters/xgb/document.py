@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bentoml_ext.errors import ExportRefused
 
-__all__ = ["NEWEST", "check_keys", "model_of", "version_of", "version_text"]
+__all__ = ["NEWEST", "check_keys", "margins_of", "model_of", "version_of", "version_text"]
 
 NEWEST: Final = (3, 4)
 """The newest XGBoost whose files were compared with what its boosters answer."""
@@ -219,6 +219,11 @@ def model_of(gradient: Mapping[str, Any]) -> Any:
         KeyError: it has no such part.
     """
     return gradient.get("gbtree", gradient)["model"]
+
+
+def margins_of(param: Mapping[str, Any]) -> int:
+    """Margins of a row, by the parameters of a learner: one of each class or target."""
+    return max(int(param.get("num_class", 0)), int(param.get("num_target", 1)), 1)
 
 
 def version_of(document: Any) -> tuple[int, ...]:

@@ -85,7 +85,7 @@ class BoosterFile:
         booster: with all of its trees.
         n_rounds: boosting rounds in the file.
         n_trees: trees in the file.
-        n_targets: margins of a row, one for each label.
+        n_margins: of a row: one, or one for each class, target or level.
         best: rounds up to the best iteration; None where no others lie behind it.
         estimator: whether a scikit-learn estimator wrote it.
         kind: what XGBoost calls the booster: gbtree, dart or gblinear.
@@ -102,7 +102,7 @@ class BoosterFile:
     booster: xgboost.Booster
     n_rounds: int
     n_trees: int
-    n_targets: int
+    n_margins: int
     best: int | None
     estimator: bool
     kind: str
@@ -143,7 +143,7 @@ class BoosterFile:
     @classmethod
     def _read(cls, data: bytes, document: dict[str, Any], place: str) -> BoosterFile:
         from bentoml_ext.boosters.xgb.base_margin import base_margins
-        from bentoml_ext.boosters.xgb.document import model_of, version_of, version_text
+        from bentoml_ext.boosters.xgb.document import margins_of, model_of, version_of, version_text
         from bentoml_ext.boosters.xgb.loading import load_booster
 
         booster = load_booster(data)
@@ -160,7 +160,7 @@ class BoosterFile:
             booster=booster,
             n_rounds=booster.num_boosted_rounds(),
             n_trees=len(model.get("trees", ())),
-            n_targets=int(document["learner"]["learner_model_param"].get("num_target", 1)),
+            n_margins=margins_of(document["learner"]["learner_model_param"]),
             best=best_rounds(booster),
             estimator="scikit_learn" in attributes,
             kind=str(document["learner"]["gradient_booster"]["name"]),

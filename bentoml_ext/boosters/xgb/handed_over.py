@@ -9,19 +9,17 @@ import numpy as np
 
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
-from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.policy import Bands, Classes, Value
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
-from bentoml_ext.objectives.table import log_odds
 
 if TYPE_CHECKING:
     import xgboost
 
 __all__ = [
     "booster_of",
-    "check_served",
     "check_texts",
     "check_types",
     "is_pipeline",
@@ -49,9 +47,11 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         raise FeatureMismatch(
             f"Expected a bentoml_ext.Encoder, got {type(encoder).__name__} - at encoder. {remedy}"
         )
-    # Value and Classes are answered by no service yet.
-    if policy is not None and not isinstance(policy, Bands):
-        raise ConfigError(f"Expected a bentoml_ext.Bands, got {type(policy).__name__} - at policy.")
+    if policy is not None and not isinstance(policy, Bands | Classes | Value):
+        raise ConfigError(
+            f"Expected bentoml_ext.Bands, Classes or Value, got {type(policy).__name__} - at "
+            "policy."
+        )
     if rounds not in (None, "best", "all"):
         raise ConfigError(f"Expected 'best' or 'all', got {rounds!r:.60} - at rounds.")
     # Of a check in memory, the class is named without its library of columns.
@@ -62,32 +62,6 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
     if isinstance(check, str | Path) and not Path(check).is_file():
         raise ConfigError(f"Expected a file, got none - at check: {check}.")
     return encoder
-
-
-def check_served(objective: str, n_targets: int, place: str) -> None:
-    """Refuse a model that no service answers for, before a bundle of it is made.
-
-    Args:
-        objective: XGBoost's name of it.
-        n_targets: margins of a row, one for each label.
-        place: the model's name, for the message.
-
-    Raises:
-        ExportRefused: the margin is not one log-odds.
-    """
-    remedy = (
-        "It cannot be served; bentoml_ext.export.to_onnx writes its graph with XGBoost's own bits."
-    )
-    if objective not in log_odds():
-        raise ExportRefused(
-            f"Expected an objective of {', '.join(log_odds())}, got '{objective}' - at {place}. "
-            f"{remedy}"
-        )
-    if n_targets > 1:
-        raise ExportRefused(
-            f"Expected one margin for a row, got {n_targets}, one for each label - at {place}. "
-            f"{remedy}"
-        )
 
 
 def check_texts(booster: xgboost.Booster, encoder: Encoder) -> None:

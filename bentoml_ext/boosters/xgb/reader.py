@@ -12,7 +12,7 @@ import xgboost as xgb
 from bentoml_ext.boosters.ensemble import Ensemble, Linear, Trees
 from bentoml_ext.boosters.xgb import ubjson
 from bentoml_ext.boosters.xgb.base_margin import base_margins, margins_without_data
-from bentoml_ext.boosters.xgb.document import check_keys, model_of, version_text
+from bentoml_ext.boosters.xgb.document import check_keys, margins_of, model_of, version_text
 from bentoml_ext.boosters.xgb.stored_trees import read_trees, weighted
 from bentoml_ext.boosters.xgb.transform import transform_of
 from bentoml_ext.errors import ExportRefused
@@ -89,7 +89,7 @@ def _model(
 ) -> Trees | Linear:
     param = learner["learner_model_param"]
     n_features = int(param["num_feature"])
-    n_targets = max(int(param["num_class"]), int(param.get("num_target", 1)), 1)
+    n_targets = margins_of(param)
     for what, count, most in (
         ("features", n_features, _MOST_FEATURES),
         ("targets", n_targets, _MOST_TARGETS),

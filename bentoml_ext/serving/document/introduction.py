@@ -38,10 +38,15 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
         "**Ask** with every field below; what is wrong is answered by 400 with `field`, `expected` "
         "and `got`. `GET /model` has the rules of the fields, versions and the whole summary of "
         "the proof.",
-        f"```\ncurl HOST:PORT/classify -H 'Content-Type: application/json' -d '"
+        f"```\ncurl HOST:PORT/{_route(bundle)} -H 'Content-Type: application/json' -d '"
         f"{json.dumps(example)}'\n```",
     ]
     return "\n\n".join(filter(None, paragraphs))
+
+
+def _route(bundle: Bundle) -> str:
+    """The route that says what the answer is: a decision, or a prediction."""
+    return "predict" if bundle.decider.schema.text is None else "classify"
 
 
 def answers(policy: Policy) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from attrs import evolve
 
 from bentoml_ext.serving.document.schema import Schema, add_bulk
+from bentoml_ext.serving.routes import BATCH, NAMES
 from bentoml_ext.serving.streaming.codec import ARROW, CODECS, NDJSON
 
 __all__ = ["complete", "with_arrow"]
@@ -91,16 +93,21 @@ MODEL: Final[Schema] = {
 }
 
 
-def complete(spec: Any, name: str) -> None:
+def complete(spec: Any, name: str, answering: Sequence[str]) -> None:
     """Describe our routes in BentoML's document, and keep the document valid.
 
     Args:
         spec: BentoML's, to be changed.
         name: of the service.
+        answering: names of the API methods that the model answers to.
     """
-    hot = {path: spec.paths[path].post for path in ("/classify", "/classify_batch")}
-    add_bulk(hot["/classify_batch"], formats_here())
-    for operation in hot.values():
+    for route in NAMES:
+        if route not in answering:
+            spec.paths.pop(f"/{route}")
+    hot = {route: spec.paths[f"/{route}"].post for route in answering}
+    for route, operation in hot.items():
+        if route in BATCH:
+            add_bulk(operation, formats_here())
         # Swagger UI shows it beside the path, and the whole text when the path is opened.
         operation.setdefault("summary", re.split("[:;]", operation["description"])[0])
         responses = operation["responses"]
@@ -108,7 +115,7 @@ def complete(spec: Any, name: str) -> None:
         responses.pop(HTTPStatus.NOT_FOUND.value, None)
         responses |= {status.value: _answer(*described) for status, described in ANSWERS.items()}
     model = MODEL | {"operationId": f"{name}__model", "x-bentoml-name": "model"}
-    spec.paths["/model"] = type(spec.paths["/classify"])(get=model)
+    spec.paths["/model"] = type(spec.paths["/predict"])(get=model)
     spec.components["schemas"] |= {"Refusal": REFUSAL, "Error": ERROR}
     for part in (*(path.post for path in spec.paths.values() if path.post), spec.components):
         part.update(_valid(part))
@@ -123,12 +130,13 @@ def formats_here() -> list[str]:
 def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:
     """A document in YAML that one environment wrote, for another that has pyarrow or has not."""
     whole = msgspec.yaml.decode(document)
-    operation = whole["paths"].get("/classify_batch", {}).get("post", {})
     # A service that only depends on ours has no such route: nothing to add.
-    for side in (operation.get("requestBody", {}), *operation.get("responses", {}).values()):
-        if (content := side.get("content", {})) and NDJSON in content:
-            content.pop(ARROW, None)
-            content |= {ARROW: content[NDJSON]} if has_arrow else {}
+    operations = [whole["paths"].get(f"/{name}", {}).get("post", {}) for name in BATCH]
+    for operation in operations:
+        for side in (operation.get("requestBody", {}), *operation.get("responses", {}).values()):
+            if (content := side.get("content", {})) and NDJSON in content:
+                content.pop(ARROW, None)
+                content |= {ARROW: content[NDJSON]} if has_arrow else {}
     return msgspec.yaml.encode(whole)
 
 

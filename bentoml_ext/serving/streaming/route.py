@@ -22,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from bentoml_ext.errors import InvalidApplication, TooLarge
+from bentoml_ext.errors import InvalidApplication, NoDecision, TooLarge
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.internals import observation
 from bentoml_ext.scoring.scorer import Scorer
@@ -34,7 +34,7 @@ from bentoml_ext.serving.streaming.results import ScoredStream, score_stream
 from bentoml_ext.serving.streaming.turns import READERS, Turns
 from bentoml_ext.settings import Settings
 
-__all__ = ["BulkRoute", "is_bulk"]
+__all__ = ["BulkRoute", "bulk_routes", "is_bulk"]
 
 _logger = logging.getLogger("bentoml_ext.streaming")
 
@@ -63,13 +63,22 @@ class BulkRoute(Route):
 
     Args:
         path: of the route.
+        api: name of the API method that answers other media types there.
+        other: a route whose threads and turns this one shares.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, api: str, other: BulkRoute | None = None) -> None:
         super().__init__(path, self._answer, methods=["POST"])
+        self._api = api
+        self._threads: ThreadPoolExecutor
+        self._turns: Turns
+        self._formats: dict[str, Format]
+        if other is not None:
+            self._threads, self._turns, self._formats = other._threads, other._turns, other._formats
+            return
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="bulk")
         self._turns = Turns()
-        self._formats: dict[str, Format] = {}
+        self._formats = {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match only POSTs of a streaming media type; BentoML answers every other request."""
@@ -81,10 +90,11 @@ class BulkRoute(Route):
     async def _answer(self, request: Request) -> Response:
         service = bentoml.get_current_service()
         try:
+            service.check_route(self._api)
             answer = await self._judged(request, service)
         except InvalidApplication as error:
             answer = service.refuse(error)
-        except TooLarge as error:
+        except (NoDecision, TooLarge) as error:
             answer = service.fail(error.error_code, str(error))
         except HTTPException as error:
             answer = service.fail(error.status_code, error.detail, error.headers)
@@ -140,6 +150,14 @@ class BulkRoute(Route):
                 )
             finally:
                 upload.end()
+
+
+def bulk_routes(paths: Mapping[str, str]) -> list[BulkRoute]:
+    """A route for each path, by the name of its API method; all share threads and turns."""
+    routes: list[BulkRoute] = []
+    for api, path in paths.items():
+        routes.append(BulkRoute(path, api, routes[0] if routes else None))
+    return routes
 
 
 def is_bulk(scope: Scope) -> bool:

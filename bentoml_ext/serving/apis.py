@@ -1,0 +1,149 @@
+"""APIs: the BentoML methods that answer one application and many, under each name of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Protocol
+
+import bentoml
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from bentoml_ext.choices import spelled
+from bentoml_ext.encoders.json_array import json_array
+from bentoml_ext.encoders.strict_json import json_value
+from bentoml_ext.errors import InvalidApplication, NoDecision, TooLarge
+from bentoml_ext.serving.body import JsonBody, described_by
+from bentoml_ext.serving.contract import Contract
+from bentoml_ext.serving.document.schema import batch_of
+from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
+from bentoml_ext.serving.routes import BATCH, MAX_BATCH, SINGLE
+
+__all__ = ["apis_of"]
+
+SAYS: Final = {
+    "classify": "Classify one application: its decision, and the model's own numbers.",
+    "classify_batch": "Classify up to 10 000 applications, in order; one bad application refuses "
+    "them all.",
+    "predict": "Predict one application: the model's answer, the same that /classify gives.",
+    "predict_batch": "Predict up to 10 000 applications, in order; one bad application refuses "
+    "them all.",
+}
+
+
+class Answering(Protocol):
+    """A service that scores applications and words its own refusals."""
+
+    scorer: Any
+
+    def reply(self, body: bytes, rows: int) -> Response:
+        """A 200 that says who scored so many rows."""
+        ...
+
+    def refuse(self, error: InvalidApplication) -> Response:
+        """A 400 that names field, expected and got."""
+        ...
+
+    def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Another answer than a 200 that no application is to blame for."""
+        ...
+
+    def check_route(self, name: str) -> None:
+        """Refuse a name that the model does not answer to."""
+        ...
+
+
+def apis_of(contract: Contract) -> dict[str, Any]:
+    """BentoML's API methods of a service class, by name.
+
+    Args:
+        contract: describes their bodies.
+    """
+    return dict(_apis(contract))
+
+
+def _apis(contract: Contract) -> Iterator[tuple[str, Any]]:
+    request = described_by("Application", contract.application, MAX_APPLICATION_BYTES)
+    answer = described_by("Answer", contract.answer)
+    for name in SINGLE:
+        yield name, _api(name, _single(name, contract), request, answer)
+    many = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
+    answers = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
+    for name in BATCH:
+        yield name, _api(name, _batch(name), many, answers)
+
+
+def _single(name: str, contract: Contract) -> Callable[..., Any]:
+    async def answer(self: Answering, application: Any = None, /, **fields: Any) -> Any:
+        given = fields if application is None else application
+
+        def body() -> tuple[bytes, int]:
+            return self.scorer.body(contract.unwrapped(_value(given))), 1
+
+        return _answer(self, name, given, body)
+
+    return answer
+
+
+def _batch(name: str) -> Callable[..., Any]:
+    read = partial(json_array, most=MAX_BATCH)
+
+    # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
+    def answer(self: Answering, applications: Any, /) -> Any:
+        def body() -> tuple[bytes, int]:
+            from bentoml_ext.decisions.base import array_of
+
+            margins = self.scorer.margins_of(_checked_batch(_value(applications, read)))
+            return array_of(self.scorer.decider, margins), len(margins)
+
+        return _answer(self, name, applications, body)
+
+    return answer
+
+
+def _api(
+    name: str, function: Callable[..., Any], request: type[JsonBody], answer: type[JsonBody]
+) -> Any:
+    """BentoML's method: it takes name, route and description from the function."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = SAYS[name]
+    return bentoml.api(input_spec=request, output_spec=answer)(function)
+
+
+def _answer(
+    service: Answering, name: str, given: Any, body: Callable[[], tuple[bytes, int]]
+) -> Any:
+    """A response to a body; the value itself to a caller in this process, or who pickles."""
+    try:
+        service.check_route(name)
+        found, rows = body()
+    except InvalidApplication as error:
+        if isinstance(given, JsonBody):
+            return service.refuse(error)
+        raise
+    except NoDecision as error:
+        if isinstance(given, JsonBody):
+            return service.fail(error.error_code, str(error))
+        raise
+    except TooLarge as error:
+        return service.fail(error.error_code, str(error))
+    except HTTPException as error:
+        return service.fail(error.status_code, error.detail, error.headers)
+    if isinstance(given, JsonBody) and not given.is_pickled:
+        return service.reply(found, rows)
+    return msgspec.json.decode(found)
+
+
+def _value(given: Any, read: Callable[[bytes], Any] = json_value) -> Any:
+    """The value of a body that came over HTTP; a caller in this process hands it in itself."""
+    return given.decode(read) if isinstance(given, JsonBody) else given
+
+
+def _checked_batch(applications: Any) -> list[Any]:
+    if not isinstance(applications, list):
+        raise InvalidApplication("an array of applications", spelled(applications))
+    if len(applications) > MAX_BATCH:
+        raise InvalidApplication(f"at most {MAX_BATCH} applications", str(len(applications)))
+    return applications
