@@ -12,16 +12,18 @@ from bentoml_ext.acceptance.blocks import encoded_blocks
 from bentoml_ext.acceptance.check import Check
 from bentoml_ext.acceptance.column import find_column
 from bentoml_ext.acceptance.equivalence import fingerprint, probes
-from bentoml_ext.acceptance.measures import Measure, measures
+from bentoml_ext.acceptance.measures import Measure
+from bentoml_ext.acceptance.prediction_measures import Labels, measures_of, width_of
 from bentoml_ext.acceptance.predictions import Predictions, read_predictions
 from bentoml_ext.acceptance.refusal import Refusal
 from bentoml_ext.acceptance.scoring import Progress, Readable
 from bentoml_ext.acceptance.search import Agreeing, Search
-from bentoml_ext.arrays import Floats
+from bentoml_ext.arrays import Margins
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.policy import Bands, Policy
+from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.encoders.reading import Reading
-from bentoml_ext.errors import BentoMLExtError, ConfigError, NotAccepted
+from bentoml_ext.errors import BentoMLExtError, NotAccepted
 from bentoml_ext.proof.record import Acceptance
 from bentoml_ext.scoring.scorer import Scorer
 
@@ -59,7 +61,7 @@ def accept(
     read: Callable[[Reading], Readable],
     reading: Reading,
     choices: Mapping[str, Sequence[Any]],
-    policy: Policy,
+    policy: Bands | Decider,
     *,
     on_progress: Progress | None = None,
 ) -> Accepted:
@@ -71,7 +73,7 @@ def accept(
         reading: what is decided.
         choices: for each switch that could matter, the values to try; the first is what `read`
             takes where nothing is decided. Null and unknown categories are then refused.
-        policy: what is answered; labels are compared with its answers.
+        policy: bands, or the decider of another policy; labels are compared with its answers.
         on_progress: called now and then with the rows that are done and all that there will be.
 
     Returns:
@@ -91,11 +93,10 @@ def accept(
         for name, values in choices.items()
     }
     base = replace(reading, **{name: choices[name][0] for name in undecided})
-    if not isinstance(policy, Bands):
-        raise _unchecked()
-    decider = BandDecider(policy)
+    decider = BandDecider(policy) if isinstance(policy, Bands) else policy
     found, without = _predictions(check, [read, base, choices], decider)
-    search = Search(check, read, measures(found, decider), without, on_progress)
+    asked = measures_of(found, decider)
+    search = Search(check, read, asked, without, on_progress, n_margins=decider.n_margins)
     agreeing = search.fewest(base, choices, undecided)
     if not agreeing:
         raise Refusal(search, base, choices, found).error()
@@ -125,10 +126,12 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
         UnreadableInput: as `accept`.
     """
     names = {field.name for field in scorer.encoder.fields}
-    decider = _bands(scorer)
-    columns, note = find_column(check.given.names, names, decider.policy.key, check.prediction)
-    found = read_predictions(check.given, columns, note)
-    asked = measures(found, decider)
+    decider, width = scorer.decider, width_of(scorer.decider)
+    columns, note = find_column(
+        check.given.names, names, decider.policy.key, check.prediction, width
+    )
+    found = read_predictions(check.given, columns, note, width)
+    asked = measures_of(found, decider)
     margins = _margins(scorer, check, columns)
     every = np.arange(len(check))
     same = [measure.same(margins, every) for measure in asked]
@@ -138,46 +141,28 @@ def confirm(check: Check, scorer: Scorer, reading: Reading | None = None) -> Acc
         row = int(np.argmin(mask))
         raise NotAccepted(
             f"Expected the trainer's {measure.kind} {found.shown(row)}, got "
-            f"{measure.shown(float(margins[row]))} on {scorer.backend} - at "
+            f"{measure.shown(margins[row : row + 1])} on {scorer.backend} - at "
             f"{check.given.place(row)} of {check.name}. {int((~mask).sum()):,} of {len(check):,} "
             "rows differ."
         )
     return _acceptance(check, found, agreed[0], reading or Reading(), [])
 
 
-def _bands(scorer: Scorer) -> BandDecider:
-    """The scorer's decider, if it decides by a probability.
-
-    Raises:
-        ConfigError: a check compares no other predictions yet.
-    """
-    if isinstance(scorer.decider, BandDecider):
-        return scorer.decider
-    raise _unchecked()
-
-
-def _unchecked() -> ConfigError:
-    return ConfigError(
-        "Expected a policy of bands over a log-odds for a check, got another - at the model. "
-        "Leave the check out: the proof compares the predictions with the booster's own."
-    )
-
-
-def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Floats:
-    """Floats of the answers to all applications: in blocks, and the first of each singly, too.
+def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Margins:
+    """Margins of the answers to all applications: in blocks, and the first of each singly, too.
 
     Raises:
         NotAccepted: a refused application, or one that is answered otherwise by itself.
     """
-    margins = np.empty(len(check), np.float32)
+    margins = np.empty((len(check), scorer.decider.n_margins), np.float32)
     for start, encoded, count in encoded_blocks(scorer.encoder, check.given, columns):
         if encoded.refused:
             error = encoded.refused[0]
             place = check.given.place(start + (error.index or 0))
             raise NotAccepted(f"{error.reason}, {place} of {check.name}.")
-        answers = scorer.answers(encoded.rows)
-        margins[start : start + count] = [answer.margin for answer in answers]
+        margins[start : start + count] = scorer.margins(encoded.rows)
         first = np.arange(start, start + min(count, SINGLY))
+        answers = scorer.decider.answers(margins[first])
         for row, application in enumerate(
             check.given.applications(first, scorer.encoder.fields, columns)
         ):
@@ -190,7 +175,7 @@ def _margins(scorer: Scorer, check: Check, columns: Sequence[str]) -> Floats:
 
 
 def _predictions(
-    check: Check, how: Sequence[Any], decider: BandDecider
+    check: Check, how: Sequence[Any], decider: Decider
 ) -> tuple[Predictions, Sequence[str]]:
     """The file's predictions, and the names of their columns.
 
@@ -208,8 +193,9 @@ def _predictions(
             first = first or error
     if not names and first is not None:
         raise first
-    columns, note = find_column(check.given.names, names, decider.policy.key, check.prediction)
-    return read_predictions(check.given, columns, note), columns
+    key, width = decider.policy.key, width_of(decider)
+    columns, note = find_column(check.given.names, names, key, check.prediction, width)
+    return read_predictions(check.given, columns, note, width), columns
 
 
 def _the_one(
@@ -286,8 +272,10 @@ def _limits(found: Predictions, measure: Measure, rows: int) -> Iterator[str]:
     """The limits of a check by such predictions, in sentences."""
     if rows < FEW_ROWS:
         yield f"{rows} rows are few: values that they do not have were not checked."
-    if rows > 1 and len(set(found.words or found.numbers.tolist())) == 1:
+    if rows > 1 and len(np.unique(found.words or found.numbers, axis=0)) == 1:
         yield "All predictions are the same: they hardly distinguish one model from another."
+    elif isinstance(measure, Labels):
+        yield "Labels show which class is the most probable, and no more."
     elif measure.kind == "label":
         yield "Labels show on which side of a cut-off a row is, and no more."
     elif measure.tolerance >= COARSE:

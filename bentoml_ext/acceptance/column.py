@@ -21,26 +21,34 @@ INDEX: Final = re.compile(r"|index|level_\d+|Unnamed: \d+|__index_level_\d+__")
 
 
 def find_column(
-    names: Sequence[str], fields: Collection[str], key: str, asked: str | None
+    names: Sequence[str],
+    fields: Collection[str],
+    key: str,
+    asked: str | None,
+    width: int | None = None,
 ) -> tuple[list[str], str]:
-    """The names of the prediction's column, or of the two of predict_proba, and why, if guessed.
+    """The names of the prediction's column, or of those of predict_proba, and why, if guessed.
 
     Args:
         names: of all columns.
         fields: of the application; none of them holds a prediction.
         key: of the answer under the policy, as "Status": labels may stand under it.
-        asked: the name that the user gave.
+        asked: the name that the user gave, or several with commas between.
+        width: how many numbers a whole prediction has; None of a log-odds.
 
     Raises:
         UnreadableInput: no such column, or several that might be it; names them.
     """
     others = [name for name in names if name not in fields and not INDEX.fullmatch(name)]
     if asked is not None:
-        return _asked(names, fields, asked), ""
+        several = [name.strip() for name in asked.split(",")]
+        is_one = width is None or width == 1 or asked in names or len(several) == 1
+        each = [asked] if is_one else several
+        return [name for one in each for name in _asked(names, fields, one)], ""
     known = [name for name in others if KNOWN.fullmatch(_plain(name))]
     # A column named by the policy's key may hold the outcome: it counts only without another one.
     known = known or [name for name in others if name == key]
-    if pair := _pair(others):
+    if pair := _pair(others) if width is None else _numbered(others, width):
         known = [name for name in known if name not in pair] + pair
         if known == pair:
             return pair, ""
@@ -83,6 +91,14 @@ def _pair(names: Sequence[str]) -> list[str]:
             "Name the column with --prediction."
         )
     return pairs[0] if len(pairs) == 1 else []
+
+
+def _numbered(names: Sequence[str], width: int) -> list[str]:
+    """Names that differ in the number at their end, from 0, as those of predict_proba's columns."""
+    starts = [name[:-1] for name in names if name.endswith("0")]
+    found = [[f"{start}{number}" for number in range(width)] for start in starts]
+    whole = [each for each in found if set(each) <= set(names)]
+    return whole[0] if len(whole) == 1 and width > 1 else []
 
 
 def _plain(name: str) -> str:

@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from bentoml_ext.acceptance.measures import Cut, Mask, Measure, Statuses
+from bentoml_ext.acceptance.measures import Cut, Mask, Measure, Numbers, Statuses
+from bentoml_ext.acceptance.prediction_measures import Labels
 from bentoml_ext.acceptance.predictions import Predictions, Wide
 from bentoml_ext.acceptance.scoring import Candidate
-from bentoml_ext.arrays import Floats, Ints, Rows
+from bentoml_ext.arrays import Ints, Margins, Rows
 from bentoml_ext.objectives.logistic import probabilities
 
 __all__ = ["explained", "reordered"]
@@ -21,18 +22,28 @@ LAST_BITS: Final = 1e-6
 CONSTANT: Final = 1e-4
 MANY: Final = 10
 MOST: Final = 0.5
+OTHER_ORDER: Final = (
+    "They are right, and in another order than the applications: join both by their index, as "
+    "df.assign(prediction=...) does before rows are shuffled or dropped."
+)
 
 
-def explained(found: Predictions, measure: Measure, margins: Floats, rows: Ints) -> str | None:
+def explained(found: Predictions, measure: Measure, margins: Margins, rows: Ints) -> str | None:
     """What the predictions are, as a sentence, if margins of the same rows explain them.
 
     Args:
         found: the predictions.
         measure: how they were compared.
-        margins: float32, (n,), none of a refused row.
+        margins: float32, (n, n_margins), none of a refused row.
         rows: (n,), of the file.
     """
-    sigmoids = probabilities(margins).astype(np.float64)
+    if isinstance(measure, Labels) or found.numbers.ndim == 2:
+        return None
+    if isinstance(measure, Numbers) and not measure.is_of_log_odds:
+        theirs, mine = np.sort(found.numbers[rows]), np.sort(measure.mine(margins))
+        is_same = len(np.unique(theirs)) >= MANY and _near(theirs, mine.astype(np.float64))
+        return OTHER_ORDER if is_same else None
+    sigmoids = probabilities(margins[:, 0]).astype(np.float64)
     if isinstance(measure, Cut):
         return _cut(measure.above[rows], sigmoids)
     if isinstance(measure, Statuses):
@@ -41,7 +52,7 @@ def explained(found: Predictions, measure: Measure, margins: Floats, rows: Ints)
         # A few rows that differ do not show how all were made.
         return None
     theirs = found.numbers[rows]
-    wide = margins.astype(np.float64)
+    wide = margins[:, 0].astype(np.float64)
     reasons = (explain(theirs, sigmoids, wide) for explain in _EXPLANATIONS)
     return next(filter(None, reasons), None)
 
@@ -77,10 +88,7 @@ def _shuffled(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
         return None
     ordered = np.sort(theirs)
     if _near(ordered, np.sort(sigmoids)) or _near(ordered, np.sort(margins)):
-        return (
-            "They are right, and in another order than the applications: join both by their index, "
-            "as df.assign(prediction=...) does before rows are shuffled or dropped."
-        )
+        return OTHER_ORDER
     return None
 
 
@@ -122,7 +130,7 @@ _EXPLANATIONS: Final[tuple[Callable[[Wide, Wide, Wide], str | None], ...]] = (
 )
 
 
-def reordered(candidate: Candidate, rows: Rows, agrees: Callable[[Floats], Mask]) -> str | None:
+def reordered(candidate: Candidate, rows: Rows, agrees: Callable[[Margins], Mask]) -> str | None:
     """Another order of the columns under which rows agree, as a sentence.
 
     Args:

@@ -1,39 +1,45 @@
-"""Measures: ways in which a margin may agree with a prediction, the strictest first."""
+"""Measures: ways in which margins may agree with a prediction, the strictest first."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_ext.acceptance.precision import FLOAT32_DIGITS, How, precisions
 from bentoml_ext.acceptance.predictions import Predictions, Wide
-from bentoml_ext.arrays import Floats, Ints
+from bentoml_ext.arrays import Floats, Ints, Margins
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.errors import NotAccepted
 from bentoml_ext.objectives.logistic import probabilities
 
-__all__ = ["TOLERANCES", "Cut", "Kind", "Mask", "Measure", "Numbers", "Statuses", "measures"]
+__all__ = [
+    "TOLERANCES",
+    "Cut",
+    "Kind",
+    "Mask",
+    "Measure",
+    "Numbers",
+    "Statuses",
+    "measures",
+]
 
-Kind: TypeAlias = Literal["probability", "margin", "label"]
-How: TypeAlias = Literal["bits", "half", "decimals", "digits", "within"]
+Kind: TypeAlias = Literal["probability", "margin", "label", "prediction"]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-TOLERANCES: Final[dict[Kind, float]] = {"probability": 1e-6, "margin": 1e-5}
+Read: TypeAlias = Callable[[Margins], Floats]
+"""What of margins, (n, n_margins), is compared with numbers: (n,), or (n, m) of several."""
+
+TOLERANCES: Final[dict[Kind, float]] = {"probability": 1e-6, "margin": 1e-5, "prediction": 1e-5}
 """For float64 from another way of computing. Float64 sums of 3 000 trees are up to 5e-7 from
-XGBoost's float32 in probability. In log-odds it is 3.5e-6, relative to those above 1."""
+XGBoost's float32 in probability. In log-odds it is 3.5e-6, relative to those above 1. Other
+predictions are compared relative to their own size, or to the usual size where that is larger."""
 
 FLOAT32_STEP: Final = 2.0**-23
-MOST_DECIMALS: Final = 12
-MOST_DIGITS: Final = 9
-NEAR_STEP: Final = 0.1
-"""Of a step of float32: nine digits are always so near, and of other numbers few are."""
-
-FLOAT32_DIGITS: Final = 6
-"""Decimals that every float32 keeps: a user who rounds writes no more of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,17 +57,17 @@ class Measure(ABC):
     tolerance: float = 0.0
 
     @abstractmethod
-    def same(self, margins: Floats, rows: Ints) -> Mask:
-        """Whether each margin agrees with the prediction of its row.
+    def same(self, margins: Margins, rows: Ints) -> Mask:
+        """Whether the margins of each row agree with its prediction.
 
         Args:
-            margins: float32, (n,).
+            margins: float32, (n, n_margins).
             rows: (n,), of the file.
         """
 
-    def shown(self, margin: float) -> str:
-        """What a margin says, in the terms of the predictions."""
-        return str(ours(self.kind, np.array([margin], np.float32))[0])
+    @abstractmethod
+    def shown(self, margins: Margins) -> str:
+        """What the margins of a row, (1, n_margins), say, in the terms of the predictions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +75,22 @@ class Numbers(Measure):
     """Numbers that agree to some precision.
 
     Args:
-        theirs: of all rows.
+        theirs: of all rows, (n,), or (n, m) of several.
+        mine: the same of margins.
         how: what is asked of them.
         places: of decimals or digits.
     """
 
     theirs: Wide
+    mine: Read
     how: How
     places: int = 0
 
     @classmethod
-    def of(cls, kind: Kind, theirs: Wide, how: How, places: int) -> Numbers:
-        """The measure, with its words."""
+    def of(
+        cls, kind: Kind, theirs: Wide, how: How, places: int, mine: Read | None = None
+    ) -> Numbers:
+        """The measure, with its words; by default of a log-odds."""
         within = TOLERANCES[kind]
         agreement, tolerance = {
             "bits": ("every bit equal", 0.0),
@@ -89,13 +99,30 @@ class Numbers(Measure):
             "digits": (f"rounded to {places} digits", 0.5 * 10.0**-places),
             "within": (f"within {within:g}", within),
         }[how]
-        agreement += " of log-odds" if kind == "margin" else ""
-        return cls(theirs, how, places, kind=kind, agreement=agreement, tolerance=tolerance)
+        if kind == "margin":
+            agreement += " of log-odds" if mine is None else " of margins"
+        elif kind == "prediction" and how == "within":
+            agreement += " of their size"
+        mine = mine or (first_margins if kind == "margin" else sigmoids)
+        return cls(theirs, mine, how, places, kind=kind, agreement=agreement, tolerance=tolerance)
 
-    def same(self, margins: Floats, rows: Ints) -> Mask:
-        mine, theirs = ours(self.kind, margins), self.theirs[rows]
+    @property
+    def is_of_log_odds(self) -> bool:
+        """Whether the numbers are of a model with one log-odds."""
+        return self.mine in (first_margins, sigmoids)
+
+    def same(self, margins: Margins, rows: Ints) -> Mask:
+        each = self._same(self.mine(margins), self.theirs[rows])
+        return each if each.ndim == 1 else np.asarray(each.all(axis=1))
+
+    def shown(self, margins: Margins) -> str:
+        found = self.mine(margins)[0]
+        return str(found) if found.ndim == 0 else f"[{', '.join(map(str, found))}]"
+
+    def _same(self, mine: Floats, theirs: Wide) -> Mask:
         if self.how == "bits":
-            return np.asarray(mine == theirs.astype(np.float32))
+            with np.errstate(over="ignore"):
+                return np.asarray(mine == theirs.astype(np.float32))
         if self.how == "half":
             with np.errstate(over="ignore"):
                 return np.asarray(mine.astype(np.float16) == theirs.astype(np.float16))
@@ -105,6 +132,8 @@ class Numbers(Measure):
 
     def _allowed(self, theirs: Wide) -> Wide:
         size = np.abs(theirs)
+        if self.how == "within" and self.kind == "prediction":
+            return np.asarray(self.tolerance * np.maximum(size, np.abs(self.theirs).mean()))
         if self.how == "within":
             scale = np.maximum(1.0, size) if self.kind == "margin" else np.ones_like(size)
             return np.asarray(self.tolerance * scale)
@@ -128,11 +157,11 @@ class Statuses(Measure):
     bands: Ints
     decider: BandDecider
 
-    def same(self, margins: Floats, rows: Ints) -> Mask:
-        return np.asarray(self.decider.bands(margins[:, None]) == self.bands[rows])
+    def same(self, margins: Margins, rows: Ints) -> Mask:
+        return np.asarray(self.decider.bands(margins) == self.bands[rows])
 
-    def shown(self, margin: float) -> str:
-        answer = self.decider.answer(np.array([[margin]], np.float32))
+    def shown(self, margins: Margins) -> str:
+        answer = self.decider.answer(margins)
         return f"{answer.status!r} with probability {answer.shortest}"
 
 
@@ -146,19 +175,24 @@ class Cut(Measure):
 
     above: Mask
 
-    def same(self, margins: Floats, rows: Ints) -> Mask:
-        found = probabilities(margins)
+    def same(self, margins: Margins, rows: Ints) -> Mask:
+        found = sigmoids(margins)
         # At one half some write `>` and some `>=`.
         return np.asarray(((found > 0.5) == self.above[rows]) | (found == 0.5))
 
-    def shown(self, margin: float) -> str:
-        found = probabilities(np.array([margin], np.float32))[0]
+    def shown(self, margins: Margins) -> str:
+        found = sigmoids(margins)[0]
         return f"{int(found > 0.5)} with probability {found}"
 
 
-def ours(kind: Kind, margins: Floats) -> Floats:
-    """float32, (n,): what is compared with numbers of a kind."""
-    return margins if kind == "margin" else probabilities(margins)
+def first_margins(margins: Margins) -> Floats:
+    """float32, (n,): of rows with one margin each."""
+    return margins[:, 0]
+
+
+def sigmoids(margins: Margins) -> Floats:
+    """float32, (n,): the probabilities of rows with a log-odds each."""
+    return probabilities(margins[:, 0])
 
 
 def measures(found: Predictions, decider: BandDecider) -> list[Measure]:
@@ -174,9 +208,7 @@ def measures(found: Predictions, decider: BandDecider) -> list[Measure]:
     if theirs.min() >= 0 and theirs.max() <= 1:
         kinds = ["probability", "margin"]
     made: list[Measure] = [
-        Numbers.of(kind, theirs, how, places)
-        for kind in kinds
-        for how, places in _precisions(found)
+        Numbers.of(kind, theirs, how, places) for kind in kinds for how, places in precisions(found)
     ]
     if np.isin(theirs, (0.0, 1.0)).all():
         words = "every label equal, 1 above a probability of 0.5"
@@ -186,64 +218,6 @@ def measures(found: Predictions, decider: BandDecider) -> list[Measure]:
         # Classes by other numbers, as -1 and 1: as with two words, the rows show which is which.
         made += _of_classes(theirs, [float(one) for one in two])
     return made
-
-
-def _precisions(found: Predictions) -> list[tuple[How, int]]:
-    """How exactly numbers were written down: what their digits say."""
-    theirs = found.numbers
-    if found.is_half:
-        return [("half", 0)]
-    with np.errstate(over="ignore"):
-        narrow = theirs.astype(np.float32)
-    is_narrow = bool((narrow == theirs).all())
-    asks_bits = is_narrow or _are_shortest(theirs, narrow)
-    made: list[tuple[How, int]] = []
-    if asks_bits or _are_near(theirs, narrow):
-        made.append(("bits", 0))
-    decimals = found.decimals
-    if decimals is None:
-        decimals = _decimals(theirs, narrow if is_narrow else None)
-    if found.is_printed:
-        return [*made, ("within", 0)]
-    # Eight decimals of a text may be the shortest text of another float32.
-    if decimals is not None and decimals <= (FLOAT32_DIGITS if is_narrow else MOST_DECIMALS):
-        made.append(("decimals", decimals))
-    digits = None if is_narrow else _digits(theirs)
-    if digits is not None:
-        made.append(("digits", digits))
-    if not asks_bits and (decimals is None or decimals > FLOAT32_DIGITS):
-        made.append(("within", 0))
-    return made
-
-
-def _are_shortest(theirs: Wide, narrow: npt.NDArray[np.float32]) -> bool:
-    """Whether each number is the shortest text of a float32, as pandas and polars write CSV."""
-    return all(float(str(one)) == value for one, value in zip(narrow, theirs.tolist(), strict=True))
-
-
-def _are_near(theirs: Wide, narrow: npt.NDArray[np.float32]) -> bool:
-    """Whether each number is a float32 in all but what many digits leave out, as `%.9g` does."""
-    return bool((np.abs(theirs - narrow) <= NEAR_STEP * np.spacing(np.abs(narrow))).all())
-
-
-def _decimals(theirs: Wide, narrow: npt.NDArray[np.float32] | None) -> int | None:
-    most = MOST_DECIMALS if narrow is None else FLOAT32_DIGITS
-    for places in range(most + 1):
-        rounded = np.round(theirs, places)
-        same = rounded == theirs if narrow is None else rounded.astype(np.float32) == narrow
-        if same.all():
-            return places
-    return None
-
-
-def _digits(theirs: Wide) -> int | None:
-    size = np.abs(theirs)
-    exponent = np.floor(np.log10(np.where(size > 0, size, 1.0)))
-    for digits in range(2, MOST_DIGITS + 1):
-        scale = 10.0 ** (digits - 1 - exponent)
-        if np.allclose(np.rint(theirs * scale) / scale, theirs, rtol=1e-14, atol=0):
-            return digits
-    return None
 
 
 def _of_classes(said: npt.NDArray[Any], names: Sequence[str | float]) -> list[Measure]:

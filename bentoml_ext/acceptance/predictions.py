@@ -21,6 +21,7 @@ Wide: TypeAlias = npt.NDArray[np.float64]
 
 DIGITS: Final = re.compile(r"[-+]?[0-9]*\.?([0-9]*)(?:[eE]([-+]?[0-9]+))?")
 PAIR: Final = re.compile(r"[\[(]\s*(\S+?)\s*[,\s]\s*(\S+?)\s*[\])]")
+LIST: Final = re.compile(r"[\[(]([^\[\](){}]*)[\])]$")
 PAIR_GAP: Final = 1e-4
 """How far two probabilities may be from a sum of 1: numpy prints eight decimals, people four."""
 
@@ -31,7 +32,7 @@ class Predictions:
 
     Args:
         column: its name, or both names.
-        numbers: float64, (n,); empty where they are words.
+        numbers: float64, (n,), or (n, m) of several; empty where they are words.
         words: labels; empty where they are numbers.
         is_half: whether the column's type is float16.
         decimals: of a text, the most that stand behind a point; None where there is no such text.
@@ -51,24 +52,34 @@ class Predictions:
         """One of them, in the digits that the file has."""
         if self.words:
             return repr(self.words[row])
-        value = float(self.numbers[row])
-        narrow = np.float32(value)
-        return str(narrow) if float(narrow) == value else repr(value)
+        if self.numbers.ndim == 2:
+            return f"[{', '.join(map(_shown, self.numbers[row].tolist()))}]"
+        return _shown(float(self.numbers[row]))
 
 
-def read_predictions(given: Given, names: Sequence[str], note: str = "") -> Predictions:
+def _shown(value: float) -> str:
+    narrow = np.float32(value)
+    return str(narrow) if float(narrow) == value else repr(value)
+
+
+def read_predictions(
+    given: Given, names: Sequence[str], note: str = "", width: int | None = None
+) -> Predictions:
     """The predictions of a column, or the second of two that `predict_proba` gave.
 
     Args:
         given: the rows.
         names: of the column, or of both.
         note: why it is these, if nobody named them.
+        width: how many numbers a whole prediction has; None of a log-odds.
 
     Raises:
         UnreadableInput: a row without a prediction, or what no prediction is; names the row.
     """
     if len(names) == 1:
-        return _Column(given, names[0], note).read()
+        return _Column(given, names[0], note, width).read()
+    if width is not None:
+        return _beside([_Column(given, name, "").read() for name in names], names, note)
     first, second = (_Column(given, name, "").read() for name in names)
     if first.words or second.words:
         raise UnreadableInput(
@@ -81,9 +92,23 @@ def read_predictions(given: Given, names: Sequence[str], note: str = "") -> Pred
     )
 
 
+def _beside(columns: Sequence[Predictions], names: Sequence[str], note: str) -> Predictions:
+    """Numbers that stand in a column each."""
+    if any(column.words or column.numbers.ndim == 2 for column in columns):
+        raise UnreadableInput(f"Expected a number in each - at columns {', '.join(names)}.")
+    decimals = [column.decimals for column in columns if column.decimals is not None]
+    return Predictions(
+        ", ".join(names),
+        np.stack([column.numbers for column in columns], axis=1),
+        is_half=all(column.is_half for column in columns),
+        decimals=max(decimals) if len(decimals) == len(columns) else None,
+        note=note,
+    )
+
+
 class _Column:
-    def __init__(self, given: Given, name: str, note: str) -> None:
-        self.given, self.name, self.note = given, name, note
+    def __init__(self, given: Given, name: str, note: str, width: int | None = None) -> None:
+        self.given, self.name, self.note, self.width = given, name, note, width
 
     def read(self) -> Predictions:
         values = self.given.values(self.name)
@@ -106,8 +131,10 @@ class _Column:
             self._refuse("a prediction", "null", values.index(None))
         if all(isinstance(value, str) for value in values):
             return self._of_texts(values)
+        if self.width is not None and all(isinstance(value, dict) for value in values):
+            values = [list(value.values()) for value in values]
         if all(isinstance(value, list | tuple) for value in values):
-            return self._of_pairs(values)
+            return self._of_pairs(values) if self.width is None else self._of_lists(values)
         for row, value in enumerate(values):
             if not isinstance(value, bool | int | float):
                 self._refuse("a number like those before", repr(value)[:60], row)
@@ -117,6 +144,9 @@ class _Column:
         stripped = [text.strip() for text in texts]
         if all(text in BOOLEANS for text in stripped):
             return self._numbers(np.array([BOOLEANS[text] for text in stripped], np.float64))
+        lists = [match[1].replace(",", " ").split() for t in stripped if (match := LIST.match(t))]
+        if self.width is not None and len(lists) == len(texts):
+            return self._of_lists(lists)
         pairs = [match.groups() for text in stripped if (match := PAIR.fullmatch(text))]
         if len(pairs) == len(texts):
             return self._of_pairs(pairs)
@@ -132,6 +162,22 @@ class _Column:
         if len(odd) < len(texts):
             self._refuse("a number like the others", repr(text), odd[0])
         return Predictions(self.name, np.empty(0), stripped, note=self.note)
+
+    def _of_lists(self, lists: Sequence[Sequence[Any]]) -> Predictions:
+        """Several numbers of each row."""
+        odd = [row for row, numbers in enumerate(lists) if len(numbers) != self.width]
+        if odd:
+            self._refuse(f"{self.width} numbers", f"{len(lists[odd[0]])}", odd[0])
+        try:
+            wide = np.array(lists, np.float64)
+        except (TypeError, ValueError):
+            self._refuse("numbers", repr(lists[0])[:60], 0)
+        if not (finite := np.isfinite(wide).all(axis=1)).all():
+            row = int(np.argmin(finite))
+            self._refuse("a prediction", str(wide[row]), row)
+        wide = wide[:, 0] if self.width == 1 else wide
+        is_printed = isinstance(lists[0][0], str)
+        return Predictions(self.name, wide, is_printed=is_printed, note=self.note)
 
     def _of_pairs(self, pairs: Sequence[Sequence[Any]]) -> Predictions:
         if any(len(pair) != 2 for pair in pairs):

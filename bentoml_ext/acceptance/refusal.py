@@ -97,7 +97,7 @@ class Refusal:
         where = f"{field}, " if field else ""
         return (
             f"Expected the trainer's {measure.kind} {self._found.shown(row)}, got "
-            f"{measure.shown(float(alone.margins[0]))} - at {where}{place}. {differ}."
+            f"{measure.shown(alone.margins)} - at {where}{place}. {differ}."
         )
 
     def _field(self, candidate: Candidate, row: Ints, cures: Sequence[Reading]) -> str:
@@ -165,7 +165,7 @@ class Refusal:
             candidate = self._search.candidate(reading)
             if candidate is not None and self._count <= EXPLAINED_ROWS:
                 rows, margins = np.arange(self._count), candidate.all().margins
-            good = ~np.isnan(margins)
+            good = np.asarray(~np.isnan(margins).any(axis=1))
             if good.sum() < 3:
                 continue
             scored = Scored(margins[good], ~good[good], np.empty((0, 0), np.float32))

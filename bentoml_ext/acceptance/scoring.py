@@ -11,7 +11,7 @@ import numpy as np
 from bentoml_ext.acceptance.blocks import encode, encoded_blocks
 from bentoml_ext.acceptance.given import Given
 from bentoml_ext.acceptance.measures import Mask
-from bentoml_ext.arrays import Floats, Ints, Rows
+from bentoml_ext.arrays import Ints, Margins, Rows
 from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.oracle import Oracle, on_one_thread
 from bentoml_ext.encoders.encoder import Encoded, Encoder
@@ -40,38 +40,44 @@ class Scored:
     """Floats of some rows.
 
     Args:
-        margins: float32, (n,); NaN for a refused one.
+        margins: float32, (n, n_margins); NaN for a refused one.
         refused: which applications the encoder refuses.
         errors: why, for the first of them, by place among the rows.
         rows: float32, (n, n_features), NaN for a refused one; of all rows of a check, none.
     """
 
-    margins: Floats
+    margins: Margins
     refused: Mask
     rows: Rows
     errors: dict[int, InvalidApplication] = field(default_factory=dict)
 
 
 class Oracles:
-    """An oracle for each booster: to read one takes as long as to score some thousand rows."""
+    """An oracle for each booster: to read one takes as long as to score some thousand rows.
 
-    def __init__(self) -> None:
+    Args:
+        n_margins: that a row of each has.
+    """
+
+    def __init__(self, n_margins: int) -> None:
+        self._n_margins = n_margins
         self._known: list[tuple[Any, Oracle]] = []
 
     def of(self, booster: Any) -> Oracle:
         """The oracle of a booster.
 
         Raises:
-            ImportRefused: it has several margins for a row.
+            ImportRefused: it has another number of margins for a row.
             ExportRefused: it cannot be read.
         """
         for known, oracle in self._known:
             if known is booster:
                 return oracle
         _, ensemble = read(booster)
-        if ensemble.n_targets != 1:
+        if ensemble.n_targets != self._n_margins:
+            count = "one margin" if self._n_margins == 1 else f"{self._n_margins} margins"
             raise ImportRefused(
-                f"Expected one margin for a row, got {ensemble.n_targets} - at the booster."
+                f"Expected {count} for a row, got {ensemble.n_targets} - at the booster."
             )
         oracle = Oracle(booster, ensemble)
         self._known = [*self._known[-7:], (booster, oracle)]
@@ -88,7 +94,7 @@ class Candidate:
         oracles: of boosters that were asked before.
 
     Raises:
-        ImportRefused: the booster has several margins for a row.
+        ImportRefused: the booster has another number of margins for a row.
         ExportRefused: the booster cannot be read.
     """
 
@@ -106,13 +112,13 @@ class Candidate:
         known = set(self._given.names) - set(self._without)
         return [field.name for field in self.encoder.fields if field.name not in known]
 
-    def margins(self, rows: Rows) -> Floats:
-        """float32, (n,): the booster's own."""
+    def margins(self, rows: Rows) -> Margins:
+        """float32, (n, n_margins): the booster's own."""
         if not len(rows):
-            return np.empty(0, np.float32)
+            return np.empty((0, self._oracle.n_margins), np.float32)
         # On a busy machine threads wait for one another far longer than they save.
         with on_one_thread(self.model):
-            return np.ascontiguousarray(self._oracle.truth(rows).margins[:, 0])
+            return self._oracle.truth(rows).margins
 
     def some(self, rows: Ints) -> Scored:
         """Score some rows, one application after the other; their features are kept."""
@@ -122,7 +128,8 @@ class Candidate:
     def all(self, on_progress: Progress | None = None) -> Scored:
         """Score all rows, in blocks; features are not kept."""
         count, none = len(self._given), np.empty((0, self.encoder.n_features), np.float32)
-        whole = Scored(np.empty(count, np.float32), np.zeros(count, np.bool_), none)
+        margins = np.empty((count, self._oracle.n_margins), np.float32)
+        whole = Scored(margins, np.zeros(count, np.bool_), none)
         for start, encoded, length in encoded_blocks(self.encoder, self._given, self._without):
             part = self._scored(encoded, length)
             whole.margins[start : start + length] = part.margins
@@ -139,7 +146,7 @@ class Candidate:
         for error in encoded.refused:
             good[error.index or 0] = False
             errors.setdefault(error.index or 0, error)
-        margins = np.full(count, np.nan, np.float32)
+        margins = np.full((count, self._oracle.n_margins), np.nan, np.float32)
         margins[good] = self.margins(encoded.rows)
         rows = np.full((count, encoded.rows.shape[1]), np.nan, np.float32)
         rows[good] = encoded.rows

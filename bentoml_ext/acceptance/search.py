@@ -13,7 +13,7 @@ import numpy as np
 from bentoml_ext.acceptance.check import Check
 from bentoml_ext.acceptance.measures import Mask, Measure
 from bentoml_ext.acceptance.scoring import Candidate, Oracles, Progress, Readable, Scored
-from bentoml_ext.arrays import Floats, Ints
+from bentoml_ext.arrays import Ints, Margins
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import BentoMLExtError
 
@@ -54,6 +54,7 @@ class Search:
         measures: how a row may agree, the strictest first.
         without: names of the columns outside an application.
         on_progress: called now and then.
+        n_margins: of a row.
 
     `failed` keeps, of each reading that the sample was enough to refuse, the rows and their
     margins; `refusals` why a source cannot be read so.
@@ -66,6 +67,8 @@ class Search:
         measures: Sequence[Measure],
         without: Sequence[str],
         on_progress: Progress | None = None,
+        *,
+        n_margins: int = 1,
     ) -> None:
         self.check, self.measures = check, measures
         self._read, self.without, self._on_progress = read, without, on_progress
@@ -74,10 +77,10 @@ class Search:
             np.linspace(0, count - 1, min(count, SAMPLE_ROWS)).astype(np.int64)
         )
         self.refusals: dict[Reading, BentoMLExtError] = {}
-        self.failed: dict[Reading, tuple[Ints, Floats]] = {}
+        self.failed: dict[Reading, tuple[Ints, Margins]] = {}
         self._samples: dict[tuple[Reading, int], Scored | None] = {}
         self._candidates: dict[Reading, Candidate] = {}
-        self._oracles = Oracles()
+        self._oracles = Oracles(n_margins)
 
     def candidate(self, reading: Reading) -> Candidate | None:
         """The source under a reading; None if it cannot be read so, `refusals` says why."""

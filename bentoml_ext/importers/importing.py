@@ -19,6 +19,7 @@ import numpy as np
 
 from bentoml_ext import framework
 from bentoml_ext.choices import some_of
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Bands, Policy
 from bentoml_ext.decisions.policy_file import read_policy
@@ -87,7 +88,8 @@ def import_model(
 
         check = Check.read(request.check, request.prediction)
         source = source.with_columns(check.given.names)
-        reading = accept(check, source.read, reading, source.choices, policy).reading
+        decider = _decider(source, policy)
+        reading = accept(check, source.read, reading, source.choices, decider).reading
     else:
         source.ask(reading)
     found = source.read(reading)
@@ -130,6 +132,15 @@ def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
         policy = of_threshold(_cut_off(source))
         return policy, _said(policy, "the threshold among the custom objects")
     return default, _said(default, "assumed: the default (--policy FILE)")
+
+
+def _decider(source: Source, policy: Policy) -> Decider:
+    """What makes answers of the source's margins."""
+    from bentoml_ext.export.graph.model import read
+
+    _, ensemble = read(source.file.booster)
+    objective = objective_of(ensemble.objective, ensemble.transform)
+    return decider_of(policy, objective, ensemble.n_targets)
 
 
 def _cut_off(source: Source) -> float:

@@ -153,7 +153,7 @@ def test_bentomls_clients_take_an_application_whole_or_by_its_fields(
             with pytest.raises(InvalidArgument, match="got nothing - at field 'seniority'"):
                 client.classify(*whole, **fields)
 
-    assert found + asyncio.run(in_turn()) == [answer] * 6
+    assert found + asyncio.run(in_turn()) == [answer] * 8
 
 
 def test_a_caller_in_the_same_process_gets_values(credit_model: bentoml.Model, answer: Any) -> None:

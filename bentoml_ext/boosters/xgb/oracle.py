@@ -40,7 +40,7 @@ class Oracle:
         # XGBoost compares in float32.
         self._missing = None if missing is None or np.isnan(missing) else np.float32(missing)
         self.objective = objective_of(ensemble.objective, ensemble.transform)
-        self._n_margins = ensemble.n_targets
+        self.n_margins = ensemble.n_targets
         self._has_one_sum = ensemble.kind == "gbtree"
         self.in_place = self._has_one_sum or adds_in_place(booster)
 
@@ -59,7 +59,7 @@ class Oracle:
     @property
     def has_one_log_odds(self) -> bool:
         """Whether a row has one margin, and that a log-odds."""
-        return self.objective.output == "probability" and self._n_margins == 1
+        return self.objective.output == "probability" and self.n_margins == 1
 
     @property
     def has_another_expf(self) -> bool:
