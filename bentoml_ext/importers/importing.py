@@ -136,7 +136,7 @@ def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
 
 def _decider(source: Source, policy: Policy) -> Decider:
     """What makes answers of the source's margins."""
-    from bentoml_ext.export.graph.model import read
+    from bentoml_ext.boosters.xgb.confirm import read
 
     _, ensemble = read(source.file.booster)
     objective = objective_of(ensemble.objective, ensemble.transform)
