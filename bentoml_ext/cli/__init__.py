@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bentoml_ext.cli.compare import compare_command
 from bentoml_ext.cli.export import export_command
 from bentoml_ext.cli.import_ import import_command
 from bentoml_ext.cli.inspect import inspect_command
@@ -93,6 +94,7 @@ def ext() -> None:
 
 
 for command in (
+    compare_command,
     export_command,
     import_command,
     inspect_command,

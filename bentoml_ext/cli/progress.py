@@ -27,11 +27,11 @@ def progress(what: str) -> Iterator[ProofProgress]:
 
 
 @contextmanager
-def scoring() -> Iterator[Callable[[int, int | None, int], None]]:
+def scoring(what: str = "Scoring") -> Iterator[Callable[[int, int | None, int], None]]:
     """A bar on stderr with rows and rows a second, if that is a terminal; yields what moves it."""
     console = Console(stderr=True)
     rate = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
-    columns = (TextColumn("Scoring"), BarColumn(), TaskProgressColumn(), rate)
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), rate)
     first: tuple[float, int] | None = None
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, rows=0, rate=0.0)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bentoml_ext.cli.options import CHOICE_FORMAT, spelling_options
+
 if TYPE_CHECKING:
     from bentoml_ext.offline.summary import Summary
 
 __all__ = ["score_command"]
-
-CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
 
 
 @click.command("score")
@@ -73,31 +73,7 @@ CHOICE_FORMAT = click.Choice(["parquet", "csv", "ndjson", "arrow"])
     help="Where bad applications go with their reasons.  [default: OUTPUT.rejected]",
 )
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Column to keep; repeatable.")
-@click.option(
-    "--encoding",
-    metavar="NAME",
-    help="Of CSV or NDJSON, such as windows-1252.  [default: UTF-8, or by its byte-order mark]",
-)
-@click.option(
-    "--decimal",
-    type=click.Choice([".", ","]),
-    default=".",
-    show_default=True,
-    help="Decimal sign of the numbers in CSV.",
-)
-@click.option(
-    "--null",
-    "nulls",
-    multiple=True,
-    metavar="TEXT",
-    help="Text of CSV for a value that is not given, such as NA; repeatable.  [default: nothing]",
-)
-@click.option(
-    "--quotes",
-    type=click.Choice(["double", "backslash", "none"]),
-    help="Quotation marks in cells of CSV: double as of Excel, backslash as of Spark, or none "
-    "where no cell is quoted, as of Hive.  [default: double; asked for where it is in doubt]",
-)
+@spelling_options
 @click.option("--resume", is_flag=True, help="For a folder: score only the parts that are missing.")
 @click.option(
     "--json",

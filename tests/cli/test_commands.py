@@ -69,7 +69,7 @@ def test_importing_the_commands_imports_nothing_heavy(home: Path) -> None:
     # BentoML imports this module on every call: the bound is 10 ms beyond click.
     printed = python_code(NEW_MODULES, home)
 
-    verbs = ("export", "import_", "inspect", "migrate", "options", "score", "verify")
+    verbs = ("compare", "export", "import_", "inspect", "migrate", "options", "score", "verify")
     ours = ["bentoml_ext", "bentoml_ext.cli", *(f"bentoml_ext.cli.{verb}" for verb in verbs)]
     ours += ["bentoml_ext.internals", "bentoml_ext.internals.telemetry"]
     assert printed.stdout == f"{ours}\n", printed.stderr

@@ -24,7 +24,7 @@ FLOORS = (
     ("boosters", "store"),
     ("export", "scoring", "settings"),
     ("acceptance", "offline", "preprocessing", "proving", "serving"),
-    ("framework",),
+    ("compare", "framework"),
     ("importers",),
     ("cli",),
 )

@@ -1,0 +1,1 @@
+"""Compare: backends of one version, two versions, or two files, in figures."""
