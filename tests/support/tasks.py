@@ -14,7 +14,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.decisions.policy import Classes, Policy, Value
 from tests.support import small
 
-__all__ = ["TASKS", "Task", "booster_of", "numbers_of"]
+__all__ = ["TASKS", "Task", "booster_of", "numbers_of", "trained"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,13 @@ TASKS: Final = {
 
 
 def booster_of(kind: str, seed: int = 0, rounds: int = 6, **more: Any) -> xgboost.Booster:
-    """A booster of a task."""
+    """A booster of a task, on the rows of `small`."""
+    return trained(kind, small.rows(300, seed), seed, rounds, **more)
+
+
+def trained(kind: str, rows: Rows, seed: int = 0, rounds: int = 6, **more: Any) -> xgboost.Booster:
+    """A booster of a task, on rows of several hundred."""
     task = TASKS[kind]
-    rows = small.rows(300, seed)
     parameters = {"objective": task.objective, "max_depth": 3, "nthread": 1, "seed": seed}
     return xgboost.train(parameters | dict(task.parameters) | more, _matrix(task, rows), rounds)
 
@@ -87,7 +91,7 @@ def numbers_of(answer: Mapping[str, Any], policy: Policy) -> npt.NDArray[np.floa
 
 
 def _matrix(task: Task, rows: Rows) -> xgboost.DMatrix:
-    number = np.nan_to_num(rows[:, 0] + rows[:, 3])
+    number = np.nan_to_num(rows[:, 0] + rows[:, -1])
     positive = np.abs(number) + 0.1
     several = {"pair": np.c_[number, -positive], "several": np.c_[number > 0, number > 1]}
     labels = {
