@@ -144,7 +144,7 @@ Stock onnxmltools on the same models: {counts}.
   on either side of it, codes and their neighbours. They also hold NaN, infinities, -0.0, denormals
   and random numbers.
 - *on 2 threads*: the lower of the two for `to_onnx(model)`; the others are of
-`deterministic_threads=False`.
+  `deterministic_threads=False`.
 - *stock onnxmltools*: `onnxmltools.convert_xgboost` on 1 000 ordinary random rows, with the share
   of predictions whose bits agree (of the output that comes closest). *rounding*: all within 1e-4 of
   XGBoost's; *wrong*: some are not, and nothing warned; *refuses*: it says what it does not support;

@@ -10,7 +10,7 @@ import bentoml
 
 from bentoml_ext.boosters.xgb.handed_over import (
     booster_of,
-    check_texts,
+    check_categories,
     check_types,
     is_pipeline,
     with_marker,
@@ -114,7 +114,7 @@ def save_model(
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
     tag, booster = tag_of(name), booster_of(model, rounds)
     check_features(booster, encoder.features, "the encoder")
-    check_texts(booster, encoder)
+    check_categories(booster, encoder)
     ensemble, decider = _decided(booster, policy)
     files = written(booster) | {ENCODER: encoder.to_json(), POLICY: decider.policy.to_json()}
     proven = prove(

@@ -29,7 +29,7 @@ writes the lines of the environments that it names and leaves the others as they
   the newest version that pyproject.toml allows and that has wheels for that Python. Other lines
   hold one or two libraries to a version, all others are the newest.
 - *models exact*: kinds of model with XGBoost's bits in margin and prediction, on one thread and on
-two, over those that this XGBoost can train.
+  two, over those that this XGBoost can train.
 - *proof*: a credit model is trained, stored and proven, and `bentoml ext verify` proves it again.
 - *served*: `bentoml serve` answers on onnx, xgboost and auto, with the same bytes.
 - *portfolio*: `bentoml ext score` finds the probabilities in a Parquet file that the service

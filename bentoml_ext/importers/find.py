@@ -99,8 +99,7 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
     if not found:
         raise ImportRefused(f"Expected {BOOSTER_FILES[0]}, got no booster - at {stored.tag}.")
     file, sha256 = _read(found[0])
-    model_class = getattr(stored.info.options, "model_class", None) or "Booster"
-    file = replace(file, estimator=file.estimator or model_class != "Booster")
+    file = replace(file, estimator=_is_estimator(stored) or file.estimator)
     if (folder / CUSTOM_OBJECTS).is_file():
         objects = read_custom_objects(files.read(folder / CUSTOM_OBJECTS))
         return _of_vectorizer(str(stored.tag), file, objects, sha256, rules)
@@ -111,6 +110,24 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
             "with --features."
         )
     return _checked(Source(str(stored.tag), file, file.features, _said(file), sha256=sha256), rules)
+
+
+def _is_estimator(stored: bentoml.Model) -> bool:
+    """Whether bentoml.xgboost stored an estimator, and not a Booster.
+
+    Raises:
+        ImportRefused: of a class that is not XGBoost's; bentoml.xgboost cannot load it either.
+    """
+    import xgboost
+
+    name = getattr(stored.info.options, "model_class", None) or "Booster"
+    if hasattr(xgboost, str(name)):
+        return bool(name != "Booster")
+    raise ImportRefused(
+        f"Expected a model of XGBoost's own classes, got a '{name}' - at {stored.tag}. The store "
+        "keeps its booster, and not how it predicts. Save the booster, `model.get_booster()`, or "
+        "an estimator of XGBoost."
+    )
 
 
 def _of_vectorizer(

@@ -27,7 +27,9 @@ from bentoml_ext.decisions.presets import of_threshold
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
+from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ImportRefused
+from bentoml_ext.importers.asking import ask, ask_gaps
 from bentoml_ext.importers.find import find
 from bentoml_ext.importers.source import Source
 from bentoml_ext.objectives.table import objective_of
@@ -74,7 +76,7 @@ def import_model(
         on_progress: as `framework.save_model`.
 
     Raises:
-        ImportRefused, NotFound, FeatureMismatch, ConfigError: as `find`, `Source.ask` and
+        ImportRefused, NotFound, FeatureMismatch, ConfigError: as `find`, `ask` and
             `read_fields`; ProofFailed, ExportRefused: as `framework.save_model`.
         NotAccepted: the model, as it was read, does not give the user's own predictions.
     """
@@ -90,8 +92,9 @@ def import_model(
         source = source.with_columns(check.given.names)
         decider = _decider(source, policy)
         reading = accept(check, source.read, reading, source.choices, decider).reading
+        ask_gaps(source, reading)
     else:
-        source.ask(reading)
+        ask(source, reading)
     found = source.read(reading)
     origin = Origin(
         source=source.name,
@@ -191,6 +194,7 @@ def _assumptions(
         Assumption("rounds", rounds, why("rounds", "all that there are", estimator)),
         Assumption("missing", *_marker(reading, source, why)),
         Assumption("null", *_null(reading, encoder, why)),
+        *_of_nulls(encoder),
         *_of_file(source),
     ]
     if "absent" in source.choices and reading.absent:
@@ -202,6 +206,16 @@ def _assumptions(
                 "unknown category", unknown, why("unknown", "assumed (--unknown zero|refuse)")
             )
         )
+    return found
+
+
+def _of_nulls(encoder: Encoder) -> list[Assumption]:
+    """Fields whose null is a category of the model, by that category's name."""
+    found = []
+    for step in encoder.steps:
+        if isinstance(step, OneHot) and step.null is not None:
+            (text,) = (text for text, column in step.columns.items() if column == step.null)
+            found.append(Assumption(f"null of {step.field}", f"category {text}", "its name"))
     return found
 
 

@@ -18,7 +18,6 @@ import msgspec
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.files import BoosterFile
 from bentoml_ext.boosters.xgb.rounds import counting
-from bentoml_ext.boosters.xgb.splits import of_ones_alone, of_zeros_and_ones
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.field_rules import field_of
@@ -36,16 +35,10 @@ __all__ = ["Imported", "Source"]
 MARKERS: Final = (math.nan, -1.0, 0.0, -999.0, -9999.0, 999.0, 99999999.0)
 """Numbers that people write for missing, to be tried."""
 
-SEPARATORS: Final = ("=", "_", "__", ": ", ":", "-", ".", " ", "|", "/")
+NULLS: Final = frozenset({"nan", "None", "NaN", "<NA>", "NaT", "null", "NULL"})
+"""What a column of a missing category is called by get_dummies(dummy_na=True) and others."""
 
-REMEDIES: Final = {
-    "absent": "--absent zero where training saw dense rows, such as DictVectorizer(sparse=False), "
-    ".toarray() or pandas; --absent missing where XGBoost was given sparse rows",
-    "missing": "--missing 0 where XGBoost was given sparse rows that keep no 0, as OneHotEncoder "
-    "and scipy.sparse.hstack make them; --missing nan where 0 is a number as any other",
-    "rounds": "--rounds best where the model predicts by its best iteration, as early stopping "
-    "suggests; --rounds all where Booster.predict was called as it is",
-}
+SEPARATORS: Final = ("=", "_", "__", ": ", ":", "-", ".", " ", "|", "/")
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ class Source:
             FeatureMismatch: the features do not give fields, or rules are for others.
         """
         reading = reading.over(self.said).over(Reading(separator="=", unknown="refuse"))
-        steps = self._steps(str(reading.separator))
+        steps = self.steps(str(reading.separator))
         check_rules(self.rules, [step.field for step in steps], self.features)
         encoder = Encoder(
             self.features,
@@ -153,82 +146,10 @@ class Source:
         )
         return {found[0] for rest in behind if (found := re.match(r"[\W_]+", rest))}
 
-    def undecided(self, reading: Reading) -> list[str]:
-        """Parts of a reading that matter here, that nobody decided, and that have no safe default.
-
-        Without null or an unknown category decided, those values are refused, so they are safe.
-        """
-        reading = reading.over(self.said)
-        steps = self._steps(reading.separator or "=")
-        numbers = {step.column for step in steps if isinstance(step, Number)}
-        one_hot = {c for step in steps if isinstance(step, OneHot) for c in step.columns_filled}
-        # A sparse matrix keeps no 0, but for the one that a DictVectorizer writes.
-        sparse = reading.absent == "missing" and (self._is_dense or not self.vectorizer)
-        matters = {
-            "absent": not self.file.parting.isdisjoint(one_hot),
-            "rounds": self.stopped_early,
-            "missing": not numbers.isdisjoint(of_ones_alone(self.file.booster))
-            or (bool(one_hot) and sparse and not numbers.isdisjoint(self.file.parting)),
-        }
-        return [name for name in matters if matters[name] and getattr(reading, name) is None]
-
-    def ask(self, reading: Reading) -> None:
-        """Refuse a reading that leaves something open.
-
-        Raises:
-            ImportRefused: says which options decide it.
-        """
-        if missing := self.undecided(reading):
-            raise ImportRefused(
-                f"Expected --{' and --'.join(missing)}, got none - at {self.name}, which does not "
-                f"say it. Give {'; and '.join(REMEDIES[name] for name in missing)}. Or give "
-                "--check FILE with your applications and your model's own predictions of them."
-                + (self._how_read(reading) if "absent" in missing else "")
-            )
-        self._contradict(reading.over(self.said))
-
     @property
-    def _is_dense(self) -> bool:
+    def is_dense(self) -> bool:
         """Whether a DictVectorizer wrote dense rows."""
         return self.vectorizer and self.said.absent == "zero"
-
-    def _how_read(self, reading: Reading) -> str:
-        """The column that is read as a category first, for users to whom it is a number."""
-        separator = reading.over(self.said).separator or "="
-        named = [name for name in self.features if separator in name]
-        if self.vectorizer or not named:
-            return ""
-        field, _, category = named[0].partition(separator)
-        return (
-            f" Column '{named[0]}' is read as category '{category}' of field '{field}'. Where it "
-            "is a number of its own, give --separator a text that no column has."
-        )
-
-    def _contradict(self, reading: Reading) -> None:
-        """Refuse `absent` where the splits of a category's column show that it was the other.
-
-        Raises:
-            ImportRefused: names the column.
-        """
-        steps = self._steps(reading.separator or "=")
-        one_hot = {c for step in steps if isinstance(step, OneHot) for c in step.columns.values()}
-        booster = self.file.booster
-        # Where 0 itself means missing, dense rows hold 1 and nothing else, too.
-        lone = of_ones_alone(booster) if reading.missing != 0 else frozenset()
-        for absent, saw, columns in (
-            ("zero", "1 and nothing else, as in sparse rows", lone),
-            ("missing", "0 and 1, as in dense rows", of_zeros_and_ones(booster, one_hot)),
-        ):
-            if reading.absent == absent and (odd := sorted(one_hot.intersection(columns))):
-                other = f"--absent {'missing' if absent == 'zero' else 'zero'}"
-                # Dense rows that lost the zeros of categories lost those of numbers, too.
-                cure = "--missing 0" if absent == "zero" and self._is_dense else other
-                raise ImportRefused(
-                    f"Expected {cure}, got --absent {absent} - at column {odd[0]}, "
-                    f"'{self.features[odd[0]]}', of {self.name}: by its splits, training saw "
-                    f"{saw}. Give {cure}, or --check FILE with your applications and your model's "
-                    "own predictions of them."
-                )
 
     def with_columns(self, columns: Collection[str]) -> Source:
         """The same, knowing the columns of a file of applications: fields have such names.
@@ -240,14 +161,40 @@ class Source:
             return self
         return replace(self, columns=self.columns.union(columns))
 
-    def _steps(self, separator: str) -> tuple[Step, ...]:
+    def steps(self, separator: str) -> tuple[Step, ...]:
+        """How fields fill the columns, under a separator.
+
+        Raises:
+            FeatureMismatch: names that can be read in several ways.
+            ImportRefused: texts of categories that the file does not hold whole.
+        """
         codes = self.file.categories
         names = [name for column, name in enumerate(self.features) if column not in codes]
         known = self.columns.union(rule.name for rule in self.rules)
         places = {name: column for column, name in enumerate(self.features)}
-        parted = (_moved(s, names, places) for s in steps_of_names(names, separator, known))
+        of_names = steps_of_names(names, separator, known)
+        parted = (self._with_null(_moved(step, names, places)) for step in of_names)
         steps = [*parted, *(self._coded(column) for column in codes)]
         return tuple(sorted(steps, key=lambda step: min(step.columns_filled)))
+
+    def _with_null(self, step: Step) -> Step:
+        """The step of a field that may be null; a category that is called so is null's own.
+
+        Raises:
+            ImportRefused: several are called so.
+        """
+        rule = next((rule for rule in self.rules if rule.name == step.field), None)
+        if rule is None or not rule.field.nullable or not isinstance(step, OneHot):
+            return step
+        called = [text for text in step.columns if text in NULLS]
+        if step.gap is not None or not called:
+            return step
+        if len(called) > 1:
+            raise ImportRefused(
+                f"Expected one category that null is, got {' and '.join(map(repr, called))} - at "
+                f"field '{step.field}' of --fields. Leave `nullable` out, and send the text."
+            )
+        return msgspec.structs.replace(step, null=step.columns[called[0]])
 
     def _coded(self, column: int) -> Step:
         """The step of XGBoost's own categories; rules may give texts that the file lacks."""
@@ -272,7 +219,7 @@ class Source:
         """The field of a step: by its rule, or with what training would have taken."""
         rule = next((rule for rule in self.rules if rule.name == step.field), None)
         known = field_of((step,))
-        is_flag = isinstance(step, Number) and self.file.kinds[step.column :][:1] == ("i",)
+        is_flag = isinstance(step, Number) and step.column in self.file.flags
         own = Field(
             step.field,
             known.categories,

@@ -145,7 +145,7 @@ def test_a_tag_that_is_none_is_one_line(
 def test_a_new_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     small.booster().save_model(tmp_path / "model.ubj")
     (tmp_path / "features.txt").write_text("\n".join(small.FEATURES))
-    features = ("--features", tmp_path / "features.txt", "--absent", "zero")
+    features = ("--features", tmp_path / "features.txt", "--absent", "zero", "--null", "missing")
 
     ended = called("import", tmp_path / "model.ubj", *features, "--name", name)
 
@@ -292,6 +292,8 @@ def test_import_of_a_booster_file_stores_a_bundle(
         features,
         "--absent",
         "zero",
+        "--null",
+        "missing",
         "--name",
         f"cli_{suffix}:v{listed}",
     )
@@ -319,6 +321,8 @@ def test_import_tells_how_to_serve_the_model(home: Path, tmp_path: Path) -> None
         features,
         "--absent",
         "zero",
+        "--null",
+        "missing",
         "--name",
         "told-a.b",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from bentoml_ext.errors import (
     InvalidApplication,
 )
 from bentoml_ext.importers import importing
+from bentoml_ext.importers.asking import ask
 from bentoml_ext.importers.find import find
 from bentoml_ext.scoring.scorer import Scorer
 from tests.support import small
@@ -131,8 +133,8 @@ def test_numbers_beside_sparse_categories_are_asked_whether_0_was_missing(tmp_pa
     source = find(str(tmp_path / "model.ubj"), tmp_path / "names")
 
     with pytest.raises(ImportRefused, match=r"Expected --missing, got none .* keep no 0"):
-        source.ask(Reading(absent="missing"))
-    source.ask(reading := Reading(absent="missing", missing=0.0))
+        ask(source, Reading(absent="missing"))
+    ask(source, reading := Reading(absent="missing", missing=0.0))
 
     found = source.read(reading)
     encoded = found.encoder.rows(frame.to_dict(orient="records"))
@@ -411,7 +413,7 @@ def test_a_boosters_own_names_need_no_file_of_features(tmp_path: Path) -> None:
     model = trained(frame, LABEL)
     model.save_model(tmp_path / "model.ubj")
 
-    refusing = imported(tmp_path / "model.ubj", "sources_named")
+    refusing = imported(tmp_path / "model.ubj", "sources_named", missing=math.nan)
     scorer = imported(tmp_path / "model.ubj", "sources_null", null="missing")
 
     asked = json.loads(frame.to_json(orient="records"))

@@ -190,7 +190,7 @@ def test_the_command_refuses_a_hostile_model_in_one_line(home: Path, tmp_path: P
 
 @pytest.mark.parametrize("key", ["DictVectorizer", "dictVectorizer", "dv"])
 def test_an_estimator_that_stopped_early_is_imported_as_it_predicts(key: str) -> None:
-    rows, label = small.rows(300), np.arange(300) % 2
+    rows, label = np.nan_to_num(small.rows(300)), np.arange(300) % 2
     estimator = xgboost.XGBClassifier(n_estimators=60, early_stopping_rounds=3, max_depth=2)
     estimator.fit(rows, label, eval_set=[(rows[:100], 1 - label[:100])], verbose=False)
     stored = bentoml.xgboost.save_model(

@@ -28,9 +28,10 @@ APPLICATION: Application = {"age": 41, "home": "rent", "income": 1.5}
 
 
 def rows(n: int, seed: int = 0) -> Rows:
-    """Rows for `FEATURES`; every tenth number is missing."""
+    """Rows for `FEATURES`, categories as 0 and 1; every tenth number is missing."""
     random = np.random.default_rng(seed)
     made = random.normal(size=(n, len(FEATURES))).astype(np.float32)
+    made[:, 1:3] = made[:, 1:3] > 0
     made[random.random(made.shape) < 0.1] = np.nan
     return made
 

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from bentoml_ext.arrays import Rows
 from bentoml_ext.backends.native_sum import adds_in_place
 from bentoml_ext.boosters.ensemble import Floats
+from bentoml_ext.boosters.xgb.methods import check_methods
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole
 from bentoml_ext.errors import ExportRefused
 
@@ -53,6 +54,7 @@ class EstimatorView:
         Raises:
             ExportRefused: anything else, or an estimator that is not fitted.
         """
+        check_methods(model)
         if isinstance(model, xgb.Booster):
             return cls(model, inplace=adds_in_place(model))
         if not isinstance(model, xgb.XGBModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bentoml_ext import files
+from bentoml_ext.boosters.xgb.other_files import SAVE, refuse_others
 from bentoml_ext.boosters.xgb.rounds import best_rounds
 from bentoml_ext.encoders.steps import Codes
 from bentoml_ext.errors import ExportRefused, ImportRefused
@@ -22,45 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BoosterFile", "read_booster"]
 
-SAVE: Final = "Load it where it was made and write it by `model.save_model('model.ubj')`."
-PYTHON: Final = (
-    "Nothing of it is read, because it could run anything. Where you trust it, load it in Python "
-    "and hand it to `bentoml_ext.save_model(NAME, model, encoder=...)`, a Pipeline with "
-    "`example=FRAME` instead; or write a model by `model.save_model('model.ubj')`."
-)
-
 WHOLE_TEXTS: Final = (3, 4, 0)
 """Before it XGBoost counts letters where it stores octets, and cuts the texts of categories."""
-
-OTHERS: Final[tuple[tuple[bytes, str, str], ...]] = (
-    (b"\x80", "a pickle", PYTHON),
-    (b"x\x01", "a compressed pickle of joblib", PYTHON),
-    (b"x\x5e", "a compressed pickle of joblib", PYTHON),
-    (b"x\x9c", "a compressed pickle of joblib", PYTHON),
-    (b"x\xda", "a compressed pickle of joblib", PYTHON),
-    (b"\x1f\x8b", "a file compressed by gzip", "Unpack it first; a pickle is not read."),
-    (b"BZh", "a file compressed by bzip2", "Unpack it first; a pickle is not read."),
-    (b"\xfd7zXZ", "a file compressed by xz", "Unpack it first; a pickle is not read."),
-    (b"PK\x03\x04", "a zip archive, as skops and numpy write", PYTHON),
-    (b"binf", "XGBoost's old binary format", SAVE),
-    (b"bs64", "XGBoost's old binary format as text", SAVE),
-    (b"\x00\x00\x00\x3f", "XGBoost's old binary format", SAVE),
-    (b"booster[", "a dump of trees as text, which lacks what a score needs", SAVE),
-    (b"0:[", "a dump of trees as text, which lacks what a score needs", SAVE),
-    (b"tree\n", "a model of LightGBM", "XGBoost's boosters are imported."),
-    (b"CBM1", "a model of CatBoost", "XGBoost's boosters are imported."),
-    (b"\x89HDF", "an HDF5 file", SAVE),
-    (b"<?xml", "an XML file, as PMML is", SAVE),
-    (b"PAR1", "a Parquet file", SAVE),
-    (b"\x08", "perhaps an ONNX file", "`bentoml ext verify FILE --booster BOOSTER` judges those."),
-)
-"""How other files begin, what they are, and the way out."""
-
-OLD_BINARY: Final = re.compile(
-    rb"(binary|reg|multi|rank|count|survival):[a-z]+|gbtree|gblinear|dart"
-)
-"""In the first octets of XGBoost's old binary format, which begins with the base score."""
-HEAD: Final = 400
 
 _ODD_VALUES: Final = (
     ValueError,
@@ -183,6 +146,21 @@ class BoosterFile:
 
         return parting(self.booster)
 
+    @cached_property
+    def flags(self) -> frozenset[int]:
+        """Columns of pandas' booleans, by their type and their splits."""
+        from bentoml_ext.boosters.xgb.splits import of_other_numbers
+
+        typed = [column for column, kind in enumerate(self.kinds) if kind == "i"]
+        return frozenset(typed) - of_other_numbers(self.booster, typed).keys()
+
+    @cached_property
+    def gaps(self) -> frozenset[int]:
+        """Columns of numbers that had missing values in training, as their splits show."""
+        from bentoml_ext.boosters.xgb.splits import of_gaps
+
+        return of_gaps(self.booster)
+
 
 def read_booster(path: Path) -> xgboost.Booster:
     """A booster of its own file, JSON or UBJSON, with all of its trees.
@@ -198,12 +176,7 @@ def _document(data: bytes, place: str) -> dict[str, Any]:
     from bentoml_ext.boosters.xgb.document import model_of
     from bentoml_ext.boosters.xgb.loading import decode
 
-    for start, what, remedy in OTHERS:
-        if data.startswith(start):
-            raise ImportRefused(f"Expected a booster, got {what} - at {place}. {remedy}")
-    if b"\0" in data[:8] and data[:1] != b"{" and OLD_BINARY.search(data[:HEAD]):
-        what = "XGBoost's old binary format"
-        raise ImportRefused(f"Expected a booster, got {what} - at {place}. {SAVE}")
+    refuse_others(data, place)
     try:
         document = decode(data)
         if not isinstance(document, dict) or "learner" not in document:

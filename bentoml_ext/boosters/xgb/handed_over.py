@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bentoml_ext.backends.native_sum import as_its_estimator
+from bentoml_ext.boosters.xgb.methods import check_methods
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
 from bentoml_ext.decisions.policy import Bands, Classes, Value
 from bentoml_ext.encoders.encoder import Encoder
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "booster_of",
-    "check_texts",
+    "check_categories",
     "check_types",
     "is_pipeline",
     "with_marker",
 ]
-
-BESIDE_ZERO: Final = 1e-4
-"""XGBoost's first threshold beyond a column of zeros is at most 1e-5 away."""
 
 
 def is_pipeline(model: Any) -> bool:
@@ -64,30 +62,34 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
     return encoder
 
 
-def check_texts(booster: xgboost.Booster, encoder: Encoder) -> None:
-    """Refuse a field that training saw both texts and numbers in.
+def check_categories(booster: xgboost.Booster, encoder: Encoder) -> None:
+    """Refuse a category in whose column training saw numbers.
 
-    The column under the field's own name then holds the numbers, and not null alone. XGBoost splits
-    a column of 0 and missing values beside 0; any other threshold is of numbers.
+    A column of a category holds 0, 1 or nothing, and that under a field's own name, in which null
+    is missing, 0 or nothing. XGBoost splits such columns at few thresholds; any other is of
+    numbers.
 
     Raises:
         FeatureMismatch: names the field, the column and the threshold.
     """
-    from bentoml_ext.boosters.ensemble import Trees
-    from bentoml_ext.boosters.xgb.reader import read_ensemble
+    from bentoml_ext.boosters.xgb.splits import of_numbers, of_other_numbers
 
     texts = [step for step in encoder.steps if isinstance(step, OneHot)]
     gaps = {step.gap: step.field for step in texts if step.gap is not None}
-    trees = read_ensemble(booster).model if gaps else None
-    if not isinstance(trees, Trees):
-        return
-    of_numbers = ~trees.is_leaf & (np.abs(trees.threshold) > BESIDE_ZERO)
-    for column in sorted(gaps.keys() & set(trees.feature[of_numbers].tolist())):
-        threshold = trees.threshold[of_numbers & (trees.feature == column)][0]
+    fields = {column: step.field for step in texts for column in step.columns.values()}
+    for column, threshold in sorted(of_numbers(booster, gaps).items()):
         raise FeatureMismatch(
             f"Expected texts and null in the field '{gaps[column]}', got numbers, too: the model "
             f"splits them at {threshold:g} - at column {column}, '{encoder.features[column]}'. "
             "Train with all of them as texts, or with the numbers in a field of their own."
+        )
+    for column, threshold in sorted(of_other_numbers(booster, fields).items()):
+        raise FeatureMismatch(
+            f"Expected 0 and 1 in the column of a category of '{fields[column]}', got other "
+            f"numbers: the model splits them at {threshold:g} - at column {column}, "
+            f"'{encoder.features[column]}'. Where it is a field of its own, name it in --fields, "
+            "or give another separator. Rows that were scaled, and lists that hold a category "
+            "twice, no encoder makes."
         )
 
 
@@ -103,6 +105,7 @@ def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
     """
     import xgboost
 
+    check_methods(model)
     if isinstance(model, xgboost.Booster):
         best = best_rounds(model)
         if rounds is None and best is not None:
