@@ -46,10 +46,10 @@ def generated(encoder: Encoder, sampler: Sampler, n: int) -> list[Application]:
 def _values(field: Field, encoder: Encoder, sampler: Sampler, n: int) -> list[Any]:
     random = sampler.random
     step = encoder.step(field.name)
-    if field.is_listed or not isinstance(step, Number | Ranges):
-        known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
+    known: list[Any] = [*field.categories, *field.baseline] or [*field.codes]
+    if known and (field.is_listed or not isinstance(step, Number | Ranges)):
         return [known[at] for at in random.integers(len(known), size=n)]
-    values = np.zeros(n)
+    values = random.integers(-4_000, 4_001, n) / 4
     if isinstance(step, Number):
         values = undone(step, sampler.column(step.column, n))
         # More digits than float32 has: the encoder's rounding is a step of the path.

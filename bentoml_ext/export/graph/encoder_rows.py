@@ -37,10 +37,14 @@ def type_of(encoder: Encoder, field: Field) -> int:
     """ONNX's type of the input for a field: a number that is scaled has all of its digits."""
     if field.categories:
         return int(TensorProto.STRING)
-    steps = encoder.steps_of(field.name)
-    plain = not any(isinstance(step, Ranges) for step in steps)
-    plain = plain and all(step.is_as_given for step in steps if isinstance(step, Number))
+    plain = all(_takes_single(step) for step in encoder.steps_of(field.name))
     return int(TensorProto.FLOAT if plain else TensorProto.DOUBLE)
+
+
+def _takes_single(step: Step) -> bool:
+    """Whether a number that was rounded to float32 fills the same cells."""
+    looked_up = isinstance(step, OneHot | Codes | Table | Indicator)
+    return looked_up or (isinstance(step, Number) and step.is_as_given)
 
 
 def add_rows(ops: GraphBuilder, encoder: Encoder) -> str:
