@@ -1,30 +1,28 @@
 """Pickled vectorizer: the DictVectorizer among pickled custom objects.
 
-The one place that reads a pickle. It admits a DictVectorizer and nothing else: no class of
+The unpickler admits a DictVectorizer and nothing else: no class of
 scikit-learn is loaded, and no code of the file runs.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
 from bentoml_ext.errors import ImportRefused
+from bentoml_ext.importers.unpickler import Unpickler
 
 __all__ = ["CUSTOM_OBJECTS", "CustomObjects", "Vectorizer", "read_custom_objects"]
 
 CUSTOM_OBJECTS = "custom_objects.pkl"
 CUT_OFF: Final = re.compile(r"thresh|cut.?off|(^|[^a-z])thr([^a-z]|$)")
-_MOST_DEEP: Final = 20
-"""Tuples in tuples: those of numpy's states are two deep."""
 KINDS: Final = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool_")
 """Types of numpy that a DictVectorizer's dtype may be."""
 
@@ -70,7 +68,7 @@ def read_custom_objects(data: bytes) -> CustomObjects:
             numbers are not floats.
     """
     try:
-        objects = _Unpickler(data).load()
+        objects = _Unpickler(io.BytesIO(data)).load()
     except ImportRefused:
         raise
     except Exception as error:
@@ -149,8 +147,6 @@ def _scalar(dtype: Any, data: bytes) -> Any:
     return np.frombuffer(data, dtype, 1)[0]
 
 
-_Load: TypeAlias = Callable[["_Unpickler"], None]
-
 _ADMITTED: dict[tuple[str, str], Any] = {
     **{(module, "DictVectorizer"): _Vectorizer for module in VECTORIZER_MODULES},
     **{("numpy", kind): getattr(np, kind) for kind in KINDS},
@@ -167,56 +163,10 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 }
 
 
-def _checked_tuple(load: _Load) -> _Load:
-    """Make a tuple, unless tuples stand in it too deep: a hash of it might take forever."""
+class _Unpickler(Unpickler):
+    """Admits a DictVectorizer and numbers."""
 
-    def checked(unpickler: _Unpickler) -> None:
-        load(unpickler)
-        made = unpickler.stack[-1]
-        depth = 1 + max((unpickler.depths.get(id(one), (0,))[0] for one in made), default=0)
-        if depth > _MOST_DEEP:
-            raise ImportRefused(f"Expected plain objects, got nested tuples - at {CUSTOM_OBJECTS}.")
-        # With the tuple itself: its id is free for another once it is gone.
-        unpickler.depths[id(made)] = depth, made
-
-    return checked
-
-
-def _checked_build(load: _Load) -> _Load:
-    """Give a state to an instance, and to nothing that lives on after the pickle."""
-
-    def checked(unpickler: _Unpickler) -> None:
-        made = unpickler.stack[-2]
-        if not isinstance(made, _Vectorizer | np.dtype):
-            raise ImportRefused(
-                f"Expected a DictVectorizer's state, got one of {type(made).__name__} "
-                f"- at {CUSTOM_OBJECTS}. Nothing of it was run."
-            )
-        load(unpickler)
-
-    return checked
-
-
-_LOADS: Final[dict[int, Any]] = pickle._Unpickler.dispatch
-_TUPLES: Final = (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
-_LEFT_OUT: Final = (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)
-_LEFT_OUT_TOO: Final = (pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID, pickle.BINPERSID)
-
-
-class _Unpickler(pickle._Unpickler):
-    """Python's own unpickler: that in C makes room for as many objects as a pickle says."""
-
-    dispatch: ClassVar[dict[int, Any]] = {
-        code: load
-        for code, load in _LOADS.items()
-        if bytes([code]) not in _LEFT_OUT + _LEFT_OUT_TOO
-    } | {code[0]: _checked_tuple(_LOADS[code[0]]) for code in _TUPLES}
-    dispatch[pickle.BUILD[0]] = _checked_build(_LOADS[pickle.BUILD[0]])
-    stack: list[Any]
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
-        self.depths: dict[int, tuple[int, Any]] = {}
+    place = CUSTOM_OBJECTS
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
@@ -225,3 +175,6 @@ class _Unpickler(pickle._Unpickler):
                 f"- at {CUSTOM_OBJECTS}. Nothing of it was run."
             )
         return _ADMITTED[module, name]
+
+    def may_build(self, made: Any) -> bool:
+        return isinstance(made, _Vectorizer | np.dtype)
