@@ -20,6 +20,7 @@ from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.feature_names import check_features
+from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof import environment
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from bentoml_ext.acceptance import Check
     from bentoml_ext.boosters.ensemble import Ensemble
     from bentoml_ext.preprocessing.compiling import Compiled
-    from bentoml_ext.proof.record import Acceptance
     from bentoml_ext.proving.every_form import ProofProgress
     from bentoml_ext.proving.proven import Proven
 
@@ -58,6 +58,7 @@ def save_model(
     *,
     encoder: Encoder | None = None,
     example: Any = None,
+    fields: Path | str | None = None,
     policy: Policy | None = None,
     applications: Sequence[Application] = (),
     rounds: Rounds | None = None,
@@ -79,6 +80,7 @@ def save_model(
         encoder: application to row; its features are the booster's columns. A Pipeline has none.
         example: of a Pipeline, the pandas DataFrame of its training. It says which fields there
             are, their types, and which may be null. Its rows are not stored.
+        fields: of a Pipeline, a JSON file with rules of some fields, as `import --fields` takes it.
         policy: what is answered; by default the preset bands of a log-odds (DECLINED, MAYBE,
             APPROVED), the index of a class, otherwise the prediction.
         applications: real ones, for the part of the proof that goes from application to decision.
@@ -110,7 +112,7 @@ def save_model(
     from bentoml_ext.export.forms import written
     from bentoml_ext.proving.every_form import prove
 
-    encoder, model, compiled = _compiled(encoder, model, example)
+    encoder, model, compiled = _compiled(encoder, model, example, fields)
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
     tag, booster = tag_of(name), booster_of(model, rounds)
     check_features(booster, encoder.features, "the encoder")
@@ -126,8 +128,7 @@ def save_model(
         on_progress=on_progress,
     )
     proven = _compared(proven, compiled, booster)
-    if check is not None:
-        proven = proven.accepted(_accepted(check, prediction, files, encoder, decider))
+    proven = _accepted(proven, check, prediction, files, encoder, decider)
     manifest = _manifest(booster, encoder, origin, ensemble)
     files |= proven.files(manifest.facts)
     return store(tag, files, manifest, labels=labels, metadata=metadata)
@@ -183,7 +184,7 @@ def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
 
 
 def _compiled(
-    encoder: Encoder | None, model: Any, example: Any
+    encoder: Encoder | None, model: Any, example: Any, fields: Path | str | None
 ) -> tuple[Encoder | None, Any, Compiled | None]:
     """Encoder and estimator, of a Pipeline those that it is compiled to."""
     if encoder is not None or not is_pipeline(model):
@@ -191,7 +192,8 @@ def _compiled(
     # scikit-learn and pandas are needed from here on.
     from bentoml_ext.preprocessing.compiling import compile_pipeline
 
-    compiled = compile_pipeline(model, example)
+    rules = () if fields is None else read_fields(Path(fields))
+    compiled = compile_pipeline(model, example, rules)
     return compiled.encoder, compiled.estimator, compiled
 
 
@@ -204,10 +206,13 @@ def _compared(proven: Proven, compiled: Compiled | None, booster: xgboost.Booste
     return proven.with_part(compare_pipeline(compiled, booster))
 
 
-def _accepted(*given: Any) -> Acceptance:
+def _accepted(proven: Proven, check: Any, *given: Any) -> Proven:
+    """The proof with what a check says, where there is one."""
+    if check is None:
+        return proven
     from bentoml_ext.acceptance.of_files import accepted
 
-    return accepted(*given)
+    return proven.accepted(accepted(check, *given))
 
 
 def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble, Decider]:

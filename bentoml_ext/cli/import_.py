@@ -29,6 +29,16 @@ CHOICE_FILL = click.Choice(["zero", "missing"])
     help="Your applications with your own model's predictions (Parquet, CSV, NDJSON, Arrow): the "
     "import gives the same, or says which option cures it.",
 )
+@click.option(
+    "--example",
+    type=EXISTING_FILE,
+    help="Of a Pipeline: applications that say which fields there are.  [default: --check]",
+)
+@click.option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Read a Pipeline from a pickle, as far as scikit-learn's known classes go.",
+)
 @click.option("--prediction", metavar="COLUMN", help="For --check: the column of predictions.")
 @click.option(
     "--absent",
@@ -81,13 +91,18 @@ def import_command(
     prediction: str | None,
     fields: Path | None,
     policy: Path | None,
+    example: Path | None,
+    allow_pickle: bool,
     **reading: Any,
 ) -> None:
     """Make a bundle of SOURCE and store it.
 
     SOURCE is the tag of a model that bentoml.xgboost saved, with its DictVectorizer among the
     custom objects or with feature names of its own. Or it is a booster's file, JSON or UBJSON,
-    under whatever name. What SOURCE does not say, an option says, or --check finds out.
+    under whatever name. Or it is a Pipeline of scikit-learn that ends in an estimator of XGBoost,
+    in a skops file. With --allow-pickle it may be a file of joblib or pickle, or a tag that
+    bentoml.sklearn or bentoml.picklable_model saved. What SOURCE does not say, an option says, or
+    --check finds out.
     """
     from bentoml_ext import framework
     from bentoml_ext.cli import progress, render
@@ -97,7 +112,15 @@ def import_command(
     if prediction is not None and check is None:
         raise click.UsageError("--prediction is for --check.")
     request = importing.ImportRequest(
-        source, features, Reading(**reading), fields, policy, check, prediction
+        source,
+        features,
+        Reading(**reading),
+        fields,
+        policy,
+        check,
+        prediction,
+        example,
+        allow_pickle,
     )
     with progress.progress("Proving") as on_progress:
         stored = importing.import_model(request, name, on_progress)

@@ -247,6 +247,8 @@ def _evidence(bundle: Bundle) -> str:
     summary = proof.summary(sha256)
     # A proof cannot check the assumptions of an import.
     alone = bundle.manifest.origin is not None and proof.acceptance is None
+    # A Pipeline itself said what its rows are.
+    alone = alone and not any(part.name == "pipeline" for part in proof.parts)
     proven = "The booster alone is proven, on" if alone else "Proven on"
     verdict = "every bit equal" if proof.holds else f"{_verdict(proof).upper()}: {proof.reason}"
     return (

@@ -31,6 +31,14 @@ __all__ = ["find", "from_file", "from_store"]
 
 COURSE_MODULES: Final = ("bentoml.xgboost", "_bentoml_impl.frameworks.xgboost")
 BOOSTER_FILES: Final = ("saved_model.ubj", "saved_model.json")
+STORED_BY_OTHERS: Final = (
+    "bentoml.sklearn",
+    "bentoml.picklable_model",
+    "_bentoml_impl.frameworks.sklearn",
+    "bentoml._internal.frameworks.picklable_model",
+)
+"""What stores a pickle of a Pipeline."""
+
 ELSEWHERE: Final = (
     "Load it in Python and hand it to `bentoml_ext.save_model(NAME, pipeline, example=FRAME)`, or "
     "an estimator of XGBoost with `encoder=...`."

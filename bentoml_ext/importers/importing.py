@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,11 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.encoders.steps import OneHot
-from bentoml_ext.errors import ImportRefused
+from bentoml_ext.errors import ConfigError, ImportRefused
 from bentoml_ext.importers.asking import ask, ask_gaps
 from bentoml_ext.importers.find import find
+from bentoml_ext.importers.pipelines import find_pipeline, import_pipeline
+from bentoml_ext.importers.request import ImportRequest
 from bentoml_ext.importers.source import Source
 from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.store.bundle import Assumption, Origin
@@ -40,29 +41,6 @@ if TYPE_CHECKING:
     from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = ["ImportRequest", "import_model"]
-
-
-@dataclass(frozen=True)
-class ImportRequest:
-    """What a user says of the model to import.
-
-    Args:
-        source: path of a booster's file, or a tag.
-        features: for a file, that of its feature names.
-        reading: what the source does not say of itself.
-        fields: file with rules of the fields.
-        policy: file with what is answered.
-        check: file of applications with the user's own predictions.
-        prediction: its column of predictions.
-    """
-
-    source: str
-    features: Path | None = None
-    reading: Reading = field(default_factory=Reading)
-    fields: Path | None = None
-    policy: Path | None = None
-    check: Path | None = None
-    prediction: str | None = None
 
 
 def import_model(
@@ -81,6 +59,20 @@ def import_model(
         NotAccepted: the model, as it was read, does not give the user's own predictions.
     """
     name = tag_of(name)
+    pipeline = find_pipeline(request.source, allow_pickle=request.allow_pickle)
+    if pipeline is not None:
+        return import_pipeline(pipeline, request, name, on_progress)
+    if request.example is not None:
+        raise ConfigError(
+            f"Expected --example for a Pipeline, got it for another model - at {request.source}. "
+            "--check FILE takes applications with predictions."
+        )
+    return _import_booster(request, name, on_progress)
+
+
+def _import_booster(
+    request: ImportRequest, name: bentoml.Tag, on_progress: ProofProgress | None
+) -> bentoml.Model:
     rules = () if request.fields is None else read_fields(request.fields)
     source = find(request.source, request.features, rules=rules)
     policy, policy_says = _policy(source, request.policy)

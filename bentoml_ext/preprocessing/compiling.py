@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Application
+from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.fields import steps_and_fields
 from bentoml_ext.preprocessing.frames import applications_of, columns_of, domain_of, is_text
@@ -50,7 +51,7 @@ class Compiled:
         return [one for one in found if takes(self.encoder, one)]
 
 
-def compile_pipeline(pipeline: Any, example: Any) -> Compiled:
+def compile_pipeline(pipeline: Any, example: Any, rules: Sequence[Rule] = ()) -> Compiled:
     """The encoder that makes the rows which a pipeline gives its estimator.
 
     Args:
@@ -58,6 +59,7 @@ def compile_pipeline(pipeline: Any, example: Any) -> Compiled:
         example: pandas DataFrame as the pipeline takes it, best the one of its training. It says
             which fields there are, their types, and which of them may be null. Of a pipeline that
             begins with a DictVectorizer, a list of dictionaries, or a DataFrame of them.
+        rules: of some of its fields.
 
     Raises:
         ExportRefused: a step or a column that no step of an encoder covers, by name.
@@ -66,14 +68,15 @@ def compile_pipeline(pipeline: Any, example: Any) -> Compiled:
     if is_of_records(pipeline):
         example = frame_of_records(example)
         _check(example)
-        return Compiled(pipeline, example, encoder_of_records(pipeline, example), estimator)
+        encoder = encoder_of_records(pipeline, example, rules)
+        return Compiled(pipeline, example, encoder, estimator)
     _check(example)
     domains = {name: domain_of(example[name]) for name in example if is_text(example[name])}
     # Twice: an encoder may know categories that the example does not hold.
     walked(pipeline, Given(columns_of(example, domains)), domains)
     given = walked(pipeline, Given(columns_of(example, domains)), domains)
     features = _features(estimator, len(given.columns))
-    steps, fields = steps_and_fields(given.columns, example)
+    steps, fields = steps_and_fields(given.columns, example, rules)
     # For XGBoost an entry that a sparse matrix does not hold is missing, not 0.
     missing = 0.0 if given.sparse else estimator.missing
     encoder = Encoder(

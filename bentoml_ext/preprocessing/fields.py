@@ -19,7 +19,8 @@ from bentoml_ext.encoders.steps import (
     Step,
     Table,
 )
-from bentoml_ext.errors import ExportRefused
+from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
+from bentoml_ext.errors import ExportRefused, FeatureMismatch
 from bentoml_ext.preprocessing.columns import (
     SINGLE,
     Column,
@@ -33,8 +34,20 @@ from bentoml_ext.preprocessing.frames import kind_of
 __all__ = ["steps_and_fields"]
 
 
-def steps_and_fields(columns: Sequence[Column], example: Any) -> tuple[list[Step], list[Field]]:
-    """Every step, and the field of each."""
+def steps_and_fields(
+    columns: Sequence[Column], example: Any, rules: Sequence[Rule] = ()
+) -> tuple[list[Step], list[Field]]:
+    """Every step, and the field of each.
+
+    Args:
+        columns: at the estimator.
+        example: the user's frame.
+        rules: of some fields.
+
+    Raises:
+        ExportRefused: a column is not of numbers, or a step takes some ranges alone.
+        FeatureMismatch: a rule of another field, or one that the steps contradict.
+    """
     by_field: dict[str, list[tuple[int, Column]]] = {}
     for at, column in enumerate(columns):
         if isinstance(column, Odd) or (isinstance(column, Finite) and column.is_text):
@@ -49,8 +62,35 @@ def steps_and_fields(columns: Sequence[Column], example: Any) -> tuple[list[Step
     for name, own in by_field.items():
         made = _steps(name, own)
         steps += made
-        fields.append(_field(name, made[0], [column for _, column in own], example[name]))
+        field = _field(name, made[0], [column for _, column in own], example[name])
+        fields.append(_ruled(field, rules, made[0], [column for _, column in own]))
+    check_rules(rules, list(by_field), example.columns)
     return list(steps), fields
+
+
+def _ruled(field: Field, rules: Sequence[Rule], step: Step, columns: Sequence[Column]) -> Field:
+    """The field under its rule, which may narrow what the steps take, and not widen it."""
+    rule = next((rule for rule in rules if rule.name == field.name), None)
+    if rule is None:
+        return field
+    own = ruled(field, rule, step)
+    refuses_others = field.unknown == "refuse" and bool(field.categories or field.codes)
+    for key, is_wider in (
+        ("nullable", own.nullable and _refuses_null(columns)),
+        ("unknown", own.unknown == "zero" and refuses_others),
+        ("baseline", bool(own.baseline)),
+        ("multiple", own.multiple),
+    ):
+        if is_wider:
+            raise FeatureMismatch(
+                f"Expected a rule that the pipeline's steps keep, got '{key}', which they refuse "
+                f"- at field '{field.name}' of --fields."
+            )
+    return own
+
+
+def _refuses_null(columns: Sequence[Column]) -> bool:
+    return any(isinstance(column, Finite) and column.refused[-2] for column in columns)
 
 
 def _steps(name: str, own: Sequence[tuple[int, Column]]) -> list[Step]:
@@ -175,12 +215,11 @@ def _float32(value: Any) -> float:
 def _field(name: str, step: Step, columns: Sequence[Column], series: Any) -> Field:
     """The rules of a field: what the pipeline takes, of what its example shows."""
     finite = [column for column in columns if isinstance(column, Finite) and not column.is_flag]
-    refuses_null = any(column.refused[-2] for column in finite)
     seen_null = bool(series.isna().any()) or any(
         isinstance(column, Numeric | Finite) and column.is_filled for column in columns
     )
     field = Field(
-        name, nullable=seen_null and not refuses_null, boolean=kind_of(series) == np.bool_
+        name, nullable=seen_null and not _refuses_null(columns), boolean=kind_of(series) == np.bool_
     )
     if isinstance(step, OneHot | Table):
         categories = [column for column in finite if column.is_category]

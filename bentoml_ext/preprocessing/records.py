@@ -12,6 +12,7 @@ from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.field_rules import field_of
 from bentoml_ext.encoders.steps import Number, OneHot
+from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
 from bentoml_ext.encoders.vectorizer_names import steps_of_names
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.columns import is_null
@@ -35,12 +36,13 @@ def frame_of_records(example: Any) -> Any:
     return example
 
 
-def encoder_of_records(pipeline: Any, example: Any) -> Encoder:
+def encoder_of_records(pipeline: Any, example: Any, rules: Sequence[Rule] = ()) -> Encoder:
     """The encoder of a pipeline that begins with a DictVectorizer.
 
     Args:
         pipeline: fitted; behind the DictVectorizer it only chooses columns.
         example: DataFrame of applications. It says which fields there are, and which may be null.
+        rules: of some of the fields.
 
     Raises:
         ExportRefused: another step, numbers that are not floats, or a field that the example lacks.
@@ -65,9 +67,15 @@ def encoder_of_records(pipeline: Any, example: Any) -> Encoder:
     steps = steps_of_names(features, vectorizer.separator, list(example.columns))
     if odd := [step.field for step in steps if step.field not in example]:
         raise ExportRefused(f"Expected an example of every field, got none of '{odd[0]}'.")
+    check_rules(rules, [step.field for step in steps], features)
+    by_name = {rule.name: rule for rule in rules}
+    fields = [_field(step, example[step.field]) for step in steps]
     return Encoder(
         features,
-        [_field(step, example[step.field]) for step in steps],
+        [
+            ruled(field, by_name[field.name], step) if field.name in by_name else field
+            for field, step in zip(fields, steps, strict=True)
+        ],
         separator=vectorizer.separator,
         absent="missing" if vectorizer.sparse else "zero",
         null="missing",

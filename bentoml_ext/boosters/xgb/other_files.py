@@ -11,9 +11,9 @@ __all__ = ["SAVE", "refuse_others"]
 
 SAVE: Final = "Load it where it was made and write it by `model.save_model('model.ubj')`."
 PYTHON: Final = (
-    "Nothing of it is read, because it could run anything. Where you trust it, load it in Python "
-    "and hand it to `bentoml_ext.save_model(NAME, model, encoder=...)`, a Pipeline with "
-    "`example=FRAME` instead; or write a model by `model.save_model('model.ubj')`."
+    "Nothing of it is read: it could run anything. --allow-pickle reads a Pipeline of known steps. "
+    "Where you trust it, load it in Python and hand it to `bentoml_ext.save_model(NAME, model, "
+    "encoder=...)`, a Pipeline with `example=FRAME`; or write `model.save_model('model.ubj')`."
 )
 
 OTHERS: Final[tuple[tuple[bytes, str, str], ...]] = (

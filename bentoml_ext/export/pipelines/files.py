@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from bentoml_ext import files
 from bentoml_ext.errors import ConfigError, ImportRefused
 
-__all__ = ["read_pipeline"]
+__all__ = ["is_skops", "read_pipeline"]
 
 SCHEMA: Final = "schema.json"
 
 TRUSTED: Final = (
     "builtins.bytearray",
+    "numpy.dtype",
     "xgboost.core.Booster",
     *(f"xgboost.sklearn.XGB{name}" for name in ("Classifier", "Regressor", "Ranker")),
     *(f"xgboost.sklearn.XGBRF{name}" for name in ("Classifier", "Regressor")),
 )
-"""Types of XGBoost, which skops does not know by itself."""
+"""Types of XGBoost and numpy, which skops does not know by itself."""
 
 
 def read_pipeline(path: Path, *, allow_pickle: bool = False) -> Any:
@@ -54,6 +55,14 @@ def read_pipeline(path: Path, *, allow_pickle: bool = False) -> Any:
     if not hasattr(found, "predict"):
         raise ImportRefused(f"Expected a fitted pipeline, got {type(found).__name__} - at {path}.")
     return found
+
+
+def is_skops(path: Path) -> bool:
+    """Whether a file is an archive of skops."""
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return SCHEMA in archive.namelist()
 
 
 def _of_skops(path: Path) -> Any:
