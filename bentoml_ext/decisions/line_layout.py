@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.decisions.base import AnswerSchema, Column, Columns
-from bentoml_ext.decisions.float_text import padded_each, shortest
+from bentoml_ext.decisions.float_text import padded_each
 
 __all__ = ["LineLayout"]
 
@@ -35,18 +35,11 @@ class LineLayout:
         }
         self._blank = self._blank_line()
 
-    def line(self, columns: Columns) -> str:
-        """The answer of the first row."""
-        values: list[str] = []
-        for column in self._columns:
-            value = columns[column.name][0]
-            if column.kind == "text":
-                values.append(self._texts[column.name][value])
-            else:
-                values += map(shortest, np.atleast_1d(value).tolist())
-        return self.filled(values)
+    def text(self, name: str, code: int) -> str:
+        """A value of a column of texts, by its code, as JSON."""
+        return self._texts[name][code]
 
-    def filled(self, values: Sequence[str]) -> str:
+    def line(self, values: Sequence[str]) -> str:
         """An answer with these texts of its values, in order."""
         parts = [part for pair in zip(self._openings, values, strict=True) for part in pair]
         return "".join(parts) + self._closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from math import isfinite
 from typing import ClassVar, Final
 
@@ -42,11 +43,15 @@ class _Worded(Decider):
     def columns(self, margins: Margins) -> Columns:
         return self.of(self.objective.served(margins))
 
+    @abstractmethod
+    def texts(self, predictions: list[float]) -> Sequence[str]:
+        """The values of an answer as JSON, by the predictions of its row."""
+
     def body(self, margins: Margins) -> bytes:
-        predictions = self.objective.served(margins)
-        if not np.isfinite(predictions).all() or np.isnan(margins).any():
+        predictions = self.objective.served_one(margins)
+        if not all(map(isfinite, predictions)):
             raise no_answer()
-        return self._layout.line(self.of(predictions)).encode()
+        return self._layout.line(self.texts(predictions)).encode()
 
     def bodies(self, margins: Margins, end: bytes) -> bytes:
         if len(margins) < _FEW:
@@ -71,23 +76,17 @@ class ValueDecider(_Worded):
 
     def __init__(self, policy: Value, objective: Objective, n_margins: int) -> None:
         self.policy: Value = policy
-        self._width = objective.width(n_margins)
-        kind: Kind = "number" if self._width == 1 and not policy.names else "numbers"
-        column = Column(policy.key, kind, self.says, each=policy.names, count=self._width)
+        width = objective.width(n_margins)
+        kind: Kind = "number" if width == 1 and not policy.names else "numbers"
+        column = Column(policy.key, kind, self.says, each=policy.names, count=width)
         super().__init__(AnswerSchema((column,)), objective, n_margins)
-        self._is_single = n_margins == 1 and kind == "number"
 
     def of(self, predictions: Predictions) -> Columns:
         is_one = self.schema.columns[0].kind == "number"
         return {self.policy.key: predictions[:, 0] if is_one else predictions}
 
-    def body(self, margins: Margins) -> bytes:
-        if not self._is_single:
-            return super().body(margins)
-        value = self.objective.served_one(margins.item())
-        if not isfinite(value):
-            raise no_answer()
-        return self._layout.filled((shortest(value),)).encode()
+    def texts(self, predictions: list[float]) -> Sequence[str]:
+        return list(map(shortest, predictions))
 
     def decide(self, predictions: Predictions) -> Ints | None:
         return None
@@ -123,6 +122,14 @@ class ClassDecider(_Worded):
         if self.policy.with_probabilities:
             answer[PROBABILITIES] = predictions
         return answer
+
+    def texts(self, predictions: list[float]) -> Sequence[str]:
+        is_class = len(predictions) == 1
+        code = int(predictions[0]) if is_class else predictions.index(max(predictions))
+        label = self._layout.text(self.policy.key, code)
+        if not self.policy.with_probabilities:
+            return (label,)
+        return (label, *map(shortest, predictions))
 
     def decide(self, predictions: Predictions) -> Ints | None:
         # argmax takes the first of equals, too; by another way than `columns`.

@@ -57,16 +57,17 @@ class Objective(ABC):
         """The predictions that answers and decisions are made of: those of `predict`."""
         return self.predict(margins)
 
-    def served_one(self, margin: float) -> float:
-        """The prediction of a row with one margin, as `served` has it, soon.
+    def served_one(self, margins: Margins) -> list[float]:
+        """The predictions of one row as `served` has them, soon.
 
         Args:
-            margin: a float32 value, neither NaN nor infinite.
+            margins: float32, (1, n_margins), without NaN. Read only.
 
         Returns:
-            A float32 value.
+            float32 values.
         """
-        return float(self.served(np.full((1, 1), margin, np.float32))[0, 0])
+        found: list[float] = self.served(margins)[0].tolist()
+        return found
 
     def width(self, n_margins: int) -> int:
         """How many predictions a row with so many margins has."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Margins, Predictions
 from bentoml_ext.objectives.base import Count, Objective, Output
-from bentoml_ext.objectives.expf import expf
+from bentoml_ext.objectives.expf import expf, expf_one
 
 __all__ = ["Hinge", "LargestMargin", "Softmax", "first_largest"]
 
@@ -20,6 +20,9 @@ class Hinge(Objective):
 
     def predict(self, margins: Margins) -> Predictions:
         return (margins > 0).astype(np.float32)
+
+    def served_one(self, margins: Margins) -> list[float]:
+        return [float(margin > 0) for margin in margins[0].tolist()]
 
 
 class Softmax(Objective):
@@ -39,6 +42,18 @@ class Softmax(Objective):
             result: Predictions = parts / total.astype(np.float32)[:, None]
         return result
 
+    def served_one(self, margins: Margins) -> list[float]:
+        row = margins[0]
+        if not np.isfinite(row).all():
+            return super().served_one(margins)
+        with np.errstate(over="ignore"):
+            parts = [expf_one(gap) for gap in (row - row.max()).tolist()]
+        total = 0.0
+        for part in parts:
+            total += part
+        found: list[float] = (np.array(parts, np.float32) / np.float32(total)).tolist()
+        return found
+
 
 class LargestMargin(Objective):
     """The index of the class with the largest margin, as float32; the first of equals."""
@@ -48,6 +63,9 @@ class LargestMargin(Objective):
 
     def predict(self, margins: Margins) -> Predictions:
         return first_largest(margins)
+
+    def served_one(self, margins: Margins) -> list[float]:
+        return [float(margins[0].argmax())]
 
 
 def first_largest(scores: Predictions) -> Predictions:

@@ -25,8 +25,9 @@ class Identity(Objective):
     def predict(self, margins: Margins) -> Predictions:
         return margins.copy()
 
-    def served_one(self, margin: float) -> float:
-        return margin
+    def served_one(self, margins: Margins) -> list[float]:
+        found: list[float] = margins[0].tolist()
+        return found
 
 
 class Exponential(Objective):
@@ -38,8 +39,8 @@ class Exponential(Objective):
     def predict(self, margins: Margins) -> Predictions:
         return expf(margins)
 
-    def served_one(self, margin: float) -> float:
-        return expf_one(margin)
+    def served_one(self, margins: Margins) -> list[float]:
+        return [expf_one(margin) for margin in margins[0].tolist()]
 
 
 class WideExponential(Objective):

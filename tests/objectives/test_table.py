@@ -67,6 +67,17 @@ def test_predictions_of_any_margins_have_the_bits_of_xgboost(kind: str) -> None:
     assert same(kept, margins)
 
 
+@pytest.mark.parametrize("n_margins", [1, 3])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_one_row_has_the_bits_of_many(name: str, n_margins: int) -> None:
+    made, margins = objective_of(name), margins_of(n_margins, sorts=True)
+    margins = np.concatenate([margins[:2_000:2], margins[-30:]])
+
+    singly = [made.served_one(row) for row in margins[:, None]]
+
+    assert same(made.served(margins), np.array(singly, np.float32))
+
+
 def test_the_table_has_every_objective_of_a_graph() -> None:
     assert OBJECTIVES.keys() == IN_GRAPHS.keys()
     assert all(one.name == name for name, one in OBJECTIVES.items())
