@@ -63,6 +63,8 @@ _OPPOSITE: Final[Mapping[str, str]] = {
 @cache
 def on_one(step: Number) -> Callable[[float], float]:
     """A function from a number to what the step makes of it, both float64."""
+    if (short := _scaler(step)) is not None:
+        return short
     sums = [(_ONE[one.operation], one.operand) for one in step.sums]
     low, high, single = step.low, step.high, step.single
 
@@ -82,6 +84,18 @@ def on_one(step: Number) -> Callable[[float], float]:
         return number
 
     return call
+
+
+def _scaler(step: Number) -> Callable[[float], float] | None:
+    """The same for the two sums of most scalers, in one expression."""
+    if step.single or step.low is not None or step.high is not None or len(step.sums) != 2:
+        return None
+    (first, a), (second, b) = ((one.operation, one.operand) for one in step.sums)
+    if (first, second) == ("subtract", "divide"):
+        return lambda value: (value - a) / b
+    if (first, second) == ("multiply", "add"):
+        return lambda value: value * a + b
+    return None
 
 
 def on_many(step: Number, numbers: npt.NDArray[Any]) -> Doubles:

@@ -75,8 +75,11 @@ class ColumnEncoder:
         self._most = 1 if first_only else None
         self._text_numbers, self._decimal = text_numbers, decimal
         blank = encoder.unmarked.astype(np.float32)
-        # A row of one number is filled sooner.
-        self._blank = blank if len(np.unique(blank)) > 1 else blank[0]
+        # Numbers are always written, whatever the blank is. A row of one number is filled sooner.
+        always = {Number, Ranges, Indicator}
+        kept = [c for s in encoder.steps if type(s) not in always for c in s.columns_filled]
+        found = np.unique(blank[kept] if kept else blank)
+        self._blank = blank if len(found) > 1 else found[0]
         self._null = FILL[encoder.null]
         # As in Encoder.rows: -0.0 is 0.0 in a dense row, and itself in a sparse one.
         self._start = encoder.start

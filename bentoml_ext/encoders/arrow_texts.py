@@ -48,10 +48,11 @@ def write_places(step: Category, rows: Rows, found_at: Ints) -> None:
     found = found_at >= 0
     if isinstance(step, OneHot):
         each = np.arange(len(rows)) * rows.shape[1]
-        rows.reshape(-1)[(each + found_at)[found]] = 1.0
+        cells = each + found_at
+        rows.reshape(-1)[cells if found.all() else cells[found]] = 1.0
     elif isinstance(step, Table):
-        cells = table_of(step)
+        table = table_of(step)
         for place, at in enumerate(step.columns):
-            rows[found, at] = cells[found_at[found], place]
+            rows[found, at] = table[found_at[found], place]
     else:
         rows[found, step.column] = found_at[found]
