@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_HOST ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve train test quick lint compat audit bench docs docs-serve release clean
+.PHONY: help install serve train test quick lint simd compat audit bench docs docs-serve release clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,12 @@ lint: install ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+simd: install ## Build the kernel in C of native/ into build/simd, and test it
+	@command -v $(or $(CC),cc) >/dev/null || { echo "Expected a C compiler, got none - at make simd. Install gcc or clang; all else works without."; exit 1; }
+	@rm -rf build/simd
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --target build/simd ./native
+	PYTHONPATH=$(CURDIR)/build/simd $(PYTEST) -p tests.conftest -m "slow or not slow" native/tests
 
 compat: install ## Try the oldest and the newest libraries on every Python here; writes docs/compatibility.md
 	$(BIN)/python -m benchmarks.compat $(foreach name,$(ONLY),--only $(name))

@@ -1,0 +1,23 @@
+/* A forest in memory, and the strategy that scores its rows. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "walk.h"
+
+typedef struct {
+    uint8_t *data; /* the file */
+    walk_forest walk;
+    const char *strategy; /* of many rows; a single row always walks */
+} model;
+
+/* The names of all strategies that this processor has, the best one first, then NULL. */
+const char *const *model_strategies(void);
+
+/* NULL, or what was expected of the file or of `strategy`. `strategy` NULL: the best one here. */
+const char *model_open(model *opened, const uint8_t *data, size_t size, const char *strategy);
+void model_close(model *opened);
+
+/* Rows, (n, n_features), to margins, (n, n_targets), both in C order. For any thread. */
+void model_margins(const model *opened, const float *rows, size_t n, float *margins);
+
+#endif
