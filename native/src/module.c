@@ -71,11 +71,13 @@ static PyObject *forest_margins(PyObject *self, PyObject *const *args, Py_ssize_
         PyBuffer_Release(&rows);
         return NULL;
     }
+    int failed;
     Py_BEGIN_ALLOW_THREADS
-    model_margins(of, rows.buf, (size_t)rows.shape[0], margins.buf);
+    failed = model_margins(of, rows.buf, (size_t)rows.shape[0], margins.buf);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&rows);
     PyBuffer_Release(&margins);
+    if (failed) return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
 

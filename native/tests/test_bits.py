@@ -110,3 +110,11 @@ def test_no_number_of_rows_changes_a_bit_or_writes_beyond(n: int, strategy: str)
 
     assert_same_bits(expected=margins(forest, rows)[:n], got=around[1:-1])
     assert (around[[0, -1]] == 7).all()
+
+
+def test_shallow_trees_are_scored_by_the_strategy_asked_for(strategy: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    params = {"max_depth": 6, "nthread": 1}
+    booster = xgb.train(params, xgb.DMatrix(rows, label=rows[:, 0]), 9)
+
+    assert Forest(packed(read(booster)[1]), strategy).strategy == strategy
