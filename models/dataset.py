@@ -34,6 +34,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.applications)
 
+    def without(self, names: Sequence[str]) -> Dataset:
+        """The same applications without some of their fields."""
+        left = [{k: v for k, v in one.items() if k not in names} for one in self.applications]
+        return Dataset(left, self.defaults, self.origin)
+
     @property
     def default_rate(self) -> float:
         """Share of the applicants who defaulted, from 0 to 1."""

@@ -17,7 +17,10 @@ SUFFIXES = (".parquet", ".arrows", ".ndjson")
 @click.option("--rows", type=click.IntRange(1, 10_000_000), default=100_000, help="Applications.")
 @click.option("--parts", type=click.IntRange(1, 1000), default=4, help="Files of a folder.")
 @click.option("--seed", type=click.IntRange(min=0), default=DEFAULT_SEED, help="Of the generator.")
-def portfolio(places: tuple[Path, ...], rows: int, parts: int, seed: int) -> None:
+@click.option("--outcomes", is_flag=True, help="Add a column defaulted to Parquet: 1 or 0.")
+def portfolio(
+    places: tuple[Path, ...], rows: int, parts: int, seed: int, *, outcomes: bool
+) -> None:
     """Write generated applications to each FILE (.parquet, .arrows, .ndjson), or to a new FOLDER.
 
     Parquet has a column customer_id, too. A FOLDER gets parts in Parquet.
@@ -30,6 +33,8 @@ def portfolio(places: tuple[Path, ...], rows: int, parts: int, seed: int) -> Non
     made = generate(rows, seed)
     columns = pa.table(made.to_arrow())
     numbered = columns.append_column("customer_id", pa.array(range(rows)))
+    if outcomes:
+        numbered = numbered.append_column("defaulted", pa.array(made.defaults))
     for place in places:
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.suffix == ".arrows":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from models.fields import FIELDS
 from models.synthetic import DEFAULT_ROWS, DEFAULT_SEED, generate
 
 # Only click and numpy so far: `--help` and `--if-empty` answer before a training library is loaded.
@@ -52,10 +53,23 @@ def _tag(_: click.Context, __: click.Parameter, name: str) -> str:
     default=DEFAULT_ROWS,
     help="Applications to generate.",
 )
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice([field.name for field in FIELDS]),
+    help="Field that the model must not see; repeatable.",
+)
 @click.option("--if-empty", is_flag=True, help="Do nothing if the store holds a model of the name.")
 @click.pass_context
 def train(
-    context: click.Context, *, data: Path | None, name: str, seed: int, rows: int, if_empty: bool
+    context: click.Context,
+    *,
+    data: Path | None,
+    name: str,
+    seed: int,
+    rows: int,
+    without: tuple[str, ...],
+    if_empty: bool,
 ) -> None:
     """Train the credit model by the course's recipe and save it, proven on both backends."""
     _refuse_both(context)
@@ -64,7 +78,7 @@ def train(
         if held:
             click.echo(f"The store holds {held}: nothing to train.")
         else:
-            _run(data, name, seed, rows)
+            _run(data, name, seed, rows, without)
 
 
 @contextmanager
@@ -109,7 +123,7 @@ def _held(name: str) -> bentoml.Tag | None:
         return None
 
 
-def _run(data: Path | None, name: str, seed: int, rows: int) -> None:
+def _run(data: Path | None, name: str, seed: int, rows: int, without: tuple[str, ...]) -> None:
     from rich.console import Console
 
     from bentoml_ext.internals.store import check_store
@@ -118,7 +132,7 @@ def _run(data: Path | None, name: str, seed: int, rows: int) -> None:
 
     check_store()
     dataset = load(data) if data else generate(rows, seed).dataset()
-    trained = _train(dataset, Console(stderr=True))
+    trained = _train(dataset, without, Console(stderr=True))
     console = Console(highlight=False, markup=False)
     console.print(summary(dataset, trained))
     console.print("\nSaving: converting to ONNX and proving that both backends agree ...")
@@ -128,7 +142,7 @@ def _run(data: Path | None, name: str, seed: int, rows: int) -> None:
     console.print(f"Next      {step}", soft_wrap=True)
 
 
-def _train(dataset: Dataset, console: Console) -> Trained:
+def _train(dataset: Dataset, without: tuple[str, ...], console: Console) -> Trained:
     from rich.progress import Progress
 
     from models.training import ROUNDS
@@ -136,7 +150,7 @@ def _train(dataset: Dataset, console: Console) -> Trained:
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Training", total=ROUNDS)
-        return train_on(dataset, on_round=lambda: progress.advance(task))
+        return train_on(dataset, without=without, on_round=lambda: progress.advance(task))
 
 
 def _save(name: str, dataset: Dataset, trained: Trained, console: Console) -> bentoml.Model:
@@ -146,7 +160,10 @@ def _save(name: str, dataset: Dataset, trained: Trained, console: Console) -> be
 
     # Generated ones even for a model of real data: an application in a bundle would carry a
     # person's affairs to wherever the model is served.
-    proof = generate(_PROOF_APPLICATIONS, fields=trained.encoder.fields).applications()
+    known = {field.name: field for field in trained.encoder.fields}
+    fields = [known.get(field.name, field) for field in FIELDS]
+    generated = generate(_PROOF_APPLICATIONS, fields=fields).dataset()
+    proof = generated.without([field.name for field in FIELDS if field.name not in known])
     evaluation = trained.evaluation
     metadata: dict[str, Any] = {
         **dataset.origin,
@@ -163,7 +180,7 @@ def _save(name: str, dataset: Dataset, trained: Trained, console: Console) -> be
             trained.booster,
             encoder=trained.encoder,
             policy=trained.policy,
-            applications=proof,
+            applications=proof.applications,
             labels={"data": "generated" if "seed" in dataset.origin else "csv"},
             metadata=metadata,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),

@@ -55,7 +55,11 @@ class Trained:
 
 
 def train(
-    dataset: Dataset, *, policy: Bands | None = None, on_round: Callable[[], None] | None = None
+    dataset: Dataset,
+    *,
+    without: Sequence[str] = (),
+    policy: Bands | None = None,
+    on_round: Callable[[], None] | None = None,
 ) -> Trained:
     """Train on four fifths of a dataset and evaluate on the rest.
 
@@ -63,6 +67,7 @@ def train(
 
     Args:
         dataset: applications with outcomes; a number that was not given is trained as 0.
+        without: names of fields that the model must not see.
         policy: bands for the evaluation; by default the model's own.
         on_round: called after each of the `ROUNDS` rounds.
 
@@ -73,14 +78,15 @@ def train(
         The course's week 6 (recipe) and week 7 (no feature names in the DMatrix).
     """
     policy = policy or POLICY
-    known, held_out = split(dataset)
+    known, held_out = split(dataset.without(without) if without else dataset)
+    fields = [field for field in FIELDS if field.name not in without]
     vectorizer = DictVectorizer(sparse=False)
     matrix = xgb.DMatrix(
         vectorizer.fit_transform(_filled(known.applications)), label=known.defaults
     )
     callbacks = [_Rounds(on_round)] if on_round else None
     booster = xgb.train(PARAMETERS, matrix, num_boost_round=ROUNDS, callbacks=callbacks)
-    encoder = Encoder(vectorizer.feature_names_, FIELDS, null="zero")
+    encoder = Encoder(vectorizer.feature_names_, fields, null="zero")
     probabilities = booster.predict(xgb.DMatrix(encoder.rows(held_out.applications)))
     evaluation = evaluate(np.asarray(probabilities), held_out.defaults, policy)
     return Trained(booster, encoder, policy, len(known), evaluation)

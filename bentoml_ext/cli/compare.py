@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_options
 
+if TYPE_CHECKING:
+    from bentoml_ext.compare.document import Report
+
 __all__ = ["compare_command"]
+
+OUTPUT: Final[Any] = click.Path(dir_okay=False, path_type=Path)
+
+LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
+"""Of extra `report`; two versions are not compared without them."""
 
 
 @click.command("compare")
 @click.argument("tag")
 @click.option("--data", type=EXISTING_FILE, help="Applications to compare on: Parquet, CSV, ...")
+@click.option(
+    "--with", "other", metavar="TAG2", help="Another version, the challenger; needs --data."
+)
+@click.option(
+    "--outcome",
+    default="",
+    metavar="COLUMN",
+    help="Column of the data with what became of them: 1 is the event that the model predicts.",
+)
 @click.option(
     "--backends",
     metavar="NAME,NAME",
@@ -23,51 +40,102 @@ __all__ = ["compare_command"]
 @click.option(
     "--json",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="File for all figures as JSON; docs/compare.schema.json says what they mean.",
 )
+@click.option("--scores", type=OUTPUT, help="File for the paired scores of --with, Parquet.")
 @click.option(
     "--from",
     "source_form",
     type=CHOICE_FORMAT,
-    help="Format of --data.  [default: by its suffix]",
+    help="Format of the data.  [default: by its suffix]",
 )
 @spelling_options
 @click.pass_context
 def compare_command(
-    context: click.Context,
-    /,
-    *,
-    tag: str,
-    data: Path | None,
-    backends: str | None,
-    output: Path | None,
-    **spelling: Any,
+    context: click.Context, /, *, tag: str, output: Path | None, **options: Any
 ) -> None:
-    """Compare the backends of the model TAG: answers, speed and size.
+    """Compare the backends of the model TAG, or TAG with another version.
 
-    Answers are compared on every split of the trees, on applications that are made up, and on those
+    Backends: answers are compared on every split of the trees, on made-up applications and on those
     of --data. Times are taken in turns on this machine; memory is that of a process of its own.
 
-    Exit code: 0, or 1 where a bit or a decision differs.
+    Versions: --with TAG2 --data FILE shows who gets another answer. With --outcome it shows which
+    version ranks better, by how much, and whether chance explains it.
+
+    Exit code: 0, or 1 where a bit or a decision differs between backends.
     """
     from bentoml_ext import files
     from bentoml_ext.cli import comparison, render
-    from bentoml_ext.compare.applications import Applications
-    from bentoml_ext.compare.backends import compare_backends
     from bentoml_ext.compare.document import to_json
-    from bentoml_ext.compare.subject import Subject
-    from bentoml_ext.formats.spelling import Spelling
 
-    subject = Subject.of(tag)
-    form = spelling.pop("source_form")
-    names = [name.strip() for name in backends.split(",")] if backends else []
-    given = None
-    if data is not None:
-        given = Applications(data, subject.bundle.encoder, (), form, Spelling(**spelling))
-    with comparison.steps() as steps:
-        report = compare_backends(subject, names, given, steps)
+    _check(options)
+    report = _versions(tag, options) if options["other"] else _backends(tag, options)
     if output is not None:
         files.write(output, to_json(report))
-    render.show(comparison.of_backends(report))
-    context.exit(0 if report.equal else 1)
+    render.show(comparison.of(report))
+    context.exit(0 if comparison.holds(report) else 1)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse an option that has nothing to do: none is ignored."""
+    if options["other"] and not options["data"]:
+        raise click.UsageError("--with needs --data: the applications to compare the versions on.")
+    if options["other"] and options["backends"]:
+        raise click.UsageError("--backends is for one version, without --with.")
+    for name in ("outcome", "scores"):
+        if options[name] and not options["other"]:
+            raise click.UsageError(f"--{name} is for --with.")
+    if options["source_form"] and not options["data"]:
+        raise click.UsageError("--from is for --data.")
+
+
+def _backends(tag: str, options: dict[str, Any]) -> Report:
+    from bentoml_ext.cli import comparison
+    from bentoml_ext.compare.backends import compare_backends
+    from bentoml_ext.compare.subject import Subject
+
+    subject = Subject.of(tag)
+    names = [name.strip() for name in (options["backends"] or "").split(",") if name.strip()]
+    data = _data(subject, options) if options["data"] else None
+    with comparison.steps() as steps:
+        return compare_backends(subject, names, data, steps)
+
+
+def _versions(tag: str, options: dict[str, Any]) -> Report:
+    _need(*LIBRARIES)
+    from bentoml_ext.cli.progress import scoring
+    from bentoml_ext.compare.scored import Scoring
+    from bentoml_ext.compare.subject import Subject
+    from bentoml_ext.compare.versions import compare_versions
+
+    outcome = options["outcome"]
+    champion, challenger = (
+        Scoring(subject, _data(subject, options), outcome)
+        for subject in map(Subject.of, (tag, options["other"]))
+    )
+    with scoring("Comparing") as on_progress:
+        return compare_versions(champion, challenger, on_progress, options["scores"])
+
+
+def _data(subject: Any, options: dict[str, Any]) -> Any:
+    from bentoml_ext.compare.applications import Applications
+    from bentoml_ext.formats.spelling import Spelling
+
+    names = ("encoding", "decimal", "nulls", "quotes")
+    spelling = Spelling(**{name: options[name] for name in names})
+    keep = [options["outcome"]] if options["outcome"] else []
+    form = options["source_form"]
+    return Applications(options["data"], subject.bundle.encoder, keep, form, spelling)
+
+
+def _need(*libraries: str) -> None:
+    from importlib.util import find_spec
+
+    from bentoml_ext.distributions import the_extra
+
+    for library in libraries:
+        if find_spec(library) is None:
+            raise click.ClickException(
+                f"This needs {library}. Install it with {the_extra('report')}."
+            )

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from bentoml_ext.cli.plain_table import left_out, table
 from bentoml_ext.cli.progress import progress, scoring
 from bentoml_ext.compare.backends import BackendsReport, Steps
 
 if TYPE_CHECKING:
+    from bentoml_ext.compare.document import Report
     from bentoml_ext.compare.latency import Latency
 
-__all__ = ["of_backends", "steps"]
+__all__ = ["holds", "of", "steps"]
 
 
 @contextmanager
@@ -45,27 +47,29 @@ class _Late:
         self._move(done, total)  # type: ignore[operator]
 
 
-def of_backends(report: BackendsReport) -> RenderableType:
+def holds(report: Report) -> bool:
+    """Whether nothing differs that must be equal."""
+    return report.equal if isinstance(report, BackendsReport) else True
+
+
+def of(report: Report) -> RenderableType:
+    """A report as sentences and tables."""
+    if isinstance(report, BackendsReport):
+        return _of_backends(report)
+    from bentoml_ext.cli.version_tables import of_versions
+
+    return of_versions(report)
+
+
+def _of_backends(report: BackendsReport) -> RenderableType:
     """The verdict, then agreement, times and sizes as tables."""
     parts: list[RenderableType] = [report.verdict, "", _agreement(report), ""]
     parts += [_latency(report.latency, report.backends), "", _footprint(report), ""]
     lines = [f"Crossover: {report.crossover}.", f"Measured {report.measured.made}: "]
     lines[1] += f"{report.measured}."
-    if report.data is not None and report.data.refused:
-        lines.append(
-            f"Left out: {report.data.refused:,} of {report.data.rows:,} applications of "
-            f"{report.data.name} that the model refuses, first: {report.data.first_refusal}."
-        )
+    lines += left_out(report.data, report.model)
     lines += [one.difference for one in report.agreement if one.difference]
     return Group(*parts, *lines)
-
-
-def table(title: str, *names: str, right: int = 1) -> Table:
-    """A plain table; the columns from `right` on hold numbers."""
-    made = Table(box=None, pad_edge=False)
-    for place, name in enumerate((title, *names)):
-        made.add_column(name, justify="right" if place >= right else "left", overflow="fold")
-    return made
 
 
 def _agreement(report: BackendsReport) -> Table:

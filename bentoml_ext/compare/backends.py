@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -28,11 +28,10 @@ MADE_UP: Final = 10_000
 TIMED_ROWS: Final = 8_192
 
 
-class BackendsReport(msgspec.Struct, frozen=True, kw_only=True):
+class BackendsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="backends"):
     """The backends of one version.
 
     Args:
-        kind: "backends".
         verdict: whether a swap is worth it, in one sentence.
         model: tag of the version.
         backends: that were compared, the booster's own first.
@@ -45,7 +44,6 @@ class BackendsReport(msgspec.Struct, frozen=True, kw_only=True):
         measured: where and when.
     """
 
-    kind: Literal["backends"] = "backends"
     verdict: str
     model: str
     backends: list[str]

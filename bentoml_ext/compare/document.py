@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bentoml_ext.compare.backends import BackendsReport
+from bentoml_ext.compare.versions import VersionsReport
 
 __all__ = ["Report", "schema", "to_json"]
 
-Report: TypeAlias = BackendsReport
+Report: TypeAlias = BackendsReport | VersionsReport
 
 
 def to_json(report: Report) -> bytes:

@@ -1,0 +1,141 @@
+"""Version tables: what `compare --with` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from bentoml_ext.cli.plain_table import left_out, table
+
+if TYPE_CHECKING:
+    from bentoml_ext.compare.calibration import BandCalibration
+    from bentoml_ext.compare.interval import Interval
+    from bentoml_ext.compare.ranking import PairedMeasure
+    from bentoml_ext.compare.stability import FieldShift, Stability
+    from bentoml_ext.compare.swap_set import Group as Some
+    from bentoml_ext.compare.swap_set import Trade
+    from bentoml_ext.compare.versions import VersionsReport
+
+__all__ = ["calibration_rows", "of_versions", "shifts", "stability"]
+
+SHOWN: Final = 5
+
+
+def of_versions(report: VersionsReport) -> RenderableType:
+    """The verdict, then what a validator reads, in that order."""
+    parts: list[RenderableType] = [report.verdict, "", _swap_set(report)]
+    parts += [part for trade in report.trades for part in ("", _trade(trade))]
+    if report.ranking is not None:
+        parts += ["", _ranking(report)]
+    if report.outcome:
+        parts += ["", _calibration(report)]
+    parts += ["", stability("Score", report.psi)]
+    if report.approved_shift:
+        parts += ["", shifts("Approved by field", report.approved_shift)]
+    parts += ["", _movers(report), "", *report.notes]
+    parts += left_out(report.data, report.champion.model)
+    parts += left_out(report.challenger_data, report.challenger.model)
+    return Group(*parts, f"Measured {report.measured.made}: {report.measured}.")
+
+
+def _swap_set(report: VersionsReport) -> Table:
+    """Rows are the champion's answers, columns the challenger's."""
+    before, after = report.champion.answers, report.challenger.answers
+    made = table("Champion \\ challenger", *after)
+    cells = iter(report.swap_set)
+    for answer in before:
+        made.add_row(answer, *(_group(next(cells).group) for _ in after))
+    return made
+
+
+def _trade(trade: Trade) -> Table:
+    made = table(f"At the same {trade.same}", "Applications", "Bad rate")
+    for name, group in (
+        ("champion approves", trade.champion_group),
+        (f"challenger up to {trade.cutoff:.4f}", trade.challenger_group),
+        ("swapped in", trade.swapped_in),
+        ("swapped out", trade.swapped_out),
+    ):
+        made.add_row(name, f"{group.count:,}", _share(group.bad_rate))
+    return made
+
+
+def _ranking(report: VersionsReport) -> Table:
+    found = report.ranking
+    made = table("Ranking", report.champion.model, report.challenger.model, "Difference")
+    if found is not None:
+        for name, one in (("Gini", found.gini), ("KS", found.ks), ("AUC", found.auc)):
+            made.add_row(name, *_measure(one))
+    return made
+
+
+def _measure(one: PairedMeasure) -> Iterator[str]:
+    for part, form in ((one.champion, ".3f"), (one.challenger, ".3f"), (one.difference, "+.3f")):
+        yield f"{part.value:{form}} ({part.low:{form}} to {part.high:{form}})"
+
+
+def _calibration(report: VersionsReport) -> Table:
+    made = table("Calibration", "Known", "Expected", "Observed", "")
+    for version in (report.champion, report.challenger):
+        for row in calibration_rows(version.model, version.calibration):
+            made.add_row(*row)
+    return made
+
+
+def calibration_rows(name: str, bands: list[BandCalibration]) -> Iterator[list[str]]:
+    """A row for each band, which names what lies outside its interval."""
+    for band in bands:
+        expected = "-" if band.expected is None else f"{band.expected:.1%}"
+        off = "" if band.holds else "outside"
+        yield [
+            f"{name} {band.answer}",
+            f"{band.known:,}",
+            expected,
+            _share(band.observed),
+            off,
+        ]
+
+
+def stability(name: str, found: Stability | None) -> RenderableType:
+    """The stability of a score in a sentence."""
+    if found is None:
+        return f"{name}: no PSI, because one side is empty or all is equal."
+    side = "above" if found.is_clear else "within"
+    return (
+        f"{name}: PSI {found.psi:.4f}, {side} the {found.critical:.4f} that chance gives with "
+        f"n = {found.n:,}, m = {found.m:,} and {found.bins} bins. Rule of thumb: {found.rule}."
+    )
+
+
+def shifts(title: str, found: list[FieldShift]) -> Table:
+    """The fields that shift most."""
+    made = table(title, "CSI", "by chance", "bins")
+    for one in found[:SHOWN]:
+        csi = one.csi
+        made.add_row(one.field, f"{csi.psi:.4f}", f"{csi.critical:.4f}", str(csi.bins))
+    return made
+
+
+def _movers(report: VersionsReport) -> Table:
+    made = table("Row", "Before", "After", "Answers", "Outcome", "Fields", right=9)
+    for one in report.movers[:SHOWN]:
+        answers = f"{one.champion_answer} to {one.challenger_answer}"
+        fields = ", ".join(f"{name}={value}" for name, value in one.fields.items())
+        outcome = {None: "-", 0: "good", 1: "bad"}[one.outcome]
+        moved = f"{one.champion:.4f}", f"{one.challenger:.4f}"
+        made.add_row(str(one.row), *moved, answers, outcome, fields)
+    return made
+
+
+def _group(group: Some) -> str:
+    rate = "" if group.bad_rate is None else f" ({group.bad_rate.value:.1%} bad)"
+    return f"{group.count:,}{rate}"
+
+
+def _share(share: Interval | None) -> str:
+    if share is None:
+        return "-"
+    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"

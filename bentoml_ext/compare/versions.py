@@ -1,0 +1,251 @@
+"""Versions: champion and challenger on the same applications."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from bentoml_ext.compare.applications import FileFacts, Progress
+from bentoml_ext.compare.calibration import BandCalibration, calibration
+from bentoml_ext.compare.machine import Machine
+from bentoml_ext.compare.movers import Mover
+from bentoml_ext.compare.paired import Paired, paired
+from bentoml_ext.compare.ranking import METHOD, Ranking, ranking
+from bentoml_ext.compare.scored import Scored, Scoring, check_outcome
+from bentoml_ext.compare.scores_file import write_scores
+from bentoml_ext.compare.stability import FieldShift, Stability, field_shifts, of_values
+from bentoml_ext.compare.strategy import Curve, curve
+from bentoml_ext.compare.swap_set import (
+    SwapCell,
+    Trade,
+    same_approval_rate,
+    same_bad_rate,
+    swap_set,
+)
+from bentoml_ext.errors import UnreadableInput
+
+__all__ = ["VersionFacts", "VersionsReport", "compare_versions", "histogram", "limits"]
+
+FEW: Final = 100
+"""Bads or goods below which intervals by the normal distribution are rough."""
+
+BINS: Final = 40
+
+PAIRED: Final = (
+    "The chance of a PSI is that of independent samples; scores of the same applications vary less."
+)
+
+
+class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One version on the applications that both answer.
+
+    Args:
+        model: its tag.
+        answers: of its policy, that of the lowest probability first.
+        cutoffs: probabilities between the answers, rising.
+        approval_rate: share that gets the first answer.
+        mean_probability: of all.
+        calibration: by band.
+        curve: the strategy curve; None where no outcome is known.
+        histogram: applications in each of `BINS` equal parts of the probability.
+    """
+
+    model: str
+    answers: list[str]
+    cutoffs: list[float]
+    approval_rate: float
+    mean_probability: float
+    calibration: list[BandCalibration]
+    curve: Curve | None
+    histogram: list[int]
+
+    @classmethod
+    def of(cls, model: str, scored: Scored) -> VersionFacts:
+        """The facts of a version that has scored applications."""
+        return cls(
+            model=model,
+            answers=list(scored.statuses),
+            cutoffs=[band.above for band in reversed(scored.decider.policy.bands)],
+            approval_rate=float((scored.bands == 0).mean()),
+            mean_probability=float(scored.probabilities.mean(dtype=float)),
+            calibration=calibration(scored),
+            curve=curve(scored),
+            histogram=histogram(scored),
+        )
+
+
+class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="versions"):
+    """Two versions on the same applications.
+
+    Args:
+        verdict: what changes, in one sentence.
+        champion, challenger: each by itself.
+        rows: applications that both answer; all figures are of these.
+        flips: of them whose answer changes its place among the answers.
+        data: the file as the champion reads it.
+        challenger_data: the same file as the challenger reads it.
+        outcome: name of the column with the outcomes; empty where none was named.
+        swap_set: counts and bad rates by both answers, at each policy's own cut-offs.
+        trades: the challenger at the champion's approval rate, and at its bad rate.
+        ranking: AUC, Gini and KS; None without enough outcomes.
+        psi: of the probabilities.
+        approved_shift: by field, those with the champion's best answer against the challenger's.
+        movers: the applications that move most.
+        notes: what the figures cannot say, in sentences.
+        measured: where and when.
+    """
+
+    verdict: str
+    champion: VersionFacts
+    challenger: VersionFacts
+    rows: int
+    flips: int
+    data: FileFacts
+    challenger_data: FileFacts
+    outcome: str
+    swap_set: list[SwapCell]
+    trades: list[Trade]
+    ranking: Ranking | None
+    psi: Stability | None
+    approved_shift: list[FieldShift]
+    movers: list[Mover]
+    notes: list[str]
+    measured: Machine
+
+
+def compare_versions(
+    champion: Scoring,
+    challenger: Scoring,
+    on_progress: Progress | None = None,
+    scores: Path | None = None,
+) -> VersionsReport:
+    """Compare two versions on a file.
+
+    Args:
+        champion, challenger: of the same file, with the same outcome.
+        on_progress: see `Progress`.
+        scores: file for the paired scores, Parquet.
+
+    Raises:
+        UnreadableInput: as `Applications.batches`; or no application that both answer.
+        ConfigError: the outcome is a field, or has other values than 0 and 1.
+    """
+    check_outcome(champion.outcome, champion.subject, challenger.subject)
+    pair = paired(champion, challenger, on_progress)
+    if not len(pair.champion.margins):
+        raise UnreadableInput(
+            f"Expected an application that both versions answer, got {champion.data.rows:,} "
+            f"without one - at {champion.data.path}. {champion.data.first_refusal}".rstrip()
+        )
+    if scores is not None:
+        write_scores(scores, pair, str(champion.subject.tag), str(challenger.subject.tag))
+    return _report(champion, challenger, pair)
+
+
+def _report(champion: Scoring, challenger: Scoring, pair: Paired) -> VersionsReport:
+    one, other = pair.champion, pair.challenger
+    facts = (
+        VersionFacts.of(str(champion.subject.tag), one),
+        VersionFacts.of(str(challenger.subject.tag), other),
+    )
+    known = one.is_known
+    found = ranking(one.margins[known], other.margins[known], one.is_bad[known])
+    flips = int((one.bands != other.bands).sum())
+    trades = [same_approval_rate(one, other), same_bad_rate(one, other)]
+    traded = [trade for trade in trades if trade is not None]
+    return VersionsReport(
+        verdict=_verdict(facts, flips, len(one.margins), found, traded),
+        champion=facts[0],
+        challenger=facts[1],
+        rows=len(one.margins),
+        flips=flips,
+        data=champion.data.facts(),
+        challenger_data=challenger.data.facts(),
+        outcome=champion.outcome,
+        swap_set=swap_set(one, other),
+        trades=traded,
+        ranking=found,
+        psi=of_values(one.probabilities, other.probabilities),
+        approved_shift=_approved_shift(champion, pair),
+        movers=pair.movers.found(one.decider, other.decider),
+        notes=_notes(pair, champion.outcome, found, trades),
+        measured=Machine.here(),
+    )
+
+
+def _notes(
+    pair: Paired, outcome: str, found: Ranking | None, trades: list[Trade | None]
+) -> list[str]:
+    notes = limits(pair.champion, outcome)
+    if trades[0] is None:
+        notes.append("The champion approves nobody: there is no approval rate to hold.")
+    elif trades[1] is None and pair.champion.is_known.any():
+        notes.append("At no cut-off is the challenger's bad rate as low as the champion's.")
+    return [*notes, *([METHOD] if found else []), PAIRED]
+
+
+def histogram(scored: Scored) -> list[int]:
+    """Applications in each of `BINS` equal parts of the probability."""
+    counts, _ = np.histogram(scored.probabilities, bins=BINS, range=(0, 1))
+    return [int(count) for count in counts]
+
+
+def limits(scored: Scored, outcome: str) -> list[str]:
+    """What the outcomes cannot say, in sentences."""
+    if not outcome:
+        return ["No outcome was named: nothing says which version ranks better."]
+    known, bads = int(scored.is_known.sum()), int(scored.is_bad.sum())
+    goods = known - bads
+    found = []
+    if known < len(scored.margins):
+        found.append(f"The outcome is known of {known:,} of {len(scored.margins):,} applications.")
+    if known and min(bads, goods) == 0:
+        found.append(f"Every known outcome is {'bad' if bads else 'good'}: nothing can be ranked.")
+    elif min(bads, goods) < FEW:
+        found.append(
+            f"{bads:,} bads and {goods:,} goods are few: the intervals are wide, and rough."
+        )
+    return found
+
+
+def _approved_shift(champion: Scoring, pair: Paired) -> list[FieldShift]:
+    """By field, those whom the champion approves against those whom the challenger approves."""
+    sample = champion.sample
+    # Places of the file, to places among those that both answer.
+    place = np.cumsum(pair.answered) - 1
+    answered = pair.answered[sample.places]
+    rows, at = sample.rows[answered], place[sample.places[answered]]
+    before, after = (one.bands[at] == 0 for one in (pair.champion, pair.challenger))
+    return field_shifts(champion.subject.bundle.encoder, rows[before], rows[after])
+
+
+def _verdict(
+    facts: tuple[VersionFacts, VersionFacts],
+    flips: int,
+    rows: int,
+    found: Ranking | None,
+    trades: list[Trade],
+) -> str:
+    share = f"{flips:,} of {rows:,} decisions change ({flips / rows:.1%})"
+    rate = f"approval goes from {facts[0].approval_rate:.1%} to {facts[1].approval_rate:.1%}"
+    parts = [share, rate]
+    if found is not None:
+        gap = found.gini.difference
+        clear = gap.low > 0 or gap.high < 0
+        side = ("better" if gap.value > 0 else "worse") if clear else "neither better nor worse"
+        parts.append(
+            f"the challenger ranks {side}{'' if clear else ' beyond chance'}: Gini "
+            f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+        )
+    for trade in trades:
+        before, after = trade.champion_group.bad_rate, trade.challenger_group.bad_rate
+        if trade.same == "approval rate" and before is not None and after is not None:
+            parts.append(
+                f"at the same approval rate the bad rate is {after.value:.1%} after "
+                f"{before.value:.1%}"
+            )
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
