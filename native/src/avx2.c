@@ -124,12 +124,19 @@ INLINE __m256 leaves_at(const int levels, const float *leaves, __m256i at) {
     return found[0];
 }
 
-INLINE void add_group(
-    const int levels, const group *g, const uint8_t *codes, const uint32_t *target, float *sums) {
+INLINE void add_group(const block_forest *forest, const int levels, const int deeper, const group *g,
+                      const uint8_t *codes, float *sums) {
+    const uint32_t *target = forest->file->tree_target + g->first;
     const int n_leaves = levels < 4 ? 16 : 1 << levels;
     for (uint32_t t = 0; t < g->count; t++) {
         float *sum = sums + (size_t)target[t] * ROWS;
         __m256i at = leaf_of(levels, g->cells + t, codes);
+        if (deeper) {
+            uint8_t start[ROWS] __attribute__((aligned(32)));
+            _mm256_store_si256((__m256i *)start, at);
+            blocks_walk_on(forest, g, t, codes, start, ROWS, sum);
+            continue;
+        }
         for (int i = 0; i < 4; i++) {
             __m256 leaf = leaves_at(levels, g->leaves + t * n_leaves, _mm256_srli_epi32(at, 8 * i));
             _mm256_store_ps(sum + i * WIDE, _mm256_add_ps(_mm256_load_ps(sum + i * WIDE), leaf));
@@ -140,15 +147,18 @@ INLINE void add_group(
 static void add_groups(const block_forest *forest, const uint8_t *codes, float *sums) {
     for (uint32_t i = 0; i < forest->n_groups; i++) {
         const group *g = &forest->groups[i];
-        const uint32_t *target = forest->file->tree_target + g->first;
+        if (g->deeper) {
+            add_group(forest, LEVELS, 1, g, codes, sums);
+            continue;
+        }
         switch (g->levels) {
-        case 0: add_group(0, g, codes, target, sums); break;
-        case 1: add_group(1, g, codes, target, sums); break;
-        case 2: add_group(2, g, codes, target, sums); break;
-        case 3: add_group(3, g, codes, target, sums); break;
-        case 4: add_group(4, g, codes, target, sums); break;
-        case 5: add_group(5, g, codes, target, sums); break;
-        default: add_group(6, g, codes, target, sums); break;
+        case 0: add_group(forest, 0, 0, g, codes, sums); break;
+        case 1: add_group(forest, 1, 0, g, codes, sums); break;
+        case 2: add_group(forest, 2, 0, g, codes, sums); break;
+        case 3: add_group(forest, 3, 0, g, codes, sums); break;
+        case 4: add_group(forest, 4, 0, g, codes, sums); break;
+        case 5: add_group(forest, 5, 0, g, codes, sums); break;
+        default: add_group(forest, 6, 0, g, codes, sums); break;
         }
     }
 }

@@ -151,8 +151,9 @@ INLINE __m512 leaves_at(const int levels, const float *leaves, __m512i at) {
     return _mm512_mask_blend_ps(_mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), low, high);
 }
 
-INLINE void add_group(
-    const int levels, const group *g, const uint8_t *codes, const uint32_t *target, float *sums) {
+INLINE void add_group(const block_forest *forest, const int levels, const int deeper, const group *g,
+                      const uint8_t *codes, float *sums) {
+    const uint32_t *target = forest->file->tree_target + g->first;
     uint64_t right[(1 << LEVELS) - 1][ABREAST] __attribute__((aligned(64)));
     uint64_t path[LEVELS][ABREAST] __attribute__((aligned(64)));
     const int n_leaves = levels < 4 ? 16 : 1 << levels;
@@ -164,6 +165,12 @@ INLINE void add_group(
         for (int level = 0; level < levels; level++)
             at = _mm512_mask_add_epi8(
                 at, path[level][t], at, _mm512_set1_epi8((char)(1 << (levels - 1 - level))));
+        if (deeper) {
+            uint8_t start[BLOCK] __attribute__((aligned(64)));
+            _mm512_store_si512(start, at);
+            blocks_walk_on(forest, g, t, codes, start, BLOCK, sum);
+            continue;
+        }
         for (int i = 0; i < 4; i++) {
             __m512 leaf = leaves_at(levels, g->leaves + t * n_leaves, _mm512_srli_epi32(at, 8 * i));
             _mm512_store_ps(sum + i * WIDE, _mm512_add_ps(_mm512_load_ps(sum + i * WIDE), leaf));
@@ -174,15 +181,18 @@ INLINE void add_group(
 static void add_groups(const block_forest *forest, const uint8_t *codes, float *sums) {
     for (uint32_t i = 0; i < forest->n_groups; i++) {
         const group *g = &forest->groups[i];
-        const uint32_t *target = forest->file->tree_target + g->first;
+        if (g->deeper) {
+            add_group(forest, LEVELS, 1, g, codes, sums);
+            continue;
+        }
         switch (g->levels) {
-        case 0: add_group(0, g, codes, target, sums); break;
-        case 1: add_group(1, g, codes, target, sums); break;
-        case 2: add_group(2, g, codes, target, sums); break;
-        case 3: add_group(3, g, codes, target, sums); break;
-        case 4: add_group(4, g, codes, target, sums); break;
-        case 5: add_group(5, g, codes, target, sums); break;
-        default: add_group(6, g, codes, target, sums); break;
+        case 0: add_group(forest, 0, 0, g, codes, sums); break;
+        case 1: add_group(forest, 1, 0, g, codes, sums); break;
+        case 2: add_group(forest, 2, 0, g, codes, sums); break;
+        case 3: add_group(forest, 3, 0, g, codes, sums); break;
+        case 4: add_group(forest, 4, 0, g, codes, sums); break;
+        case 5: add_group(forest, 5, 0, g, codes, sums); break;
+        default: add_group(forest, 6, 0, g, codes, sums); break;
         }
     }
 }
