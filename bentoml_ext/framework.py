@@ -75,7 +75,7 @@ def save_model(
         name: the model's name; a version is made, unless a whole tag is given.
         model: Booster or scikit-learn estimator of XGBoost. Of an estimator that stopped early,
             the trees that it would use are stored, and its marker for missing is the encoder's.
-            Or a fitted Pipeline of scikit-learn that ends in such a classifier. Its steps become
+            Or a fitted Pipeline of scikit-learn that ends in such an estimator. Its steps become
             the encoder, and the proof compares that with the pipeline itself.
         encoder: application to row; its features are the booster's columns. A Pipeline has none.
         example: of a Pipeline, the pandas DataFrame of its training. It says which fields there

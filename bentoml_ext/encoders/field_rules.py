@@ -12,7 +12,7 @@ import numpy as np
 from bentoml_ext.encoders.arithmetic import holdable
 from bentoml_ext.encoders.field import FLOAT32_MAX, Field, words
 from bentoml_ext.encoders.filling import FILL
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Ranges, Step, Table
+from bentoml_ext.encoders.steps import Codes, Indicator, Number, OneHot, Ranges, Step, Table
 from bentoml_ext.errors import FeatureMismatch
 
 __all__ = [
@@ -32,8 +32,15 @@ def field_of(steps: Sequence[Step]) -> Field:
     """The field of its steps, with no rule but what it can be.
 
     Raises:
-        FeatureMismatch: the sums of a step leave no number that float32 can hold.
+        FeatureMismatch: the sums of a step leave no number that float32 can hold, or the field is
+            both a number and a category.
     """
+    kinds = {isinstance(step, Number | Ranges) for step in steps if not isinstance(step, Indicator)}
+    if len(kinds) > 1:
+        raise FeatureMismatch(
+            f"Expected steps of a number or of a category, got both - at field '{steps[0].field}'. "
+            "Ranges look a number up."
+        )
     field = _field_of(steps[0])
     ranges = [holdable(step) for step in steps if isinstance(step, Number) and step.sums]
     low = max((low for low, _ in ranges), default=-FLOAT32_MAX)

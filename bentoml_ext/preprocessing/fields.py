@@ -30,6 +30,7 @@ from bentoml_ext.preprocessing.columns import (
     is_null,
 )
 from bentoml_ext.preprocessing.frames import kind_of
+from bentoml_ext.preprocessing.ranges import as_ranges
 
 __all__ = ["steps_and_fields"]
 
@@ -57,6 +58,8 @@ def steps_and_fields(
                 "Encode them in the pipeline."
             )
         by_field.setdefault(column.field, []).append((at, column))
+    for name, own in by_field.items():
+        by_field[name] = _of_one_kind(own)
     steps: list[Step] = []
     fields: list[Field] = []
     for name, own in by_field.items():
@@ -91,6 +94,16 @@ def _ruled(field: Field, rules: Sequence[Rule], step: Step, columns: Sequence[Co
 
 def _refuses_null(columns: Sequence[Column]) -> bool:
     return any(isinstance(column, Finite) and column.refused[-2] for column in columns)
+
+
+def _of_one_kind(own: list[tuple[int, Column]]) -> list[tuple[int, Column]]:
+    """A field's columns; its categories are ranges where it is a number besides."""
+    if all(isinstance(column, Finite) and column.edges is None for _, column in own):
+        return own
+    return [
+        (at, as_ranges(column) if isinstance(column, Finite) and column.is_category else column)
+        for at, column in own
+    ]
 
 
 def _steps(name: str, own: Sequence[tuple[int, Column]]) -> list[Step]:

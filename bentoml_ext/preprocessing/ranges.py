@@ -7,6 +7,7 @@ is found by halving: what the step makes of the numbers decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.preprocessing.columns import Domain, Finite, Numeric
 
-__all__ = ["among", "cut", "edges_of", "summed"]
+__all__ = ["among", "as_ranges", "cut", "edges_of", "summed"]
 
 Doubles = npt.NDArray[np.float64]
 Ranks = npt.NDArray[np.int64]
@@ -94,6 +95,22 @@ def cut(column: Numeric, edges: tuple[float, ...], kind: Any = np.float64) -> Fi
         is_filled=column.is_filled,
         edges=edges,
     )
+
+
+def as_ranges(column: Finite) -> Finite:
+    """A column of whole categories as one of ranges: a category's range holds one number."""
+    known = np.array(column.domain.known, np.float64)
+    edges: list[float] = []
+    # Between two categories is any other number, which stands last.
+    rows = [-1]
+    for at in np.argsort(known):
+        edges += [float(known[at]), float(np.nextafter(known[at], np.inf))]
+        rows += [int(at), -1]
+    rows += [-2, -1]
+    values, refused = column.values[rows], column.refused[rows]
+    refused[-1] = True
+    domain = Domain(tuple(values[:-2]), column.domain.null, None)
+    return replace(column, domain=domain, values=values, refused=refused, edges=tuple(edges))
 
 
 def _places(numbers: Doubles) -> Ranks:

@@ -49,7 +49,10 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
         BundleError: the bundle carries no proof.
         ProofFailed: the graph gives another bit.
     """
+    from onnx import TensorProto
+
     from bentoml_ext.export.graph.application import INVALID, to_application_onnx
+    from bentoml_ext.export.graph.encoder_rows import type_of
     from bentoml_ext.proving.application_graph import prove_application_graph
 
     _, sha256 = load_proof(bundle)
@@ -73,5 +76,10 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
     )
     proof = prove_application_graph(model, booster, bundle.encoder, policy)
     fields = bundle.encoder.fields
-    inputs = [f"{one.name} {'string' if one.categories else 'float32'}" for one in fields]
+    words: dict[int, str] = {
+        TensorProto.STRING: "string",
+        TensorProto.FLOAT: "float32",
+        TensorProto.DOUBLE: "float64",
+    }
+    inputs = [f"{one.name} {words[type_of(bundle.encoder, one)]}" for one in fields]
     return WholeGraph(model.SerializeToString(), inputs, proof)

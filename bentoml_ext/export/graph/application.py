@@ -120,7 +120,10 @@ def _checked(ops: GraphBuilder, encoder: Encoder, field: Field) -> str:
     is_double = type_of(encoder, field) == TensorProto.DOUBLE
     if field.categories:
         known = [*field.categories, *field.baseline, *([""] if field.nullable else [])]
+        # Null is an empty text here: a field that takes any text, and not null, refuses it.
         places = dict.fromkeys(known, 1)
+        if field.unknown == "zero":
+            places.setdefault("", 0)
         found = looked_up(ops, name, places, default=int(field.unknown == "zero"))
         taken = ops.cast(found, TensorProto.BOOL)
     elif field.is_listed:
