@@ -27,6 +27,12 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     "--with", "other", metavar="TAG2", help="Another version, the challenger; needs --data."
 )
 @click.option(
+    "--with-data",
+    "other_data",
+    type=EXISTING_FILE,
+    help="Another file, to compare with --data under the one version.",
+)
+@click.option(
     "--outcome",
     default="",
     metavar="COLUMN",
@@ -43,6 +49,7 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     type=OUTPUT,
     help="File for all figures as JSON; docs/compare.schema.json says what they mean.",
 )
+@click.option("--gates", type=EXISTING_FILE, help="TOML file of limits; one that fails exits 1.")
 @click.option("--scores", type=OUTPUT, help="File for the paired scores of --with, Parquet.")
 @click.option(
     "--from",
@@ -53,9 +60,15 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
 @spelling_options
 @click.pass_context
 def compare_command(
-    context: click.Context, /, *, tag: str, output: Path | None, **options: Any
+    context: click.Context,
+    /,
+    *,
+    tag: str,
+    output: Path | None,
+    gates: Path | None,
+    **options: Any,
 ) -> None:
-    """Compare the backends of the model TAG, or TAG with another version.
+    """Compare backends of the model TAG, TAG with another version, or two files under TAG.
 
     Backends: answers are compared on every split of the trees, on made-up applications and on those
     of --data. Times are taken in turns on this machine; memory is that of a process of its own.
@@ -63,14 +76,21 @@ def compare_command(
     Versions: --with TAG2 --data FILE shows who gets another answer. With --outcome it shows which
     version ranks better, by how much, and whether chance explains it.
 
-    Exit code: 0, or 1 where a bit or a decision differs between backends.
+    Files: --data A --with-data B shows how far score, fields and outcomes have moved.
+
+    Exit code: 0, or 1 where backends differ in a bit or a decision, or a gate fails.
     """
+    import msgspec
+
     from bentoml_ext import files
     from bentoml_ext.cli import comparison, render
     from bentoml_ext.compare.document import to_json
+    from bentoml_ext.compare.gates import gates_of, judged
 
     _check(options)
-    report = _versions(tag, options) if options["other"] else _backends(tag, options)
+    limits = gates_of(gates) if gates is not None else {}
+    report = _compared(tag, options)
+    report = msgspec.structs.replace(report, gates=judged(report, limits))
     if output is not None:
         files.write(output, to_json(report))
     render.show(comparison.of(report))
@@ -81,13 +101,25 @@ def _check(options: dict[str, Any]) -> None:
     """Refuse an option that has nothing to do: none is ignored."""
     if options["other"] and not options["data"]:
         raise click.UsageError("--with needs --data: the applications to compare the versions on.")
-    if options["other"] and options["backends"]:
-        raise click.UsageError("--backends is for one version, without --with.")
-    for name in ("outcome", "scores"):
-        if options[name] and not options["other"]:
-            raise click.UsageError(f"--{name} is for --with.")
+    if options["other_data"] and not options["data"]:
+        raise click.UsageError("--with-data needs --data: the file that came first.")
+    if options["other"] and options["other_data"]:
+        raise click.UsageError("--with and --with-data are two comparisons: name one of them.")
+    is_two = options["other"] or options["other_data"]
+    if options["backends"] and is_two:
+        raise click.UsageError("--backends is for one version on one file.")
+    if options["outcome"] and not is_two:
+        raise click.UsageError("--outcome is for --with and --with-data.")
+    if options["scores"] and not options["other"]:
+        raise click.UsageError("--scores is for --with.")
     if options["source_form"] and not options["data"]:
         raise click.UsageError("--from is for --data.")
+
+
+def _compared(tag: str, options: dict[str, Any]) -> Report:
+    if options["other"]:
+        return _versions(tag, options)
+    return _files(tag, options) if options["other_data"] else _backends(tag, options)
 
 
 def _backends(tag: str, options: dict[str, Any]) -> Report:
@@ -116,6 +148,22 @@ def _versions(tag: str, options: dict[str, Any]) -> Report:
     )
     with scoring("Comparing") as on_progress:
         return compare_versions(champion, challenger, on_progress, options["scores"])
+
+
+def _files(tag: str, options: dict[str, Any]) -> Report:
+    _need(*LIBRARIES)
+    from bentoml_ext.cli.progress import scoring
+    from bentoml_ext.compare.drift import compare_files
+    from bentoml_ext.compare.scored import Scoring
+    from bentoml_ext.compare.subject import Subject
+
+    subject, outcome = Subject.of(tag), options["outcome"]
+    first, second = (
+        Scoring(subject, _data(subject, {**options, "data": options[name]}), outcome)
+        for name in ("data", "other_data")
+    )
+    with scoring("Comparing") as on_progress:
+        return compare_files(first, second, on_progress)
 
 
 def _data(subject: Any, options: dict[str, Any]) -> Any:

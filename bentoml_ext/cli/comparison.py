@@ -48,17 +48,22 @@ class _Late:
 
 
 def holds(report: Report) -> bool:
-    """Whether nothing differs that must be equal."""
-    return report.equal if isinstance(report, BackendsReport) else True
+    """Whether nothing differs that must be equal, and every gate holds."""
+    is_equal = report.equal if isinstance(report, BackendsReport) else True
+    return is_equal and all(one.holds for one in report.gates)
 
 
 def of(report: Report) -> RenderableType:
-    """A report as sentences and tables."""
-    if isinstance(report, BackendsReport):
-        return _of_backends(report)
+    """A report as sentences and tables, what became of the gates at the end."""
+    from bentoml_ext.cli.drift_tables import of_drift
     from bentoml_ext.cli.version_tables import of_versions
+    from bentoml_ext.compare.versions import VersionsReport
 
-    return of_versions(report)
+    if isinstance(report, BackendsReport):
+        body = _of_backends(report)
+    else:
+        body = of_versions(report) if isinstance(report, VersionsReport) else of_drift(report)
+    return Group(body, *(f"Gate {one.text}" for one in report.gates))
 
 
 def _of_backends(report: BackendsReport) -> RenderableType:

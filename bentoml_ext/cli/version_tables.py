@@ -13,13 +13,14 @@ from bentoml_ext.cli.plain_table import left_out, table
 if TYPE_CHECKING:
     from bentoml_ext.compare.calibration import BandCalibration
     from bentoml_ext.compare.interval import Interval
-    from bentoml_ext.compare.ranking import PairedMeasure
+    from bentoml_ext.compare.ranking import PairedMeasure, Ranking
+    from bentoml_ext.compare.side import Side
     from bentoml_ext.compare.stability import FieldShift, Stability
     from bentoml_ext.compare.swap_set import Group as Some
     from bentoml_ext.compare.swap_set import Trade
     from bentoml_ext.compare.versions import VersionsReport
 
-__all__ = ["calibration_rows", "of_versions", "shifts", "stability"]
+__all__ = ["calibrated", "of_versions", "ranked", "shifts", "stability"]
 
 SHOWN: Final = 5
 
@@ -29,15 +30,15 @@ def of_versions(report: VersionsReport) -> RenderableType:
     parts: list[RenderableType] = [report.verdict, "", _swap_set(report)]
     parts += [part for trade in report.trades for part in ("", _trade(trade))]
     if report.ranking is not None:
-        parts += ["", _ranking(report)]
+        parts += ["", ranked(report.ranking, report.champion.name, report.challenger.name)]
     if report.outcome:
-        parts += ["", _calibration(report)]
+        parts += ["", calibrated(report.champion, report.challenger)]
     parts += ["", stability("Score", report.psi)]
     if report.approved_shift:
         parts += ["", shifts("Approved by field", report.approved_shift)]
     parts += ["", _movers(report), "", *report.notes]
-    parts += left_out(report.data, report.champion.model)
-    parts += left_out(report.challenger_data, report.challenger.model)
+    parts += left_out(report.data, report.champion.name)
+    parts += left_out(report.challenger_data, report.challenger.name)
     return Group(*parts, f"Measured {report.measured.made}: {report.measured}.")
 
 
@@ -63,12 +64,11 @@ def _trade(trade: Trade) -> Table:
     return made
 
 
-def _ranking(report: VersionsReport) -> Table:
-    found = report.ranking
-    made = table("Ranking", report.champion.model, report.challenger.model, "Difference")
-    if found is not None:
-        for name, one in (("Gini", found.gini), ("KS", found.ks), ("AUC", found.auc)):
-            made.add_row(name, *_measure(one))
+def ranked(found: Ranking, *names: str) -> Table:
+    """Gini, KS and AUC of both sides, and their difference."""
+    made = table("Ranking", *names, "Difference")
+    for name, one in (("Gini", found.gini), ("KS", found.ks), ("AUC", found.auc)):
+        made.add_row(name, *_measure(one))
     return made
 
 
@@ -77,15 +77,16 @@ def _measure(one: PairedMeasure) -> Iterator[str]:
         yield f"{part.value:{form}} ({part.low:{form}} to {part.high:{form}})"
 
 
-def _calibration(report: VersionsReport) -> Table:
+def calibrated(*sides: Side) -> Table:
+    """By side and band, the mean probability and the bad rate."""
     made = table("Calibration", "Known", "Expected", "Observed", "")
-    for version in (report.champion, report.challenger):
-        for row in calibration_rows(version.model, version.calibration):
+    for side in sides:
+        for row in _calibration_rows(side.name, side.calibration):
             made.add_row(*row)
     return made
 
 
-def calibration_rows(name: str, bands: list[BandCalibration]) -> Iterator[list[str]]:
+def _calibration_rows(name: str, bands: list[BandCalibration]) -> Iterator[list[str]]:
     """A row for each band, which names what lies outside its interval."""
     for band in bands:
         expected = "-" if band.expected is None else f"{band.expected:.1%}"

@@ -14,6 +14,7 @@ from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.compare.agreement import Agreement, compared, generated_rows
 from bentoml_ext.compare.applications import Applications, FileFacts, Progress
 from bentoml_ext.compare.footprint import Footprint, footprints
+from bentoml_ext.compare.gate import GateResult
 from bentoml_ext.compare.latency import Latency, measured
 from bentoml_ext.compare.machine import Machine
 from bentoml_ext.compare.subject import Subject
@@ -42,6 +43,7 @@ class BackendsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
         footprint: of each backend.
         data: the file that was scored, too; None without one.
         measured: where and when.
+        gates: what became of the limits.
     """
 
     verdict: str
@@ -54,6 +56,7 @@ class BackendsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     footprint: list[Footprint]
     data: FileFacts | None
     measured: Machine
+    gates: list[GateResult] = []
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bentoml_ext.compare.backends import BackendsReport
+from bentoml_ext.compare.drift import DriftReport
 from bentoml_ext.compare.versions import VersionsReport
 
 __all__ = ["Report", "schema", "to_json"]
 
-Report: TypeAlias = BackendsReport | VersionsReport
+Report: TypeAlias = BackendsReport | VersionsReport | DriftReport
 
 
 def to_json(report: Report) -> bytes:

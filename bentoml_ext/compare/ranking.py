@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import hypot, sqrt
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -12,11 +12,16 @@ import numpy.typing as npt
 from bentoml_ext.arrays import Bools, Floats
 from bentoml_ext.compare.interval import NORMAL, Interval
 
-__all__ = ["METHOD", "PairedMeasure", "Ranking", "ranking"]
+__all__ = ["METHOD", "SEPARATE", "PairedMeasure", "Ranking", "ranking", "separate"]
 
 METHOD: Final = (
     "95 % intervals of AUC and Gini are DeLong's, of KS those at the cut-off where it is greatest. "
     "Differences are paired, on the same applications."
+)
+
+SEPARATE: Final = (
+    "95 % intervals of AUC and Gini are DeLong's, of KS those at the cut-off where it is greatest. "
+    "Differences are those of two independent files."
 )
 
 FEWEST: Final = 2
@@ -70,17 +75,37 @@ def ranking(champion: Floats, challenger: Floats, is_bad: Bools) -> Ranking | No
         champion, challenger: scores, (n,); higher is worse.
         is_bad: bool, (n,).
     """
-    bads = int(is_bad.sum())
-    if min(bads, len(is_bad) - bads) < FEWEST:
+    if _fewest(is_bad) < FEWEST:
         return None
-    auc = _paired(_auc(champion, is_bad), _auc(challenger, is_bad), 0.0)
-    ks = _paired(_ks(champion, is_bad), _ks(challenger, is_bad), 0.0)
+    auc, ks = (
+        _paired(measure(champion, is_bad), measure(challenger, is_bad)) for measure in (_auc, _ks)
+    )
+    return _ranking(is_bad, auc, ks)
+
+
+def separate(first: Floats, first_bad: Bools, second: Floats, second_bad: Bools) -> Ranking | None:
+    """The same of one score on the rows of two files; `bads` and `goods` are the first's."""
+    if min(_fewest(first_bad), _fewest(second_bad)) < FEWEST:
+        return None
+    auc, ks = (
+        _unpaired(measure(first, first_bad), measure(second, second_bad)) for measure in (_auc, _ks)
+    )
+    return _ranking(first_bad, auc, ks)
+
+
+def _fewest(is_bad: Bools) -> int:
+    bads = int(is_bad.sum())
+    return min(bads, len(is_bad) - bads)
+
+
+def _ranking(is_bad: Bools, auc: PairedMeasure, ks: PairedMeasure) -> Ranking:
     gini = PairedMeasure(
         *(
             Interval(*(2 * end - shift for end in (one.value, one.low, one.high)))
             for one, shift in ((auc.champion, 1), (auc.challenger, 1), (auc.difference, 0))
         )
     )
+    bads = int(is_bad.sum())
     return Ranking(bads, len(is_bad) - bads, auc, gini, ks)
 
 
@@ -106,19 +131,24 @@ def _ks(score: Floats, is_bad: Bools) -> _Parts:
     return _Parts(float(true[at] - false[at]), over[is_bad], over[~is_bad])
 
 
-def _paired(champion: _Parts, challenger: _Parts, least: float) -> PairedMeasure:
-    gap = challenger.value - champion.value
+def _paired(champion: _Parts, challenger: _Parts) -> PairedMeasure:
     half = _half(challenger.bads - champion.bads, challenger.goods - champion.goods)
-    return PairedMeasure(
-        _bounded(champion, least),
-        _bounded(challenger, least),
-        Interval(gap, gap - half, gap + half),
-    )
+    return _measure(champion, challenger, half)
 
 
-def _bounded(one: _Parts, least: float) -> Interval:
+def _unpaired(first: _Parts, second: _Parts) -> PairedMeasure:
+    half = hypot(_half(first.bads, first.goods), _half(second.bads, second.goods))
+    return _measure(first, second, half)
+
+
+def _measure(one: _Parts, other: _Parts, half: float) -> PairedMeasure:
+    gap = other.value - one.value
+    return PairedMeasure(_bounded(one), _bounded(other), Interval(gap, gap - half, gap + half))
+
+
+def _bounded(one: _Parts) -> Interval:
     half = _half(one.bads, one.goods)
-    return Interval(one.value, max(least, one.value - half), min(1.0, one.value + half))
+    return Interval(one.value, max(0.0, one.value - half), min(1.0, one.value + half))
 
 
 def _half(bads: Numbers, goods: Numbers) -> float:

@@ -61,6 +61,10 @@ class Scored:
         """bool, (n,): whether the outcome is the event that the model predicts."""
         return np.asarray(self.outcomes == BAD)
 
+    def answered(self) -> Scored:
+        """Those that have an answer."""
+        return self.of(~np.isnan(self.margins))
+
     def of(self, which: Bools) -> Scored:
         """Some of them."""
         return Scored(self.margins[which], self.outcomes[which], self.decider)

@@ -28,7 +28,8 @@ class Stability(msgspec.Struct, frozen=True, kw_only=True):
         psi: the index.
         n, m: applications of the first and of the second sample.
         bins: that were compared.
-        critical: what 5 % of pairs of samples of one distribution would exceed.
+        critical: what 5 % of pairs of samples of one distribution would exceed; of several fields,
+            what any of them would.
         first, second: counts in each bin.
         rule: the rule of thumb, which knows nothing of n and m.
     """
@@ -60,11 +61,12 @@ class FieldShift(msgspec.Struct, frozen=True):
     csi: Stability
 
 
-def of_values(first: Values, second: Values) -> Stability | None:
+def of_values(first: Values, second: Values, tests: int = 1) -> Stability | None:
     """The index of numbers, in tenths of the first sample; None where one is empty.
 
     Args:
         first, second: numbers; NaN has a bin of its own.
+        tests: as in `of_counts`.
     """
     if not len(first) or not len(second):
         return None
@@ -74,13 +76,17 @@ def of_values(first: Values, second: Values) -> Stability | None:
         edges = (distinct[1:] + distinct[:-1]) / 2
     else:
         edges = np.unique(np.quantile(given, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return of_counts(*(_counts(one, edges) for one in (first, second)))
+    return of_counts(_counts(first, edges), _counts(second, edges), tests)
 
 
-def of_counts(first: Ints, second: Ints) -> Stability | None:
+def of_counts(first: Ints, second: Ints, tests: int = 1) -> Stability | None:
     """The index of counts by bin; None where one is empty or all is in one bin.
 
     An empty bin counts as half an application: of nothing there is no logarithm.
+
+    Args:
+        first, second: counts, (bins,).
+        tests: indices that are looked at together; chance lifts one of them in 5 % of all cases.
 
     Source:
         Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020: the
@@ -95,7 +101,7 @@ def of_counts(first: Ints, second: Ints) -> Stability | None:
 
     shares, others = (np.where(one == 0, 0.5, one) / one.sum() for one in (first, second))
     psi = float(((others - shares) * np.log(others / shares)).sum())
-    critical = float(chi2.ppf(LEVEL, bins - 1)) * (1 / n + 1 / m)
+    critical = float(chi2.ppf(1 - (1 - LEVEL) / tests, bins - 1)) * (1 / n + 1 / m)
     counts = first.tolist(), second.tolist()
     return Stability(
         psi=psi, n=n, m=m, bins=bins, critical=critical, first=counts[0], second=counts[1]
@@ -113,15 +119,15 @@ def field_shifts(encoder: Encoder, first: Rows, second: Rows) -> list[FieldShift
     for field, steps in zip(encoder.fields, encoder.steps_by_field, strict=True):
         columns = [column for step in steps for column in step.columns_filled]
         if all(isinstance(step, Number) for step in steps):
-            csi = of_values(first[:, columns[0]], second[:, columns[0]])
+            csi = of_values(first[:, columns[0]], second[:, columns[0]], len(encoder.fields))
         else:
-            csi = _of_patterns(first[:, columns], second[:, columns])
+            csi = _of_patterns(first[:, columns], second[:, columns], len(encoder.fields))
         if csi is not None:
             found.append(FieldShift(field.name, csi))
     return sorted(found, key=lambda one: -one.csi.psi)
 
 
-def _of_patterns(first: Rows, second: Rows) -> Stability | None:
+def _of_patterns(first: Rows, second: Rows, tests: int) -> Stability | None:
     """The index of categories: each pattern of cells is one."""
     both = np.nan_to_num(np.concatenate([first, second]), nan=-1.0)
     _, codes = np.unique(both, axis=0, return_inverse=True)
@@ -130,6 +136,7 @@ def _of_patterns(first: Rows, second: Rows) -> Stability | None:
     return of_counts(
         np.bincount(codes[: len(first)], minlength=most),
         np.bincount(codes[len(first) :], minlength=most),
+        tests,
     )
 
 

@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.compare.applications import FileFacts, Progress
-from bentoml_ext.compare.calibration import BandCalibration, calibration
+from bentoml_ext.compare.gate import GateResult
 from bentoml_ext.compare.machine import Machine
 from bentoml_ext.compare.movers import Mover
 from bentoml_ext.compare.paired import Paired, paired
 from bentoml_ext.compare.ranking import METHOD, Ranking, ranking
-from bentoml_ext.compare.scored import Scored, Scoring, check_outcome
+from bentoml_ext.compare.scored import Scoring, check_outcome
 from bentoml_ext.compare.scores_file import write_scores
+from bentoml_ext.compare.side import Side, limits
 from bentoml_ext.compare.stability import FieldShift, Stability, field_shifts, of_values
-from bentoml_ext.compare.strategy import Curve, curve
 from bentoml_ext.compare.swap_set import (
     SwapCell,
     Trade,
@@ -27,54 +27,11 @@ from bentoml_ext.compare.swap_set import (
 )
 from bentoml_ext.errors import UnreadableInput
 
-__all__ = ["VersionFacts", "VersionsReport", "compare_versions", "histogram", "limits"]
-
-FEW: Final = 100
-"""Bads or goods below which intervals by the normal distribution are rough."""
-
-BINS: Final = 40
+__all__ = ["VersionsReport", "compare_versions"]
 
 PAIRED: Final = (
     "The chance of a PSI is that of independent samples; scores of the same applications vary less."
 )
-
-
-class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One version on the applications that both answer.
-
-    Args:
-        model: its tag.
-        answers: of its policy, that of the lowest probability first.
-        cutoffs: probabilities between the answers, rising.
-        approval_rate: share that gets the first answer.
-        mean_probability: of all.
-        calibration: by band.
-        curve: the strategy curve; None where no outcome is known.
-        histogram: applications in each of `BINS` equal parts of the probability.
-    """
-
-    model: str
-    answers: list[str]
-    cutoffs: list[float]
-    approval_rate: float
-    mean_probability: float
-    calibration: list[BandCalibration]
-    curve: Curve | None
-    histogram: list[int]
-
-    @classmethod
-    def of(cls, model: str, scored: Scored) -> VersionFacts:
-        """The facts of a version that has scored applications."""
-        return cls(
-            model=model,
-            answers=list(scored.statuses),
-            cutoffs=[band.above for band in reversed(scored.decider.policy.bands)],
-            approval_rate=float((scored.bands == 0).mean()),
-            mean_probability=float(scored.probabilities.mean(dtype=float)),
-            calibration=calibration(scored),
-            curve=curve(scored),
-            histogram=histogram(scored),
-        )
 
 
 class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="versions"):
@@ -96,11 +53,12 @@ class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
         movers: the applications that move most.
         notes: what the figures cannot say, in sentences.
         measured: where and when.
+        gates: what became of the limits.
     """
 
     verdict: str
-    champion: VersionFacts
-    challenger: VersionFacts
+    champion: Side
+    challenger: Side
     rows: int
     flips: int
     data: FileFacts
@@ -114,6 +72,7 @@ class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     movers: list[Mover]
     notes: list[str]
     measured: Machine
+    gates: list[GateResult] = []
 
 
 def compare_versions(
@@ -148,8 +107,8 @@ def compare_versions(
 def _report(champion: Scoring, challenger: Scoring, pair: Paired) -> VersionsReport:
     one, other = pair.champion, pair.challenger
     facts = (
-        VersionFacts.of(str(champion.subject.tag), one),
-        VersionFacts.of(str(challenger.subject.tag), other),
+        Side.of(str(champion.subject.tag), one),
+        Side.of(str(challenger.subject.tag), other),
     )
     known = one.is_known
     found = ranking(one.margins[known], other.margins[known], one.is_bad[known])
@@ -187,30 +146,6 @@ def _notes(
     return [*notes, *([METHOD] if found else []), PAIRED]
 
 
-def histogram(scored: Scored) -> list[int]:
-    """Applications in each of `BINS` equal parts of the probability."""
-    counts, _ = np.histogram(scored.probabilities, bins=BINS, range=(0, 1))
-    return [int(count) for count in counts]
-
-
-def limits(scored: Scored, outcome: str) -> list[str]:
-    """What the outcomes cannot say, in sentences."""
-    if not outcome:
-        return ["No outcome was named: nothing says which version ranks better."]
-    known, bads = int(scored.is_known.sum()), int(scored.is_bad.sum())
-    goods = known - bads
-    found = []
-    if known < len(scored.margins):
-        found.append(f"The outcome is known of {known:,} of {len(scored.margins):,} applications.")
-    if known and min(bads, goods) == 0:
-        found.append(f"Every known outcome is {'bad' if bads else 'good'}: nothing can be ranked.")
-    elif min(bads, goods) < FEW:
-        found.append(
-            f"{bads:,} bads and {goods:,} goods are few: the intervals are wide, and rough."
-        )
-    return found
-
-
 def _approved_shift(champion: Scoring, pair: Paired) -> list[FieldShift]:
     """By field, those whom the champion approves against those whom the challenger approves."""
     sample = champion.sample
@@ -223,7 +158,7 @@ def _approved_shift(champion: Scoring, pair: Paired) -> list[FieldShift]:
 
 
 def _verdict(
-    facts: tuple[VersionFacts, VersionFacts],
+    facts: tuple[Side, Side],
     flips: int,
     rows: int,
     found: Ranking | None,

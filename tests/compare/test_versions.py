@@ -153,7 +153,7 @@ def test_the_scores_are_those_that_the_service_gives(
     ("options", "code", "words"),
     [
         (["--with", "x"], 2, "--with needs --data"),
-        (["--outcome", "bad"], 2, "--outcome is for --with"),
+        (["--outcome", "bad"], 2, "--outcome is for --with and --with-data"),
         (["--with", "compare_challenger", "--data", "DATA", "--outcome", "age"], 1, "'age' of"),
         (["--with", "compare_challenger", "--data", "DATA", "--outcome", "bda"], 1, "got 'bda'"),
         (["--with", "compare_challenger", "--data", "DATA", "--backends", "onnx"], 2, "--backends"),
