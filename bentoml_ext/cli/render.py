@@ -95,9 +95,9 @@ def exported_whole(stored: bentoml.Model, made: WholeGraph, output: Path) -> str
     threads = " and ".join(map(str, made.proof.threads))
     return (
         f"{_written(output, made.data)}\nInputs, each (n, 1): {', '.join(made.inputs)}.\n"
-        "Outputs, each (n, 1): margin float32, probability float32, decision string.\n"
-        f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's. Margin, "
-        f"probability and decision of {made.proof.applications:,} applications are its own bit for "
+        f"{made.outputs_said}\n"
+        f"Checked for {stored.tag}: {made.proof.nodes:,} nodes equal the booster's. "
+        f"{made.names_said} of {made.proof.applications:,} applications are its own bit for "
         f"bit on {threads} threads; {made.proof.refused} that the service refuses are INVALID."
     )
 

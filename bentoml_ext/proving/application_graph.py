@@ -10,20 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import xgboost as xgb
-from onnx import helper
+from onnx import TensorProto, helper
 
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.oracle import Oracle
-from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.deciding import decider_of
+from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.arithmetic import undone
 from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
-from bentoml_ext.export.graph.application import INVALID
+from bentoml_ext.export.graph.application import INVALID, outputs_of
 from bentoml_ext.export.graph.encoder_rows import type_of
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
@@ -60,12 +61,12 @@ def prove_application_graph(
     model: onnx.ModelProto,
     booster: xgb.Booster,
     encoder: Encoder,
-    policy: Bands,
+    policy: Policy,
     *,
     applications: Sequence[Application] = (),
     seed: int = 0,
 ) -> ApplicationProof:
-    """Compare margin, probability and decision with the encoder's, the booster's and the policy's.
+    """Compare margins and answers with the encoder's, the booster's and the policy's.
 
     On applications with a number on each threshold and to either side of it, on made-up ones, and
     on ones that the service refuses. With one thread and with two, in several sizes of batches.
@@ -77,13 +78,13 @@ def prove_application_graph(
     for part in _judged(model, asked):
         if not part.holds:
             raise ProofFailed(f"{part.difference} Nothing was written.")
-    refused = int((asked.expected["decision"] == INVALID).sum())
+    refused = int(np.isnan(asked.expected["margin"]).any(axis=1).sum())
     nodes = compare_structure(asked.ensemble, model).checked
     return ApplicationProof(len(asked.applications), refused, nodes)
 
 
 def judge_application_graph(
-    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Bands, *, seed: int = 0
+    model: onnx.ModelProto, booster: xgb.Booster, encoder: Encoder, policy: Policy, *, seed: int = 0
 ) -> list[Part]:
     """The comparisons of `prove_application_graph`, for any file that takes fields.
 
@@ -114,7 +115,7 @@ class _Asked:
         cls,
         booster: xgb.Booster,
         encoder: Encoder,
-        policy: Bands,
+        policy: Policy,
         given: Sequence[Application],
         seed: int,
     ) -> _Asked:
@@ -123,7 +124,9 @@ class _Asked:
         tried = [*given, *generated(encoder, sampler, MADE_UP)]
         tried += _on_thresholds(encoder, sampler, tried[-MADE_UP:])
         tried += _refused(encoder, tried[-1])
-        expected = _expected(Oracle(booster, ensemble), encoder, policy, tried)
+        oracle = Oracle(booster, ensemble)
+        decider = decider_of(policy, oracle.objective, ensemble.n_targets)
+        expected = _expected(oracle, encoder, decider, tried)
         return cls(tried, expected, encoder, ensemble)
 
 
@@ -144,7 +147,7 @@ def _judged(model: onnx.ModelProto, asked: _Asked) -> Iterator[Part]:
                 got = run(running, list(comparisons), feed(asked.encoder, tried[some]))
                 for (name, comparison), found in zip(comparisons.items(), got, strict=True):
                     comparison.rows = start
-                    _compare(comparison, name, asked.expected[name][some], found[:, 0])
+                    _compare(comparison, name, asked.expected[name][some], found)
         for comparison in comparisons.values():
             comparison.rows = len(tried)
             yield comparison.part()
@@ -198,20 +201,27 @@ def _refused(encoder: Encoder, valid: Application) -> list[Application]:
 
 
 def _expected(
-    oracle: Oracle, encoder: Encoder, policy: Bands, applications: Sequence[Application]
+    oracle: Oracle, encoder: Encoder, decider: Decider, applications: Sequence[Application]
 ) -> dict[str, npt.NDArray[Any]]:
-    """The three outputs, (n,), as the service would give them."""
+    """The outputs, (n, width), as the service would give them."""
     taken = np.array([_is_taken(encoder, one) for one in applications], np.bool_)
     rows = encoder.rows([one for one, is_ok in zip(applications, taken, strict=True) if is_ok])
     truth = oracle.truth(rows)
-    margin = np.full(len(taken), np.nan, np.float32)
-    probability = margin.copy()
-    decision = np.full(len(taken), INVALID, object)
-    margin[taken] = truth.margins[:, 0]
-    probability[taken] = truth.served[:, 0]
-    answers = np.array(policy.answers[::-1], object)
-    decision[taken] = answers[BandDecider(policy).decide(truth.served)]
-    return {"margin": margin, "probability": probability, "decision": decision}
+    answered = ~decider.lost(truth.margins)
+    taken[taken] = answered
+    margins, served = truth.margins[answered], truth.served[answered]
+    expected: dict[str, npt.NDArray[Any]] = {}
+    for name, (kind, width) in outputs_of(decider).items():
+        is_text = kind == TensorProto.STRING
+        whole = np.full((len(taken), width), INVALID if is_text else np.nan, object)
+        if is_text and decider.schema.text is not None:
+            values = np.array(decider.schema.text.values, object)
+            whole[taken] = values[decider.decide(served)][:, None]
+        else:
+            whole = whole.astype(np.float32)
+            whole[taken] = margins if name == "margin" else served
+        expected[name] = whole
+    return expected
 
 
 def _is_taken(encoder: Encoder, application: Application) -> bool:
@@ -230,5 +240,5 @@ def _compare(
         one_nan = [np.where(np.isnan(one), np.float32(np.nan), one) for one in (expected, got)]
         comparison.compare(output, *one_nan)
         return
-    comparison.texts(output, expected.tolist(), got.tolist())
+    comparison.texts(output, expected[:, 0].tolist(), got[:, 0].tolist())
     comparison.flips = comparison.compared - comparison.equal

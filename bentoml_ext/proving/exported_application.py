@@ -6,13 +6,12 @@ See `bentoml_ext.export.graph.application` for its inputs and outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bentoml
 
 from bentoml_ext.boosters.xgb.files import read_booster
-from bentoml_ext.decisions.policy import Bands
-from bentoml_ext.errors import ConfigError
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.scoring.self_test import load_proof
 from bentoml_ext.store.bundle import BOOSTER, Bundle
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WholeGraph", "make"]
 
+SINGLE: Final = " (n, 1)"
+
 
 @dataclass(frozen=True)
 class WholeGraph:
@@ -28,13 +29,29 @@ class WholeGraph:
 
     Args:
         data: its bytes.
-        inputs: each with its type, in words.
+        inputs, outputs: each with its type, in words.
         proof: what was compared.
     """
 
     data: bytes
     inputs: list[str]
+    outputs: dict[str, str]
     proof: ApplicationProof
+
+    @property
+    def outputs_said(self) -> str:
+        """The outputs in a sentence."""
+        if all(kind.endswith(SINGLE) for kind in self.outputs.values()):
+            each = [f"{name} {kind.removesuffix(SINGLE)}" for name, kind in self.outputs.items()]
+            return f"Outputs, each{SINGLE}: {', '.join(each)}."
+        return f"Outputs: {', '.join(f'{name} {kind}' for name, kind in self.outputs.items())}."
+
+    @property
+    def names_said(self) -> str:
+        """The names of the outputs, as the beginning of a sentence."""
+        *names, last = self.outputs
+        said = f"{', '.join(names)} and {last}"
+        return said[:1].upper() + said[1:]
 
 
 def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
@@ -45,22 +62,18 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
         tag: its tag, for the file's metadata.
 
     Raises:
-        ConfigError: the margin is not a log-odds.
+        ConfigError: a decision is called "INVALID", or a field as an output.
         BundleError: the bundle carries no proof.
         ProofFailed: the graph gives another bit.
     """
     from onnx import TensorProto
 
-    from bentoml_ext.export.graph.application import INVALID, to_application_onnx
+    from bentoml_ext.export.graph.application import outputs_of, to_application_onnx
     from bentoml_ext.export.graph.encoder_rows import type_of
     from bentoml_ext.proving.application_graph import prove_application_graph
 
     _, sha256 = load_proof(bundle)
-    if not isinstance(policy := bundle.policy, Bands):
-        raise ConfigError(
-            f"Expected a policy of bands over a log-odds, got {policy} - at {tag}. Leave "
-            "--with-encoder out: the file then takes rows and gives margins."
-        )
+    policy = bundle.policy
     booster = read_booster(bundle.path / BOOSTER)
     model = to_application_onnx(
         booster,
@@ -71,7 +84,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
             "bentoml_ext.policy": policy.to_json().decode(),
             "bentoml_ext.proof_sha256": sha256,
             "bentoml_ext.booster_sha256": bundle.manifest.files[BOOSTER].sha256,
-            "bentoml_ext.refused": f"margin and probability NaN, decision {INVALID}",
+            "bentoml_ext.refused": _refused(bundle.decider),
         },
     )
     proof = prove_application_graph(model, booster, bundle.encoder, policy)
@@ -82,4 +95,18 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
         TensorProto.DOUBLE: "float64",
     }
     inputs = [f"{one.name} {words[type_of(bundle.encoder, one)]}" for one in fields]
-    return WholeGraph(model.SerializeToString(), inputs, proof)
+    outputs = {
+        name: f"{words[kind]} (n, {width})"
+        for name, (kind, width) in outputs_of(bundle.decider).items()
+    }
+    return WholeGraph(model.SerializeToString(), inputs, outputs, proof)
+
+
+def _refused(decider: Decider) -> str:
+    """What a refused application gets, in words."""
+    from bentoml_ext.export.graph.application import INVALID, outputs_of
+
+    *numbers, last = outputs_of(decider)
+    if decider.schema.text is None:
+        return f"{' and '.join([*numbers, last])} NaN"
+    return f"{' and '.join(numbers)} NaN, {last} {INVALID}"

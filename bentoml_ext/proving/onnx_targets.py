@@ -11,7 +11,6 @@ from bentoml_ext import files
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.files import BoosterFile, read_booster
 from bentoml_ext.boosters.xgb.rounds import best_rounds, counting
-from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.errors import ConfigError, UnreadableInput
 from bentoml_ext.proof.record import Part, Proof
 from bentoml_ext.store.bundle import BOOSTER
@@ -106,15 +105,20 @@ def by_model(graph: Path, tag: str, **how: Unpack[How]) -> Judgement:
         NotFound: no such model.
         BackendError, FeatureMismatch: as `verify_file`.
     """
+    from bentoml_ext.export.graph.application import outputs_of
     from bentoml_ext.proving.application_graph import judge_application_graph
 
     start = time.perf_counter()
     bundle = load_bundle(stored := stored_model(tag))
     booster = read_booster(bundle.path / BOOSTER)
     seed, model = how.get("seed", 0), _loaded(graph)
-    outputs = {one.name for one in model.graph.output}
-    if {"margin", "decision"} <= outputs and isinstance(policy := bundle.policy, Bands):
-        parts = judge_application_graph(model, booster, bundle.encoder, policy, seed=seed)
+    outputs, inputs = (
+        {one.name for one in some} for some in (model.graph.output, model.graph.input)
+    )
+    # The one input of a file of rows is not a field; its outputs may have the same names.
+    takes_fields = len(inputs) > 1 or inputs <= {*bundle.encoder.names}
+    if takes_fields and outputs_of(bundle.decider).keys() <= outputs:
+        parts = judge_application_graph(model, booster, bundle.encoder, bundle.policy, seed=seed)
         facts = {"objective": bundle.manifest.objective, "oracle": f"the service of {stored.tag}"}
     else:
         parts, facts = _parts(graph, booster, how)

@@ -12,19 +12,24 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 import pytest
+import xgboost
 
 import bentoml_ext
 from bentoml_ext.backends.onnx_session import session
-from bentoml_ext.decisions.policy import Band
+from bentoml_ext.boosters.xgb.confirm import read
+from bentoml_ext.decisions.deciding import default_policy
+from bentoml_ext.decisions.policy import Band, Classes
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.errors import ConfigError, ProofFailed
 from bentoml_ext.export.graph.application import to_application_onnx
+from bentoml_ext.objectives.base import Objective
+from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof.record import PROOF
 from bentoml_ext.proving.application_graph import feed, prove_application_graph
 from bentoml_ext.store.bundle import BOOSTER, Bundle
 from models.fields import FIELDS
 from tests.proving.mutations import MUTATIONS, mutated
-from tests.support import small
+from tests.support import small, tasks
 from tests.support.commands import bentoml_command
 
 OUTPUTS = ["margin", "probability", "decision"]
@@ -215,3 +220,38 @@ def test_a_model_whose_margin_is_no_log_odds_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="reg:squarederror"):
         to_application_onnx(booster, small.encoder(), small.policy())
+
+
+@pytest.mark.parametrize(
+    "kind", ["prices", "counts", "time", "quantiles", "classes", "class alone", "hinge", "vectors"]
+)
+def test_a_model_of_every_task_is_exported_and_proven(kind: str) -> None:
+    booster, encoder = tasks.booster_of(kind), small.encoder()
+    policy = tasks.TASKS[kind].policy or default_policy(*read_of(booster))
+    model = to_application_onnx(booster, encoder, policy)
+
+    proof = prove_application_graph(model, booster, encoder, policy)
+
+    assert proof.refused > 0
+    assert proof.applications > 1_000
+
+
+def read_of(booster: xgboost.Booster) -> tuple[Objective, int]:
+    """The objective, and the margins of a row."""
+    _, ensemble = read(booster)
+    return objective_of(ensemble.objective, ensemble.transform), ensemble.n_targets
+
+
+def test_labels_in_another_order_are_found_before_they_are_written() -> None:
+    booster, encoder = tasks.booster_of("classes"), small.encoder()
+    model = to_application_onnx(booster, encoder, Classes(("a", "b", "c")))
+
+    with pytest.raises(ProofFailed, match=r"Expected prediction a, got b .* Nothing was written"):
+        prove_application_graph(model, booster, encoder, Classes(("b", "a", "c")))
+
+
+def test_a_decision_called_as_the_refusal_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no answer 'INVALID'"):
+        to_application_onnx(
+            tasks.booster_of("classes"), small.encoder(), Classes(("INVALID", "b", "c"))
+        )

@@ -24,10 +24,12 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.xgb.sigmoid import native
-from bentoml_ext.decisions.policy import Bands, Classes, Policy
+from bentoml_ext.decisions.policy import Bands, Classes, Policy, Value
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
+from bentoml_ext.export.graph.application import to_application_onnx
 from bentoml_ext.offline import local_engine
 from bentoml_ext.offline.plan import ScoreRequest
+from bentoml_ext.proving.application_graph import feed
 from tests.support import asgi, tasks
 
 DRAWS: Final = 10 if os.environ.get("EVERY") == "1" else 2
@@ -187,3 +189,21 @@ def test_the_exported_graph_gives_the_boosters_own_predictions(model: Drawn) -> 
 
     expected = model.booster.predict(xgboost.DMatrix(model.encoder.rows(model.asked)))
     assert found.reshape(expected.shape).tobytes() == expected.astype(np.float32).tobytes()
+
+
+def test_the_graph_of_whole_applications_gives_the_services_answers(model: Drawn) -> None:
+    graph = to_application_onnx(model.booster, model.encoder, model.policy)
+    names = [one.name for one in graph.graph.output]
+
+    found = run(session(graph, threads=1), names, feed(model.encoder, model.asked))
+
+    columns = dict(zip(names, (one.tolist() for one in found), strict=True))
+    key = "decision" if "decision" in columns else model.policy.key
+    numbers = next((columns[name] for name in names if name not in ("margin", key)), None)
+    answers = [
+        {model.policy.key: value if isinstance(model.policy, Value) else value[0]}
+        for value in columns[key]
+    ]
+    for answer, several in zip(answers, numbers or [], strict=numbers is not None):
+        answer["numbers"] = several
+    assert_own(model, answers)

@@ -1,21 +1,21 @@
-"""Application: one ONNX file from the fields that a client sends to the decision.
+"""Application: one ONNX file from the fields that a client sends to the answer.
 
 Inputs: one for each field, by its name, (n, 1). A category is a string. A number is float32, which
 the encoder rounds it to, or float64 where the encoder scales it first. NaN stands for null; an
 empty string is the null of a nullable category. In float32 the code 99999999 is
 100000000: either is refused.
 
-Outputs, each (n, 1): `margin` float32, `probability` float32, `decision` string. Where the service
-would refuse an application margin and probability are NaN and the decision is "INVALID". It refuses
-an unknown category, a number out of its range, a code for missing, and null where it is not
-allowed.
+Outputs: `margin` float32, (n, n_margins), and the answer. Bands give `probability` float32 and
+`decision` string, each (n, 1). Another policy gives its columns by their names. Where the service
+would refuse an application each number is NaN and each text "INVALID". It refuses an unknown
+category, a number out of its range, a code for missing, and null where it is not allowed.
 
 The bits are the service's own on any number of threads and for any n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,20 +23,23 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
+from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.base import AnswerSchema
-from bentoml_ext.decisions.policy import Bands
+from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.deciding import decider_of
+from bentoml_ext.decisions.policy import Bands, Policy
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.graph.builder import GraphBuilder
 from bentoml_ext.export.graph.encoder_rows import add_rows, looked_up, type_of
 from bentoml_ext.export.graph.expf import sigmoid
 from bentoml_ext.export.graph.model import add_model
+from bentoml_ext.export.graph.predictions import add_predictions
 from bentoml_ext.objectives.logistic import first_margin_above
-from bentoml_ext.objectives.table import log_odds, objective_of
+from bentoml_ext.objectives.table import objective_of
 
-__all__ = ["INVALID", "to_application_onnx"]
+__all__ = ["INVALID", "outputs_of", "to_application_onnx"]
 
 INVALID: Final = "INVALID"
 """The decision on an application that must not be scored."""
@@ -47,25 +50,27 @@ _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 def to_application_onnx(
     booster: xgb.Booster,
     encoder: Encoder,
-    policy: Bands,
+    policy: Policy,
     *,
     properties: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """An ONNX model from an application's fields to margin, probability and decision.
+    """An ONNX model from an application's fields to margins and answer.
 
     Args:
-        booster: its margin is a log-odds.
+        booster: of any objective.
         encoder: with the rules of the fields, which become part of the graph.
-        policy: bands over the probability.
+        policy: what is answered.
         properties: metadata of the file.
 
     Raises:
-        ConfigError: the margin is not a log-odds, or a decision is called "INVALID".
+        ConfigError: the policy does not fit the model, or a decision is called "INVALID".
         ExportRefused: no exact graph covers the booster.
     """
     source, ensemble = read(booster)
-    outputs = _outputs(BandDecider(policy).schema)
-    _check(ensemble.objective, encoder, policy, outputs)
+    objective = objective_of(ensemble.objective, ensemble.transform)
+    decider = decider_of(policy, objective, ensemble.n_targets)
+    outputs = outputs_of(decider)
+    _check(encoder, decider, outputs)
     ops = GraphBuilder(prefix="bentoml_ext_")
     checked = [_checked(ops, encoder, field) for field in encoder.fields]
     valid = checked[0]
@@ -73,22 +78,26 @@ def to_application_onnx(
         valid = ops.add("And", valid, other)
     rows = add_rows(ops, encoder)
     margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
-    _answers(ops, policy, margins, valid)
+    if isinstance(decider, BandDecider):
+        _bands(ops, decider.policy, margins, valid)
+    else:
+        _predictions(ops, ensemble, decider, margins, valid)
     model = ops.to_model(
         "bentoml_ext_application",
         inputs=[_tensor(field.name, type_of(encoder, field)) for field in encoder.fields],
-        outputs=[_tensor(name, kind) for name, kind in outputs.items()],
+        outputs=[_tensor(name, kind, width) for name, (kind, width) in outputs.items()],
         properties=dict(properties or {}),
     )
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _check(objective: str, encoder: Encoder, policy: Bands, outputs: Collection[str]) -> None:
-    if objective_of(objective).output != "probability" or INVALID in policy.answers:
+def _check(encoder: Encoder, decider: Decider, outputs: Collection[str]) -> None:
+    text = decider.schema.text
+    if text is not None and INVALID in text.values:
         raise ConfigError(
-            f"Expected an objective of {', '.join(log_odds())} and no answer '{INVALID}', got "
-            f"'{objective}' and {list(policy.answers)} - at the model."
+            f"Expected no answer '{INVALID}', got {list(text.values)} - at the policy. It is the "
+            "decision on an application that is refused."
         )
     if taken := [field.name for field in encoder.fields if field.name in outputs]:
         raise ConfigError(
@@ -100,18 +109,28 @@ def _check(objective: str, encoder: Encoder, policy: Bands, outputs: Collection[
         )
 
 
-_KINDS: Final = {"number": TensorProto.FLOAT, "text": TensorProto.STRING}
+_KINDS: Final = {
+    "number": TensorProto.FLOAT,
+    "numbers": TensorProto.FLOAT,
+    "text": TensorProto.STRING,
+}
 
 
-def _outputs(schema: AnswerSchema) -> dict[str, int]:
-    """The outputs and their types: the margin, the answer's numbers, and its text as `decision`."""
-    numbers = {column.name: _KINDS[column.kind] for column in schema.numbers}
-    decision = {"decision": _KINDS[schema.text.kind]} if schema.text else {}
-    return {"margin": TensorProto.FLOAT, **numbers, **decision}
+def outputs_of(decider: Decider) -> dict[str, tuple[int, int]]:
+    """The outputs with their types and widths: the margins, then the answer's columns.
+
+    The text of bands is called `decision`, and comes last.
+    """
+    columns = {column.name: column for column in decider.schema.numbers}
+    if (text := decider.schema.text) is not None:
+        named = {"decision": text} if isinstance(decider, BandDecider) else {text.name: text}
+        columns = {**columns, **named}
+    answer = {name: (_KINDS[column.kind], column.count) for name, column in columns.items()}
+    return {"margin": (TensorProto.FLOAT, decider.n_margins), **answer}
 
 
-def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, ["n", 1])
+def _tensor(name: str, kind: int, width: int = 1) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, ["n", width])
 
 
 def _checked(ops: GraphBuilder, encoder: Encoder, field: Field) -> str:
@@ -156,7 +175,50 @@ def _in_range(ops: GraphBuilder, field: Field, kind: type[np.floating[Any]]) -> 
     return taken
 
 
-def _answers(ops: GraphBuilder, policy: Bands, margins: str, valid: str) -> None:
+def _predictions(
+    ops: GraphBuilder, ensemble: Ensemble, decider: Decider, margins: str, valid: str
+) -> None:
+    """The outputs of a value or of classes."""
+    answer = _served(ops, ensemble, margins)
+    zero, axis = ops.constant(0, np.float32), ops.constant([1], np.int64)
+    # 0 for a finite number alone: no other has an answer.
+    for numbers in (answer, ops.add("Where", ops.add("IsNaN", margins), margins, zero)):
+        nothing = ops.add("ReduceSum", ops.add("Mul", numbers, zero), axis, keepdims=1)
+        valid = ops.add("And", valid, ops.add("Equal", nothing, zero))
+    unknown = ops.add("Where", valid, *(ops.constant(x, np.float32) for x in (1, np.nan)))
+    ops.add("Mul", margins, unknown, output="margin")
+    for column in decider.schema.numbers:
+        ops.add("Mul", answer, unknown, output=column.name)
+    if (text := decider.schema.text) is not None:
+        is_class = ensemble.objective == "multi:softmax" or ensemble.n_targets == 1
+        code = ops.cast(answer, TensorProto.INT64) if is_class else _largest(ops, answer)
+        _text(ops, text.name, text.values, code, valid)
+
+
+def _largest(ops: GraphBuilder, probabilities: str) -> str:
+    return ops.add("ArgMax", probabilities, axis=1, keepdims=1, select_last_index=0)
+
+
+def _served(ops: GraphBuilder, ensemble: Ensemble, margins: str) -> str:
+    """float32, (n, m): the predictions that are served."""
+    if objective_of(ensemble.objective).predicts_margins:
+        return sigmoid(ops, margins)
+    found = add_predictions(
+        ops, ensemble.objective, margins, ensemble.n_targets, ensemble.transform
+    )
+    if ensemble.n_targets == 1 or ensemble.objective == "multi:softmax":
+        return ops.add("Unsqueeze", found, ops.constant([1], np.int64))
+    return found
+
+
+def _text(ops: GraphBuilder, name: str, values: Sequence[str], code: str, valid: str) -> None:
+    """A text by its code, or "INVALID"."""
+    at = ops.add("Where", valid, code, ops.constant(len(values), np.int64))
+    table = ops.constant(np.array([*values, INVALID], object))
+    ops.add("Gather", table, at, axis=0, output=name)
+
+
+def _bands(ops: GraphBuilder, policy: Bands, margins: str, valid: str) -> None:
     """The three outputs; a product and not a Where, which would lose the sign of -0.0."""
     unknown = ops.add("Where", valid, *(ops.constant(x, np.float32) for x in (1, np.nan)))
     margin = ops.add("Mul", margins, unknown, output="margin")
@@ -167,6 +229,4 @@ def _answers(ops: GraphBuilder, policy: Bands, margins: str, valid: str) -> None
         crossing = ops.constant(first_margin_above(bound.above), np.float32)
         above = ops.add("GreaterOrEqual", margin, crossing)
         band = ops.add("Add", band, ops.cast(above, TensorProto.INT64))
-    at = ops.add("Where", valid, band, ops.constant(len(order), np.int64))
-    table = ops.constant(np.array([*order, INVALID], object))
-    ops.add("Gather", table, at, axis=0, output="decision")
+    _text(ops, "decision", order, band, valid)
