@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from benchmarks.comparison import boundary_rows, equal_share
+from benchmarks.comparison import boundary_rows, equal_share, run, session
 from benchmarks.making import CODES, objective, train
 from bentoml_ext.boosters import reference
 from bentoml_ext.boosters.ensemble import Ensemble, Linear, Trees
 from bentoml_ext.boosters.xgb import ubjson
+from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.boosters.xgb.reader import read_ensemble
 from bentoml_ext.errors import ExportRefused
+from bentoml_ext.export import to_onnx
+from tests.boosters.documents import document_of, model_of, to_bytes
 
 
 def stored(booster: xgb.Booster) -> dict[str, Any]:
@@ -126,6 +130,30 @@ def test_dart_has_two_sums_and_each_can_be_read() -> None:
     assert equal_share(matrix, reference.margins(by_matrix, rows)) == 1.0
     assert equal_share(inplace, reference.margins(in_place, rows)) == 1.0
     assert equal_share(inplace, matrix) < 1.0
+
+
+@pytest.mark.parametrize("weight", [1.0, -1.0])
+@pytest.mark.parametrize("leaves", list(itertools.product((0.0, -0.0), repeat=3)))
+@pytest.mark.parametrize("base", [0.0, -0.0])
+def test_zeros_of_dart_keep_the_sign_that_xgboost_gives_them(
+    base: float, leaves: tuple[float, ...], weight: float
+) -> None:
+    document = document_of(train("score", rounds=3, booster="dart", base_score=base))
+    learner, model = document["learner"], model_of(document)
+    for tree, leaf in zip(model["trees"], leaves, strict=True):
+        numbers = zip(tree["left_children"], tree["split_conditions"], strict=True)
+        tree["split_conditions"] = [leaf if left < 0 else place for left, place in numbers]
+    holder = model if "weight_drop" in model else learner["gradient_booster"]
+    holder["weight_drop"] = [weight] * 3
+    booster = xgb.Booster(model_file=bytearray(to_bytes(document)))
+    rows = np.zeros((5, int(learner["learner_model_param"]["num_feature"])), np.float32)
+
+    _, ensemble = read(booster)
+
+    margins = booster.predict(xgb.DMatrix(rows), output_margin=True)[:, None]
+    assert equal_share(margins, reference.margins(ensemble, rows)) == 1.0
+    outputs = run(session(to_onnx(booster)), rows, batch=5)
+    assert equal_share(margins, outputs["margin"]) == 1.0
 
 
 def test_a_linear_booster_has_weights_and_no_trees() -> None:

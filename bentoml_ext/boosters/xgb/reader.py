@@ -67,7 +67,8 @@ def read_model(
     Args:
         document: the decoded file or `save_raw`.
         rounds: boosting rounds to use from the first on; all by default.
-        base: float32, (n_targets,): for dart up to 3.2, what each leaf is rounded through.
+        base: float32, (n_targets,): for dart up to 3.2, what each leaf is rounded through; 0 by
+            default, which a leaf of -0.0 loses its sign to.
 
     Raises:
         ExportRefused: as `read_ensemble`.
@@ -106,7 +107,8 @@ def _model(
     for holder in (gradient, model):
         if len(holder.get("weight_drop", ())):
             # Since 3.3 dart is called gbtree, and has one sum.
-            return weighted(trees, holder, len(model["trees"]), base if is_dart else None)
+            begin = np.zeros(n_targets, np.float32) if base is None else base
+            return weighted(trees, holder, len(model["trees"]), begin if is_dart else None)
     if is_dart and len(trees):
         raise ExportRefused("Expected a weight for each tree of dart, got none - at weight_drop.")
     return trees

@@ -62,7 +62,8 @@ def weighted(trees: Trees, holder: Mapping[str, Any], n_stored: int, base: Float
         trees: of the first rounds.
         holder: the part of the document that holds `weight_drop`.
         n_stored: trees in the document.
-        base: float32, (n_targets,), where the sum goes through the base margin.
+        base: float32, (n_targets,), to which dart up to 3.2 adds each tree by itself, and which
+            it then subtracts.
 
     Raises:
         ExportRefused: weights for other trees, or a weight that is not a number.
