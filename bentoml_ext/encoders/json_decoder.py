@@ -25,7 +25,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.encoders.encoder import FILL, Encoder
 from bentoml_ext.encoders.json_steps import codes_of, has_flags, writers_of
 from bentoml_ext.encoders.json_types import Category, categories, is_plain, type_of
-from bentoml_ext.encoders.steps import Codes, Number, OneHot, Table
+from bentoml_ext.encoders.steps import Codes, Number, OneHot, Ranges, Table
 from bentoml_ext.encoders.strict_json import has_doubled
 
 __all__ = ["JsonDecoder", "Values"]
@@ -66,6 +66,12 @@ class JsonDecoder:
         self._many = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]
         # Kept values are packed as one bool each: `?` accepts any object. "0d" pads to 8 bytes.
         self._packing = struct.Struct(f"{len(kinds)}d{len(others)}?0d")
+        # The only numbers of a field, which no type of msgspec lists.
+        self._listed = [
+            (attrgetter(f"field_{i}"), {*field.codes, *([None] if field.nullable else [])})
+            for i, (field, (step, *_)) in enumerate(rules)
+            if field.is_listed and isinstance(step, Number | Ranges)
+        ]
         self._plan(encoder)
         self._kept = [attrgetter(f"field_{i}") for i in map(known.index, keep)]
 
@@ -111,7 +117,7 @@ class JsonDecoder:
             return None
         if body.count(b":") != self._keys and not self._once(body, [found]):
             return None
-        return found
+        return None if self._listed and not self._are_listed([found]) else found
 
     def many(self, body: bytes) -> list[Values] | None:
         """The values of a JSON array of objects, or None if the encoder must see it."""
@@ -126,7 +132,7 @@ class JsonDecoder:
             return None
         if body.count(b":") != self._keys * len(found) and not self._once(body, found):
             return None
-        return found
+        return found if self._are_listed(found) else None
 
     def lines(self, body: bytes) -> list[Values] | None:
         """The values of NDJSON, an object on every line, or None if the encoder must see it."""
@@ -140,7 +146,11 @@ class JsonDecoder:
         plain = len(found) == len(starts) and (text[starts] == ord("{")).all()
         if body.count(b":") != self._keys * len(found):
             plain = plain and self._as_many(body, found)
-        return found if plain else None
+        return found if plain and self._are_listed(found) else None
+
+    def _are_listed(self, found: Sequence[Values]) -> bool:
+        """Whether fields with codes hold one of them."""
+        return all(value(one) in codes for value, codes in self._listed for one in found)
 
     def _once(self, body: bytes, found: Sequence[Values]) -> bool:
         """Whether no key stands twice in an object of the body."""
@@ -172,9 +182,10 @@ class JsonDecoder:
         if type(application) is not dict or Decimal in map(type, application.values()):
             return None
         try:
-            return msgspec.convert(application, self._shape)
+            found: Values = msgspec.convert(application, self._shape)
         except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
             return None
+        return found if self._are_listed([found]) else None
 
     def write(
         self, values: Values, cells: memoryview[float], octets: memoryview[int], index: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -54,13 +54,9 @@ def type_of(field: Field, step: Step) -> Any:
 
 
 def _number(field: Field) -> Any:
-    """A number, of whose codes msgspec knows those that are whole."""
-    if not field.is_listed:
-        low, high = field.plain
-        return Annotated[float, msgspec.Meta(ge=low, le=high)]
-    whole = [int(code) for code in field.codes if code == int(code)]
-    # A range in which no number is: the encoder sees them all.
-    return Literal[*whole] if whole else Annotated[float, msgspec.Meta(gt=0, lt=0)]
+    """A number in the field's range; which codes are listed, the decoder sees itself."""
+    low, high = (min(field.codes), max(field.codes)) if field.is_listed else field.plain
+    return Annotated[float, msgspec.Meta(ge=low, le=high)]
 
 
 def is_plain(steps: Sequence[Step]) -> bool:

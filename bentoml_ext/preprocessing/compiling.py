@@ -11,7 +11,13 @@ from bentoml_ext.encoders.field import Application
 from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.fields import steps_and_fields
-from bentoml_ext.preprocessing.frames import applications_of, columns_of, domain_of, is_text
+from bentoml_ext.preprocessing.frames import (
+    applications_of,
+    as_frame,
+    columns_of,
+    domain_of,
+    is_text,
+)
 from bentoml_ext.preprocessing.records import (
     encoder_of_records,
     frame_of_records,
@@ -70,6 +76,7 @@ def compile_pipeline(pipeline: Any, example: Any, rules: Sequence[Rule] = ()) ->
         _check(example)
         encoder = encoder_of_records(pipeline, example, rules)
         return Compiled(pipeline, example, encoder, estimator)
+    example = as_frame(example)
     _check(example)
     domains = {name: domain_of(example[name]) for name in example if is_text(example[name])}
     # Twice: an encoder may know categories that the example does not hold.

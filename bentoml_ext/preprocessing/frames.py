@@ -19,7 +19,7 @@ from bentoml_ext.preprocessing.columns import (
     is_null,
 )
 
-__all__ = ["applications_of", "columns_of", "domain_of", "is_text", "kind_of", "plain"]
+__all__ = ["applications_of", "as_frame", "columns_of", "domain_of", "is_text", "kind_of", "plain"]
 
 _KINDS: Final = {
     **{name: name for name in ("float64", "float32", "int64", "int32", "int16", "int8", "bool")},
@@ -38,6 +38,13 @@ _KINDS: Final = {
 """numpy's type of what scikit-learn reads a column of pandas as, by the name of the column's."""
 
 _TEXTS: Final = ("object", "str", "string", "string[pyarrow]", "large_string[pyarrow]")
+
+
+def as_frame(example: Any) -> Any:
+    """A DataFrame of pandas, of another library's frame or of a table of Arrow."""
+    if hasattr(example, "to_pandas") and not hasattr(example, "iloc"):
+        return example.to_pandas()
+    return example
 
 
 def kind_of(series: Any) -> np.dtype[Any] | None:

@@ -28,6 +28,7 @@ from bentoml_ext.arrays import Rows
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.compiling import compile_pipeline, takes
 from bentoml_ext.preprocessing.frames import applications_of
+from tests.encoders.test_every_route import assert_routes
 
 Random = np.random.Generator
 TEXTS = ["owner", "rent", "parents", "other"]
@@ -47,6 +48,7 @@ def frame_of(random: Random, n: int = 300) -> pd.DataFrame:
             "debt": random.normal(size=n).astype(np.float32),
             "owns": random.random(n) < 0.5,
             "grade": random.integers(1, 4, n),
+            "rate": random.choice([1.0, 2.5, 7.1], n),
             "home": home,
             "job": job,
         }
@@ -92,6 +94,20 @@ def of_categories(random: Random) -> Any:
     return [encoder, make_pipeline(imputer, encoder)][random.integers(2)]
 
 
+def of_rates(random: Random) -> Any:
+    """Categories that are fractions, filled in or scaled first."""
+    encoder = [
+        OneHotEncoder(handle_unknown="ignore"),
+        OneHotEncoder(),
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    ][random.integers(3)]
+    first = [SimpleImputer(strategy="most_frequent"), StandardScaler()][random.integers(2)]
+    if isinstance(first, StandardScaler):
+        # Several numbers next to each other are scaled to one: none of them is the only one.
+        encoder.set_params(handle_unknown=encoder.handle_unknown.replace("error", "ignore"))
+    return [encoder, make_pipeline(first, encoder)][random.integers(2)]
+
+
 def pipeline_of(random: Random) -> Pipeline:
     wholes = [of_categories(random), "passthrough", StandardScaler()][random.integers(3)]
     if isinstance(wholes, Pipeline):
@@ -101,6 +117,9 @@ def pipeline_of(random: Random) -> Pipeline:
             ("numbers", of_numbers(random), ["age", "income"]),
             ("single", of_numbers(random), ["debt"]),
             ("wholes", wholes, ["grade", "owns"]),
+            # A field may be a category and a number at once.
+            ("twice", of_numbers(random), [["grade"], ["rate"], ["age"]][random.integers(3)]),
+            ("rates", of_rates(random), ["rate"]),
             ("texts", of_categories(random), ["home", "job"]),
         ],
         sparse_threshold=[0.3, 1.0, 0.0][random.integers(3)],
@@ -140,8 +159,10 @@ def test_rows_are_those_of_transform(seed: int) -> None:
     some = both[taken]
     with warnings.catch_warnings(action="ignore"):
         expected = rows_of(pipeline, some)
-    rows = made.encoder.rows([one for one, ok in zip(applications, taken, strict=True) if ok])
+    sent = [one for one, ok in zip(applications, taken, strict=True) if ok]
+    rows = made.encoder.rows(sent)
 
+    assert_routes(made.encoder, sent)
     assert taken[: len(frame)].all()
     assert np.array_equal(rows, expected, equal_nan=True)
     # What the encoder refuses, the pipeline refuses, too.

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import xgboost as xgb
 from sklearn.compose import make_column_selector
@@ -192,6 +193,16 @@ def test_types_of_pandas_are_read_as_scikit_learn_reads_them(
     )
 
     assert part_of(made).holds
+
+
+def test_a_table_of_arrow_is_an_example(frame: pd.DataFrame) -> None:
+    some = frame[["age", "income", "home"]]
+    steps = columns((StandardScaler(), ["age", "income"]), (onto_dense(), ["home"]))
+    made = compiled(some, steps)
+
+    found = compile_pipeline(made.pipeline, pa.Table.from_pandas(some, preserve_index=False))
+
+    assert found.encoder.to_json() == made.encoder.to_json()
 
 
 def test_columns_of_get_dummies_are_fields(frame: pd.DataFrame) -> None:
