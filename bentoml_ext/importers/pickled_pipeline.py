@@ -1,7 +1,7 @@
 """Pickled pipeline: a Pipeline of scikit-learn in a pickle, of joblib or not.
 
 The unpickler admits the classes of known steps, XGBoost's estimators, and numpy's arrays and
-numbers. No other class or function is found, so none is called. Arrays of numpy are made here.
+numbers. It finds no other class or function. It makes arrays itself, and calls nothing of others.
 """
 
 from __future__ import annotations
@@ -164,6 +164,11 @@ def _check_state(state: Any) -> None:
         raise ImportRefused(f"Expected {size} cells or bytes, got others - at an array of {shape}.")
 
 
+def _octets(given: Any = b"", encoding: str = "latin1") -> bytearray:
+    """The bytes that a pickle has, and never as many zeros as a number says."""
+    return bytearray(_encoded(given, encoding) if isinstance(given, str) else bytes(given[:]))
+
+
 def _encoded(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
         raise ImportRefused(f"Expected latin1, got {encoding!r:.40} - at the pickle.")
@@ -189,10 +194,19 @@ _OWN: Final[dict[tuple[str, str], Any]] = {
     **{
         (module, kind.__name__): kind
         for module in ("builtins", "__builtin__")
-        for kind in (bool, int, float, str, slice, bytearray, object)
+        for kind in (bool, int, float, str, slice, object)
     },
+    ("builtins", "bytearray"): _octets,
+    ("__builtin__", "bytearray"): _octets,
 }
 """What stands for names of numpy, joblib and Python."""
+
+
+_CALLED: Final = frozenset(map(id, _OWN.values()))
+"""What a pickle may call; it makes any other object without a call, and fills its state in."""
+
+
+_REDUCE: Final[Any] = pickle._Unpickler.dispatch[pickle.REDUCE[0]]
 
 
 class _PipelineUnpickler(Unpickler):
@@ -225,14 +239,30 @@ class _PipelineUnpickler(Unpickler):
         if isinstance(made := self.stack[-1], _Wrapper):
             self.stack[-1] = self._array(made)
 
+    def load_reduce(self) -> None:
+        """Call what a pickle may call."""
+        if id(called := self.stack[-2]) not in _CALLED:
+            name = getattr(called, "__name__", type(called).__name__)
+            raise ImportRefused(
+                f"Expected a call of numpy's makers of arrays, got one of {name:.60} - at "
+                f"{self.place}. Nothing of it was run."
+            )
+        _REDUCE(self)
+
     def load_bytearray8(self) -> None:
         """A bytearray, if the file has as many bytes."""
         size = int.from_bytes(self.read(8), "little")
         self._check_size(size)
         self.append(bytearray(self.read(size)))
 
-    dispatch: ClassVar[dict[int, Any]] = Unpickler.dispatch | {
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: load
+        for code, load in Unpickler.dispatch.items()
+        # Those of the oldest protocol, which call a class.
+        if bytes([code]) not in (pickle.INST, pickle.OBJ)
+    } | {
         pickle.BUILD[0]: load_build,
+        pickle.REDUCE[0]: load_reduce,
         pickle.BYTEARRAY8[0]: load_bytearray8,
     }
 

@@ -127,6 +127,37 @@ def test_a_state_of_a_class_is_refused() -> None:
     assert not hasattr(Pipeline, "a")
 
 
+class Calling:
+    """An object whose pickle calls what a Pipeline may name."""
+
+    def __init__(self, called: Any, *given: Any) -> None:
+        self.reduced = (called, given)
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_class_of_a_step_is_not_called(protocol: int) -> None:
+    data = pickle.dumps(Calling(Pipeline, []), protocol)
+
+    with pytest.raises(ImportRefused, match=r"got one of Pipeline - at p\.pkl\. Nothing of it was"):
+        read_pickled_pipeline(data, "p.pkl")
+
+
+@pytest.mark.parametrize(
+    "code", [b"(csklearn.pipeline\nPipeline\no.", b"(isklearn.pipeline\nPipeline\n."]
+)
+def test_opcodes_that_call_a_class_are_refused(code: bytes) -> None:
+    with pytest.raises(ImportRefused, match="Expected a pickled pipeline, got KeyError"):
+        read_pickled_pipeline(code, "p.pkl")
+
+
+def test_a_number_is_not_as_many_bytes() -> None:
+    with pytest.raises(ImportRefused, match="Expected a pickled pipeline, got TypeError"):
+        read_pickled_pipeline(pickle.dumps(Calling(bytearray, 2**40)), "p.pkl")
+
+
 def test_an_array_without_its_bytes_is_refused() -> None:
     made: Any = np.arange(3.0).__reduce__()
     short = (made[2][0], (10**12,), *made[2][2:])
