@@ -12,10 +12,13 @@ import bentoml
 import httpx
 import numpy as np
 import pytest
+import xgboost
 
 import bentoml_ext
+from bentoml_ext.boosters.xgb.sigmoid import native
 from bentoml_ext.encoders.encoder import Application
 from models.fields import EXAMPLE
+from tests.support import small, tasks
 from tests.support.servers import Server, serve
 
 # As the course writes it, but for the model's name and for where the rows come from.
@@ -139,3 +142,20 @@ def test_a_service_as_the_course_writes_it_works(
     assert [np.float32(one["probability"]) for one in found] == [
         np.float32(one["probability"]) for one in said
     ]
+
+
+@pytest.mark.parametrize("kind", ["prices", "counts", "quantiles", "classes", "log-odds"])
+def test_a_runner_predicts_as_the_booster_does_whatever_the_task(kind: str) -> None:
+    booster, rows = tasks.booster_of(kind), small.rows(40, seed=3)
+    stored = bentoml_ext.save_model(
+        "runner_tasks", booster, encoder=small.encoder(), policy=tasks.TASKS[kind].policy
+    )
+    runnable = bentoml_ext.get_runnable(stored)()
+
+    margins = booster.predict(xgboost.DMatrix(rows), output_margin=True)
+    predictions = booster.predict(xgboost.DMatrix(rows))
+    if kind == "log-odds":
+        # Its own prediction is the margin; a probability is served.
+        predictions = native(margins[:, None])[:, 0]
+    small.assert_same_bits(expected=margins, got=runnable.margins(rows))
+    small.assert_same_bits(expected=predictions, got=runnable.predict(rows))
