@@ -27,7 +27,7 @@ SAYS: Final = {
     "classify": "Classify one application: its decision, and the model's own numbers.",
     "classify_batch": "Classify up to 10 000 applications, in order; one bad application refuses "
     "them all.",
-    "predict": "Predict one application: the model's answer, the same that /classify gives.",
+    "predict": "Predict one application: the model's answer, whatever its task.",
     "predict_batch": "Predict up to 10 000 applications, in order; one bad application refuses "
     "them all.",
 }
