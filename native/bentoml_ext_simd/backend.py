@@ -26,9 +26,10 @@ class SimdBackend(Backend):
     name = "simd"
     filename = "trees.simd"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, strategy: str | None = None) -> None:
+        strategy = strategy or os.environ.get(STRATEGY) or None
         try:
-            self._forest = Forest(path.read_bytes(), os.environ.get(STRATEGY) or None)
+            self._forest = Forest(path.read_bytes(), strategy)
         except ValueError as error:
             raise BackendError(f"{str(error).rstrip('.')}, got another one - at {path}.") from error
 

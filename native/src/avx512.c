@@ -13,6 +13,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define MOST_AHEAD 16384 /* bytes: half of a small cache */
 #define INLINE static inline __attribute__((always_inline))
 #define WIDE 16 /* floats of a vector */
 
@@ -151,49 +152,80 @@ INLINE __m512 leaves_at(const int levels, const float *leaves, __m512i at) {
     return _mm512_mask_blend_ps(_mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), low, high);
 }
 
-INLINE void add_group(const block_forest *forest, const int levels, const int deeper, const group *g,
-                      const uint8_t *codes, float *sums) {
-    const uint32_t *target = forest->file->tree_target + g->first;
+/* With `one_target` the sums stay in registers from tree to tree. */
+INLINE void add_group(const block_forest *forest, const int levels, const int one_target,
+                      const group *g, const uint8_t *codes, float *sums) {
     uint64_t right[(1 << LEVELS) - 1][ABREAST] __attribute__((aligned(64)));
     uint64_t path[LEVELS][ABREAST] __attribute__((aligned(64)));
+    const uint32_t *target = forest->file->tree_target + g->first;
     const int n_leaves = levels < 4 ? 16 : 1 << levels;
+    __m512 sum[4];
     compare(levels, g, codes, right);
     combine(levels, right, path);
     for (uint32_t t = 0; t < g->count; t++) {
-        float *sum = sums + (size_t)target[t] * BLOCK;
+        float *of = sums + (size_t)target[t] * BLOCK;
         __m512i at = _mm512_setzero_si512();
         for (int level = 0; level < levels; level++)
             at = _mm512_mask_add_epi8(
                 at, path[level][t], at, _mm512_set1_epi8((char)(1 << (levels - 1 - level))));
-        if (deeper) {
-            uint8_t start[BLOCK] __attribute__((aligned(64)));
-            _mm512_store_si512(start, at);
-            blocks_walk_on(forest, g, t, codes, start, BLOCK, sum);
-            continue;
-        }
-        for (int i = 0; i < 4; i++) {
-            __m512 leaf = leaves_at(levels, g->leaves + t * n_leaves, _mm512_srli_epi32(at, 8 * i));
-            _mm512_store_ps(sum + i * WIDE, _mm512_add_ps(_mm512_load_ps(sum + i * WIDE), leaf));
-        }
+        if (!one_target || t == 0)
+            for (int i = 0; i < 4; i++) sum[i] = _mm512_load_ps(of + i * WIDE);
+        for (int i = 0; i < 4; i++)
+            sum[i] = _mm512_add_ps(
+                sum[i], leaves_at(levels, g->leaves + t * n_leaves, _mm512_srli_epi32(at, 8 * i)));
+        if (!one_target || t == g->count - 1)
+            for (int i = 0; i < 4; i++) _mm512_store_ps(of + i * WIDE, sum[i]);
     }
+}
+
+INLINE void add_deeper_group(
+    const block_forest *forest, const group *g, const uint8_t *codes, float *sums) {
+    uint64_t right[(1 << LEVELS) - 1][ABREAST] __attribute__((aligned(64)));
+    uint64_t path[LEVELS][ABREAST] __attribute__((aligned(64)));
+    const uint32_t *target = forest->file->tree_target + g->first;
+    const int levels = LEVELS;
+    compare(levels, g, codes, right);
+    combine(levels, right, path);
+    for (uint32_t t = 0; t < g->count; t++) {
+        uint8_t start[BLOCK] __attribute__((aligned(64)));
+        __m512i at = _mm512_setzero_si512();
+        for (int level = 0; level < levels; level++)
+            at = _mm512_mask_add_epi8(
+                at, path[level][t], at, _mm512_set1_epi8((char)(1 << (levels - 1 - level))));
+        _mm512_store_si512(start, at);
+        blocks_walk_on(forest, g, t, codes, start, BLOCK, sums + (size_t)target[t] * BLOCK);
+    }
+}
+
+INLINE void add_shallow_group(const block_forest *forest, const int one_target, const group *g,
+                              const uint8_t *codes, float *sums) {
+    switch (g->levels) {
+    case 0: add_group(forest, 0, one_target, g, codes, sums); break;
+    case 1: add_group(forest, 1, one_target, g, codes, sums); break;
+    case 2: add_group(forest, 2, one_target, g, codes, sums); break;
+    case 3: add_group(forest, 3, one_target, g, codes, sums); break;
+    case 4: add_group(forest, 4, one_target, g, codes, sums); break;
+    case 5: add_group(forest, 5, one_target, g, codes, sums); break;
+    default: add_group(forest, 6, one_target, g, codes, sums); break;
+    }
+}
+
+/* The next block's rows come from memory while this one's trees are compared. */
+static void prefetch(const float *rows, size_t n, uint32_t width) {
+    size_t bytes = n * width * sizeof *rows;
+    if (bytes > MOST_AHEAD) bytes = MOST_AHEAD;
+    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)rows + at, _MM_HINT_T0);
 }
 
 static void add_groups(const block_forest *forest, const uint8_t *codes, float *sums) {
     for (uint32_t i = 0; i < forest->n_groups; i++) {
         const group *g = &forest->groups[i];
-        if (g->deeper) {
-            add_group(forest, LEVELS, 1, g, codes, sums);
-            continue;
-        }
-        switch (g->levels) {
-        case 0: add_group(forest, 0, 0, g, codes, sums); break;
-        case 1: add_group(forest, 1, 0, g, codes, sums); break;
-        case 2: add_group(forest, 2, 0, g, codes, sums); break;
-        case 3: add_group(forest, 3, 0, g, codes, sums); break;
-        case 4: add_group(forest, 4, 0, g, codes, sums); break;
-        case 5: add_group(forest, 5, 0, g, codes, sums); break;
-        default: add_group(forest, 6, 0, g, codes, sums); break;
-        }
+        if (g->deeper)
+            add_deeper_group(forest, g, codes, sums);
+        else if (g->one_target)
+            add_shallow_group(forest, 1, g, codes, sums);
+        else
+            add_shallow_group(forest, 0, g, codes, sums);
     }
 }
 
@@ -213,6 +245,7 @@ void avx512_rows(
             }
             code(by, tile + (size_t)(by->feature - first) * BLOCK, codes);
         }
+        prefetch(rows + (start + count) * width, n - start - count < BLOCK ? n - start - count : BLOCK, width);
         for (uint32_t k = 0; k < targets; k++)
             for (int row = 0; row < BLOCK; row++) sums[k * BLOCK + row] = forest->file->base[k];
         add_groups(forest, codes, sums);

@@ -75,6 +75,9 @@ static void measure(const walk_forest *walk, group *g, uint32_t number) {
     g->levels = levels_of(walk, g->first, g->count);
     g->deeper = g->levels > LEVELS;
     if (g->deeper) g->levels = LEVELS;
+    const uint32_t *target = walk->file.tree_target + g->first;
+    g->one_target = 1;
+    for (uint32_t t = 1; t < g->count; t++) g->one_target &= target[t] == target[0];
 }
 
 static int groups_build(block_forest *built, const walk_forest *walk) {

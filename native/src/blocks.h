@@ -21,7 +21,8 @@ typedef struct {
 /* Trees that stand one after the other in the file. */
 typedef struct {
     uint32_t levels, count, first;
-    int deeper; /* whether a tree goes on below its complete levels */
+    int one_target; /* whether all its trees add to the same target */
+    int deeper;     /* whether a tree goes on below its complete levels */
     const cell *cells;   /* [split][tree of the group], level by level */
     const float *leaves; /* [tree of the group][leaf], 16 at least, 64 bytes apart */
     const uint32_t *starts; /* of a deeper group: [tree of the group][64 nodes] */
