@@ -109,7 +109,9 @@ def _own_predictions(pipeline: Any, frame: Any) -> Floats:
 def _own_rows(compiled: Compiled, given: Any) -> Rows:
     """float32: what the pipeline gives its estimator, as XGBoost reads it."""
     with warnings.catch_warnings(action="ignore"):
-        made = compiled.pipeline[:-1].transform(given)
+        steps = compiled.pipeline[:-1]
+        alone = not steps.steps
+        made = given.to_numpy(float, na_value=np.nan) if alone else steps.transform(given)
     if hasattr(made, "tocoo"):
         # An entry that a sparse matrix does not hold is missing, and not 0.
         held, rows = made.tocoo(), np.full(made.shape, np.nan)

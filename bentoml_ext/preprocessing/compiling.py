@@ -117,6 +117,8 @@ def _check(example: Any) -> None:
         )
     if odd := [name for name in example.columns if not isinstance(name, str)]:
         raise ExportRefused(f"Expected names of columns, got {odd[0]!r} - at the example.")
+    if twice := [name for name in example.columns if list(example.columns).count(name) > 1]:
+        raise ExportRefused(f"Expected each column once, got '{twice[0]}' twice - at the example.")
 
 
 def _features(estimator: Any, width: int) -> Sequence[str]:

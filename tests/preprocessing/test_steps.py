@@ -144,6 +144,7 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
         ["age", "income", "home", "owns", "grade"],
         columns((onto_dense(), ["home"]), remainder="passthrough").set_output(transform="pandas"),
     ),
+    "no step at all": lambda: (["age", "income", "debt", "owns", "grade"],),
     "columns by their type": lambda: (
         ["age", "income", "home", "job"],
         columns(
@@ -236,6 +237,13 @@ def test_a_step_without_the_same_bits_everywhere_is_refused_by_name(
         compiled(frame[["age"]], REFUSED[name])
 
     assert f"got {name} - at step" in str(refused.value)
+
+
+def test_two_columns_of_a_name_are_refused(frame: pd.DataFrame) -> None:
+    made = compiled(frame[["age", "income"]], StandardScaler())
+
+    with pytest.raises(ExportRefused, match="Expected each column once, got 'age' twice"):
+        compile_pipeline(made.pipeline, frame[["age", "income", "age"]])
 
 
 def test_a_date_that_a_step_uses_is_refused_by_name(frame: pd.DataFrame) -> None:
