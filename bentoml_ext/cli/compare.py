@@ -49,6 +49,7 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     type=OUTPUT,
     help="File for all figures as JSON; docs/compare.schema.json says what they mean.",
 )
+@click.option("--html", "page", type=OUTPUT, help="File for a page with charts.")
 @click.option("--gates", type=EXISTING_FILE, help="TOML file of limits; one that fails exits 1.")
 @click.option("--scores", type=OUTPUT, help="File for the paired scores of --with, Parquet.")
 @click.option(
@@ -65,6 +66,7 @@ def compare_command(
     *,
     tag: str,
     output: Path | None,
+    page: Path | None,
     gates: Path | None,
     **options: Any,
 ) -> None:
@@ -86,15 +88,22 @@ def compare_command(
     from bentoml_ext.cli import comparison, render
     from bentoml_ext.compare.document import to_json
     from bentoml_ext.compare.gates import gates_of, judged
+    from bentoml_ext.compare.parts import holds
 
     _check(options)
+    if page is not None:
+        _need(*LIBRARIES, "jinja2")
     limits = gates_of(gates) if gates is not None else {}
     report = _compared(tag, options)
     report = msgspec.structs.replace(report, gates=judged(report, limits))
     if output is not None:
         files.write(output, to_json(report))
+    if page is not None:
+        from bentoml_ext.compare.page import to_html
+
+        files.write(page, to_html(report))
     render.show(comparison.of(report))
-    context.exit(0 if comparison.holds(report) else 1)
+    context.exit(0 if holds(report) else 1)
 
 
 def _check(options: dict[str, Any]) -> None:

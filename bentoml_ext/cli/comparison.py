@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bentoml_ext.cli.plain_table import left_out, table
 from bentoml_ext.cli.progress import progress, scoring
-from bentoml_ext.compare.backends import BackendsReport, Steps
+from bentoml_ext.compare.backends import Steps
+from bentoml_ext.compare.grid import Grid
+from bentoml_ext.compare.parts import parts_of
 
 if TYPE_CHECKING:
     from bentoml_ext.compare.document import Report
-    from bentoml_ext.compare.latency import Latency
 
-__all__ = ["holds", "of", "steps"]
+__all__ = ["of", "steps"]
 
 
 @contextmanager
@@ -47,84 +47,27 @@ class _Late:
         self._move(done, total)  # type: ignore[operator]
 
 
-def holds(report: Report) -> bool:
-    """Whether nothing differs that must be equal, and every gate holds."""
-    is_equal = report.equal if isinstance(report, BackendsReport) else True
-    return is_equal and all(one.holds for one in report.gates)
-
-
 def of(report: Report) -> RenderableType:
-    """A report as sentences and tables, what became of the gates at the end."""
-    from bentoml_ext.cli.drift_tables import of_drift
-    from bentoml_ext.cli.version_tables import of_versions
-    from bentoml_ext.compare.versions import VersionsReport
-
-    if isinstance(report, BackendsReport):
-        body = _of_backends(report)
-    else:
-        body = of_versions(report) if isinstance(report, VersionsReport) else of_drift(report)
-    return Group(body, *(f"Gate {one.text}" for one in report.gates))
+    """A report as sentences and tables."""
+    return Group(*_lines(report))
 
 
-def _of_backends(report: BackendsReport) -> RenderableType:
-    """The verdict, then agreement, times and sizes as tables."""
-    parts: list[RenderableType] = [report.verdict, "", _agreement(report), ""]
-    parts += [_latency(report.latency, report.backends), "", _footprint(report), ""]
-    lines = [f"Crossover: {report.crossover}.", f"Measured {report.measured.made}: "]
-    lines[1] += f"{report.measured}."
-    lines += left_out(report.data, report.model)
-    lines += [one.difference for one in report.agreement if one.difference]
-    return Group(*parts, *lines)
+def _lines(report: Report) -> Iterator[RenderableType]:
+    """A table has an empty line before and after it."""
+    was_table = False
+    for place, part in enumerate(parts_of(report)):
+        is_table = isinstance(part, Grid)
+        if place and (is_table or was_table):
+            yield ""
+        yield _table(part) if isinstance(part, Grid) else part
+        was_table = is_table
 
 
-def _agreement(report: BackendsReport) -> Table:
-    names = ("Backend", "Against", "Rows", "Equal", "Gap", "Probability", "Flips")
-    made = table("Agreement", *names, right=3)
-    for one in report.agreement:
-        made.add_row(
-            one.rows,
-            one.backend,
-            one.against,
-            f"{one.checked:,}",
-            f"{one.equal:,}",
-            f"{one.largest_gap_ulp:,}",
-            f"{one.largest_gap:.3g}",
-            f"{one.decision_flips:,}",
-        )
+def _table(grid: Grid) -> Table:
+    made = Table(box=None, pad_edge=False)
+    for place, name in enumerate((grid.title, *grid.names)):
+        side: Literal["left", "right"] = "right" if place >= grid.right else "left"
+        made.add_column(name, justify=side, overflow="fold")
+    for row in grid.rows:
+        made.add_row(*row)
     return made
-
-
-def _latency(latency: Sequence[Latency], backends: Sequence[str]) -> Table:
-    """A row for each number of rows: p50, the spread of the rounds' p50, p99, rows a second."""
-    columns = ("p50", "spread", "p99", "rows/s")
-    made = table("Latency", *(f"{name} {column}" for name in backends for column in columns))
-    for size in dict.fromkeys(one.rows for one in latency):
-        cells = []
-        for name in backends:
-            one = next(found for found in latency if (found.rows, found.backend) == (size, name))
-            spread = f"{_time(one.low_us)} to {_time(one.high_us)}"
-            cells += [_time(one.p50_us), spread, _time(one.p99_us), f"{one.rows_per_s:,.0f}"]
-        made.add_row("1 application" if size == 1 else f"{size:,} rows", *cells)
-    return made
-
-
-def _footprint(report: BackendsReport) -> Table:
-    made = table("Footprint", "load", "spread", "memory", "form", "libraries")
-    for one in report.footprint:
-        made.add_row(
-            one.backend,
-            f"{one.load_s:.2f} s",
-            f"{one.load_low_s:.2f} to {one.load_high_s:.2f} s",
-            _size(one.memory_bytes),
-            _size(one.form_bytes),
-            "-" if one.library_bytes is None else _size(one.library_bytes),
-        )
-    return made
-
-
-def _time(us: float) -> str:
-    return f"{us:.1f} us" if us < 1_000 else f"{us / 1_000:.2f} ms"
-
-
-def _size(octets: int) -> str:
-    return f"{octets / 1e6:,.0f} MB" if octets >= 10_000_000 else f"{octets / 1e3:,.0f} KB"

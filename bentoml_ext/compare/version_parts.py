@@ -1,14 +1,11 @@
-"""Version tables: what `compare --with` prints."""
+"""Version parts: two versions in sentences and tables, in the order in which a validator reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
-from bentoml_ext.cli.plain_table import left_out, table
+from bentoml_ext.compare.grid import Grid, Part, grid, left_out
 
 if TYPE_CHECKING:
     from bentoml_ext.compare.calibration import BandCalibration
@@ -16,8 +13,7 @@ if TYPE_CHECKING:
     from bentoml_ext.compare.ranking import PairedMeasure, Ranking
     from bentoml_ext.compare.side import Side
     from bentoml_ext.compare.stability import FieldShift, Stability
-    from bentoml_ext.compare.swap_set import Group as Some
-    from bentoml_ext.compare.swap_set import Trade
+    from bentoml_ext.compare.swap_set import Group, Trade
     from bentoml_ext.compare.versions import VersionsReport
 
 __all__ = ["calibrated", "of_versions", "ranked", "shifts", "stability"]
@@ -25,35 +21,35 @@ __all__ = ["calibrated", "of_versions", "ranked", "shifts", "stability"]
 SHOWN: Final = 5
 
 
-def of_versions(report: VersionsReport) -> RenderableType:
+def of_versions(report: VersionsReport) -> list[Part]:
     """The verdict, then what a validator reads, in that order."""
-    parts: list[RenderableType] = [report.verdict, "", _swap_set(report)]
-    parts += [part for trade in report.trades for part in ("", _trade(trade))]
+    parts: list[Part] = [report.verdict, _swap_set(report)]
+    parts += map(_trade, report.trades)
     if report.ranking is not None:
-        parts += ["", ranked(report.ranking, report.champion.name, report.challenger.name)]
+        parts += [ranked(report.ranking, report.champion.name, report.challenger.name)]
     if report.outcome:
-        parts += ["", calibrated(report.champion, report.challenger)]
-    parts += ["", stability("Score", report.psi)]
+        parts += [calibrated(report.champion, report.challenger)]
+    parts += [stability("Score", report.psi)]
     if report.approved_shift:
-        parts += ["", shifts("Approved by field", report.approved_shift)]
-    parts += ["", _movers(report), "", *report.notes]
+        parts += [shifts("Approved by field", report.approved_shift)]
+    parts += [_movers(report), *report.notes]
     parts += left_out(report.data, report.champion.name)
     parts += left_out(report.challenger_data, report.challenger.name)
-    return Group(*parts, f"Measured {report.measured.made}: {report.measured}.")
+    return [*parts, f"Measured {report.measured.made}: {report.measured}."]
 
 
-def _swap_set(report: VersionsReport) -> Table:
+def _swap_set(report: VersionsReport) -> Grid:
     """Rows are the champion's answers, columns the challenger's."""
     before, after = report.champion.answers, report.challenger.answers
-    made = table("Champion \\ challenger", *after)
+    made = grid("Champion \\ challenger", *after)
     cells = iter(report.swap_set)
     for answer in before:
         made.add_row(answer, *(_group(next(cells).group) for _ in after))
     return made
 
 
-def _trade(trade: Trade) -> Table:
-    made = table(f"At the same {trade.same}", "Applications", "Bad rate")
+def _trade(trade: Trade) -> Grid:
+    made = grid(f"At the same {trade.same}", "Applications", "Bad rate")
     for name, group in (
         ("champion approves", trade.champion_group),
         (f"challenger up to {trade.cutoff:.4f}", trade.challenger_group),
@@ -64,9 +60,9 @@ def _trade(trade: Trade) -> Table:
     return made
 
 
-def ranked(found: Ranking, *names: str) -> Table:
+def ranked(found: Ranking, *names: str) -> Grid:
     """Gini, KS and AUC of both sides, and their difference."""
-    made = table("Ranking", *names, "Difference")
+    made = grid("Ranking", *names, "Difference")
     for name, one in (("Gini", found.gini), ("KS", found.ks), ("AUC", found.auc)):
         made.add_row(name, *_measure(one))
     return made
@@ -77,9 +73,9 @@ def _measure(one: PairedMeasure) -> Iterator[str]:
         yield f"{part.value:{form}} ({part.low:{form}} to {part.high:{form}})"
 
 
-def calibrated(*sides: Side) -> Table:
+def calibrated(*sides: Side) -> Grid:
     """By side and band, the mean probability and the bad rate."""
-    made = table("Calibration", "Known", "Expected", "Observed", "")
+    made = grid("Calibration", "Known", "Expected", "Observed", "")
     for side in sides:
         for row in _calibration_rows(side.name, side.calibration):
             made.add_row(*row)
@@ -100,7 +96,7 @@ def _calibration_rows(name: str, bands: list[BandCalibration]) -> Iterator[list[
         ]
 
 
-def stability(name: str, found: Stability | None) -> RenderableType:
+def stability(name: str, found: Stability | None) -> Part:
     """The stability of a score in a sentence."""
     if found is None:
         return f"{name}: no PSI, because one side is empty or all is equal."
@@ -111,17 +107,17 @@ def stability(name: str, found: Stability | None) -> RenderableType:
     )
 
 
-def shifts(title: str, found: list[FieldShift]) -> Table:
+def shifts(title: str, found: list[FieldShift]) -> Grid:
     """The fields that shift most."""
-    made = table(title, "CSI", "by chance", "bins")
+    made = grid(title, "CSI", "by chance", "bins")
     for one in found[:SHOWN]:
         csi = one.csi
         made.add_row(one.field, f"{csi.psi:.4f}", f"{csi.critical:.4f}", str(csi.bins))
     return made
 
 
-def _movers(report: VersionsReport) -> Table:
-    made = table("Row", "Before", "After", "Answers", "Outcome", "Fields", right=9)
+def _movers(report: VersionsReport) -> Grid:
+    made = grid("Row", "Before", "After", "Answers", "Outcome", "Fields", right=9)
     for one in report.movers[:SHOWN]:
         answers = f"{one.champion_answer} to {one.challenger_answer}"
         fields = ", ".join(f"{name}={value}" for name, value in one.fields.items())
@@ -131,7 +127,7 @@ def _movers(report: VersionsReport) -> Table:
     return made
 
 
-def _group(group: Some) -> str:
+def _group(group: Group) -> str:
     rate = "" if group.bad_rate is None else f" ({group.bad_rate.value:.1%} bad)"
     return f"{group.count:,}{rate}"
 
