@@ -84,7 +84,9 @@ def _last_bits(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
 
 
 def _shuffled(theirs: Wide, sigmoids: Wide, margins: Wide) -> str | None:
-    if len(np.unique(theirs)) < MANY:
+    # Numbers that lie beside those of their own rows are in their places.
+    is_in_place = _near(theirs, sigmoids) or _near(theirs, margins)
+    if is_in_place or len(np.unique(theirs)) < MANY:
         return None
     ordered = np.sort(theirs)
     if _near(ordered, np.sort(sigmoids)) or _near(ordered, np.sort(margins)):

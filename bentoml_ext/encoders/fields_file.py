@@ -36,7 +36,8 @@ def read_fields(path: Path) -> tuple[Rule, ...]:
     if isinstance(found, Mapping):
         found = [{"name": name, **_rule(name, rule, path)} for name, rule in found.items()]
     if not isinstance(found, list) or not found:
-        raise ConfigError(f"Expected a list of fields, got {type(found).__name__} - at {path}.")
+        got = type(found).__name__ if found else "none"
+        raise ConfigError(f"Expected rules of fields, got {got} - at {path}.")
     rules = tuple(_field(index, rule, path) for index, rule in enumerate(found))
     names = [rule.name for rule in rules]
     if twice := sorted({name for name in names if names.count(name) > 1}):

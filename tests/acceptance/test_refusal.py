@@ -189,6 +189,12 @@ def test_what_the_predictions_are_instead_is_said(say: Callable[..., Any], told:
     assert told in refused(model, say(model.predictions, model.margins))
 
 
+def test_numbers_beside_those_of_their_own_rows_are_not_called_shuffled() -> None:
+    model = trained()
+
+    assert "another order" not in refused(model, (model.predictions + np.float32(1.5e-6)))
+
+
 def test_what_they_are_is_found_under_another_reading_too() -> None:
     model = trained(sparse=True)
 
