@@ -64,9 +64,10 @@ def _elements(whole: str, at: int, piece: int) -> Iterator[Any]:
     while True:
         try:
             value, end = DECODER.raw_decode(part, at - base)
-            error, is_cut = None, end > len(part) - SURE
-        except json.JSONDecodeError as raised:
-            error = raised
+            wrong, is_cut = None, end > len(part) - SURE
+        except json.JSONDecodeError as error:
+            # The error itself refers to this frame: held here, it would keep the text.
+            wrong = error.msg, base + error.pos
             is_cut = error.pos > len(part) - SURE or error.msg.startswith("Unterminated")
         if is_cut and base + len(part) < len(whole):
             if base == at:
@@ -76,8 +77,8 @@ def _elements(whole: str, at: int, piece: int) -> Iterator[Any]:
                 )
             base, part = at, whole[at : at + piece]
             continue
-        if error is not None:
-            raise json.JSONDecodeError(error.msg, whole, base + error.pos)
+        if wrong is not None:
+            raise json.JSONDecodeError(wrong[0], whole, wrong[1])
         yield value
         number += 1
         at = _after_space(whole, base + end)

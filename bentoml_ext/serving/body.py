@@ -56,7 +56,12 @@ class JsonBody(RootInput, bentoml.IODescriptor):
             InvalidApplication, TooLarge, HTTPException: as `json_body`.
         """
         if self.refused is not None:
-            raise self.refused
+            try:
+                raise self.refused
+            finally:
+                # A raised error refers to this frame, and so to this body: a circle, which keeps
+                # the request until the next full collection.
+                self.refused = None
         return self.value if self.is_pickled else read(self.body)
 
     @classmethod
@@ -67,7 +72,8 @@ class JsonBody(RootInput, bentoml.IODescriptor):
         try:
             return cls.model_construct(body=await json_body(request, cls.max_bytes))
         except (InvalidApplication, TooLarge, HTTPException) as error:
-            return cls.model_construct(refused=error)
+            # The frames that raised it hold the body, and among them is a circle of anyio's.
+            return cls.model_construct(refused=error.with_traceback(None))
 
     @classmethod
     def holding(cls, value: Any) -> Self:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import gzip
 import json
 import os
 import random
 import resource
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,7 +33,7 @@ from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.streaming.route import BulkRoute, is_bulk
 from models.synthetic import generate
 from models.training import Trained
-from tests.support.odd_json import JSON_TYPES, Asked, Items, drawn, spelled_out
+from tests.support.odd_json import BOMB, JSON_TYPES, Asked, Items, drawn, spelled_out
 from tests.support.servers import Server
 
 REQUESTS = int(os.environ.get("FUZZ", "600"))
@@ -38,6 +41,7 @@ OVER_HTTP = max(100, REQUESTS // 100)
 AT_A_TIME = 24
 SEED = int(os.environ.get("FUZZ_SEED", "3"))
 
+LARGE = 4 * 1024 * 1024
 DEEP = b"a value nested too deep"
 
 Answer = tuple[int, bytes]
@@ -212,3 +216,41 @@ def test_a_server_says_of_odd_json_what_the_encoder_says(
         )
 
         judge(asked, (answer.status_code, answer.content), due(classifier.scorer, asked))
+
+
+REFUSED = {
+    "a bomb": (BOMB, {"content-encoding": "gzip"}, 413),
+    "a cut body": (gzip.compress(os.urandom(LARGE), 1)[:-9], {"content-encoding": "gzip"}, 400),
+    "another coding": (bytes(LARGE), {"content-encoding": "br"}, 415),
+    "another charset": (
+        b"\xff" * LARGE,
+        {"content-type": "application/json; charset=latin-1"},
+        415,
+    ),
+    "no JSON": (b"[" + b" " * LARGE, {}, 400),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_body_is_freed_with_its_answer(classifier: Classifier, name: str) -> None:
+    body, headers, status = REFUSED[name]
+    asked = Asked("/classify_batch", headers, "", body, None)
+
+    async def talk() -> None:
+        subject = InProcess(classifier)
+        tracemalloc.start()
+        for _ in range(6):
+            assert (await subject.ask(asked))[0] == status
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        # A thread that waits for work may hold its last body.
+        assert kept < 2 * LARGE
+
+    gc.collect()
+    # The next full collection of a worker may be minutes away.
+    gc.disable()
+    try:
+        asyncio.run(talk())
+    finally:
+        gc.enable()
