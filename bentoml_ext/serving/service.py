@@ -84,7 +84,7 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.fastpath.middleware import FastPath
         from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
-        from bentoml_ext.serving.processes.startup import freeze_startup_objects
+        from bentoml_ext.serving.processes.startup import freeze_startup_objects, share_arenas
         from bentoml_ext.serving.streaming.route import bulk_routes
         from bentoml_ext.serving.timeout import PromptTimeout
 
@@ -107,6 +107,7 @@ class ClassifierService(bentoml.Service[Any]):
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[Any]:
+            share_arenas()
             async with started(app) as state:
                 freeze_startup_objects()
                 if self.inner.settings.fastpath and observation.has_plain_answers(self):

@@ -30,6 +30,7 @@ from bentoml_ext.encoders.strict_json import json_value
 from bentoml_ext.errors import InvalidApplication
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.classifier import Classifier
+from bentoml_ext.serving.processes.startup import share_arenas
 from bentoml_ext.serving.streaming.route import BulkRoute, is_bulk
 from models.synthetic import generate
 from models.training import Trained
@@ -196,6 +197,8 @@ def test_odd_json_gets_the_encoders_answer_or_a_refusal_in_our_words(
                     taken += 1
                     assert (200, short) == got, asked
 
+    # As a worker's start does.
+    share_arenas()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     asyncio.run(talk())
 
