@@ -82,8 +82,10 @@ def _check_room() -> None:
 # Where `bentoml` runs: this is the one moment before BentoML looks at its home.
 if "bentoml_cli.cli" in sys.modules:
     from bentoml_ext.internals.home import tolerate_read_only
+    from bentoml_ext.internals.lost_log import say_once_that_a_log_is_lost
     from bentoml_ext.internals.one_line import say_in_one_line
 
+    say_once_that_a_log_is_lost()
     tolerate_read_only()
     say_in_one_line()
 

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -24,6 +25,9 @@ REFUSED = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
 )
 """What a disk answers to a write that its operator alone can make possible."""
+
+PRINTERS = ("click", "rich")
+"""What writes the words of BentoML's commands."""
 
 NUMBER = re.compile(r"\[Errno (\d+)\]")
 
@@ -52,6 +56,8 @@ def _in_one_line(invoke: Callable[..., Any]) -> Callable[..., Any]:
 def _told(error: OSError) -> str | None:
     """One line of an error of the disk; None for another, whose traceback is needed."""
     number, place = error.errno, error.filename2 or error.filename
+    if place is None and number in REFUSED and _was_printing(error):
+        return f"{error.strerror}: standard output"
     if isinstance(error, shutil.Error) and (found := NUMBER.search(str(error))):
         # Of a folder's copy: each file's source, target and reason.
         number, place = int(found[1]), error.args[0][0][1]
@@ -62,3 +68,9 @@ def _told(error: OSError) -> str | None:
     if number is None or not (number in REFUSED or lacks_folder):
         return None
     return f"{os.strerror(number)}: {path}"
+
+
+def _was_printing(error: OSError) -> bool:
+    """Whether the write was of a command's words: to standard output, not to a file."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals["__name__"].partition(".")[0] in PRINTERS

@@ -84,10 +84,11 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.fastpath.middleware import FastPath
         from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
-        from bentoml_ext.serving.processes.startup import freeze_startup_objects, share_arenas
+        from bentoml_ext.serving.processes.startup import freeze_startup_objects, prepare
         from bentoml_ext.serving.streaming.route import bulk_routes
         from bentoml_ext.serving.timeout import PromptTimeout
 
+        prepare()
         app = super().to_asgi(is_main)
         app.add_route(self._path("model"), _model_view, methods=["GET"])
         keep_to_itself(app, self.name)
@@ -101,13 +102,11 @@ class ClassifierService(bentoml.Service[Any]):
             from bentoml_ext.serving.fastpath.observing import Decided
 
             observation.wrap_sampler(Decided)
-        scrape = self._path("metrics")
-        fastpath = FastPath(app, request_timeout_s(self.name), scrape)
+        fastpath = FastPath(app, request_timeout_s(self.name), self._path("metrics"))
         started = app.router.lifespan_context
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[Any]:
-            share_arenas()
             async with started(app) as state:
                 freeze_startup_objects()
                 if self.inner.settings.fastpath and observation.has_plain_answers(self):

@@ -95,6 +95,28 @@ def test_a_closed_stream_is_one_line(
     assert told.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("words", ["ext --help", "serve --help", "models list", "build"])
+def test_a_full_standard_output_is_named_and_not_the_home(
+    own_home: Path, credit_model: bentoml.Model, words: str
+) -> None:
+    command = [sys.executable, "-m", "bentoml", *words.split()]
+
+    done = subprocess.run(
+        ["sh", "-c", '"$@" > /dev/full', "sh", *command],
+        cwd=ROOT,
+        env=os.environ | {"BENTOML_HOME": str(own_home)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    full = "No space left on device"
+    *log, told = done.stderr.splitlines()
+    assert (done.returncode, told) == (1, f"Error: {full}: standard output")
+    assert log == ([f"The log is lost: {full}."] if words == "build" else [])
+
+
 def test_a_limit_of_memory_that_libraries_cannot_load_under_is_one_line(
     home: Path, credit_model: bentoml.Model
 ) -> None:

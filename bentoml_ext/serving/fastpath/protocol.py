@@ -16,7 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from bentoml_ext.serving.fastpath.micro_batch import MicroBatcher
 from bentoml_ext.serving.fastpath.middleware import SAMPLED, FastPath
-from bentoml_ext.serving.fastpath.upgrade import Parser, without_offer
+from bentoml_ext.serving.fastpath.upgrade import (
+    HTTP_1_1_REQUIRED,
+    Parser,
+    speaks_http_2,
+    without_offer,
+)
 from bentoml_ext.serving.headers import Headers
 
 __all__ = ["Connection", "install"]
@@ -90,11 +95,19 @@ class Connection(HttpToolsProtocol):
         ):
             self._owed = True
             self._seen = self.loop.time()
+        elif self._is_first() and speaks_http_2(data):
+            self.logger.warning("A client asks by HTTP/2. This server speaks HTTP/1.1.")
+            self.transport.write(HTTP_1_1_REQUIRED)
+            self.transport.close()
         else:
             super().data_received(data)
             # A head that came whole, as nearly every one does, needs no timer.
             if self._in_head and self._head_timer is None:
                 self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _is_first(self) -> bool:
+        """Whether no request has begun on this connection."""
+        return self._between and self.cycle is None and not self._seen
 
     def answer(self, octets: bytes) -> None:
         """Write the answer that was owed."""

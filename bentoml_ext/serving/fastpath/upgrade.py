@@ -3,6 +3,8 @@
 Java's HttpClient, Spring, Ktor and `curl --http2` offer HTTP/2 with every request over plain TCP.
 A server need not accept. But httptools stops after the head of such a request: the body would be
 lost, and its later bytes be read as a request. So the head is parsed again without its offer.
+
+A client that speaks HTTP/2 without an offer reads frames alone: GOAWAY names the reason to it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,27 @@ import httptools
 
 from bentoml_ext.serving.headers import Headers
 
-__all__ = ["Parser", "without_offer"]
+__all__ = ["HTTP_1_1_REQUIRED", "Parser", "speaks_http_2", "without_offer"]
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, GOAWAY = b"\x04", b"\x07"
+REASON = b"This server speaks HTTP/1.1. Ask by HTTP/1.1, or put a proxy in front."
+
+
+def _frame(kind: bytes, payload: bytes) -> bytes:
+    """A frame of the whole connection, by RFC 9113, 4.1."""
+    return len(payload).to_bytes(3, "big") + kind + bytes(5) + payload
+
+
+HTTP_1_1_REQUIRED = _frame(SETTINGS, b"") + _frame(
+    GOAWAY, bytes(4) + (13).to_bytes(4, "big") + REASON
+)
+"""What a server says in HTTP/2 that speaks HTTP/1.1 alone: no request was taken, and why."""
+
+
+def speaks_http_2(data: bytes) -> bool:
+    """Whether a connection begins as HTTP/2: with the preface, and a frame of settings."""
+    return data.startswith(PREFACE) and data[len(PREFACE) + 3 :][:1] == SETTINGS
 
 
 class Requester(Protocol):

@@ -7,7 +7,9 @@ import gc
 import logging
 import os
 
-__all__ = ["freeze_startup_objects", "share_arenas"]
+from bentoml_ext.internals.lost_log import say_once_that_a_log_is_lost
+
+__all__ = ["freeze_startup_objects", "prepare", "share_arenas"]
 
 M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
@@ -17,6 +19,12 @@ ARENAS = 4
 
 YOUNG = 10_000
 """Objects between two looks at the youngest; a request makes dozens, and nearly all die at once."""
+
+
+def prepare() -> None:
+    """Set what must be set before the model is loaded."""
+    share_arenas()
+    say_once_that_a_log_is_lost()
 
 
 def share_arenas() -> None:

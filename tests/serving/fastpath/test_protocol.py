@@ -199,6 +199,40 @@ def test_an_offer_to_upgrade_changes_nothing(seed: int) -> None:
     run(talk)
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = bytes.fromhex("000000040000000000")
+
+
+def test_a_client_that_speaks_http_2_gets_the_reason_in_http_2() -> None:
+    async def talk() -> None:
+        client = Client()
+        got = await client.send(PREFACE + SETTINGS)
+
+        goaway = got.removeprefix(SETTINGS)
+        assert goaway != got
+        # Length, GOAWAY, no flags, stream 0; the last stream is 0, the code HTTP_1_1_REQUIRED.
+        assert goaway[:3] == (len(goaway) - 9).to_bytes(3, "big")
+        assert goaway[3:17] == b"\x07" + bytes(9) + bytes([0, 0, 0, 13])
+        assert goaway[17:].startswith(b"This server speaks HTTP/1.1.")
+        assert client.pipe.is_closing()
+
+    run(talk)
+
+
+def test_a_body_that_looks_like_http_2_is_a_body() -> None:
+    async def talk() -> None:
+        ours, theirs = Client(), Client(HttpToolsProtocol)
+        body = PREFACE + SETTINGS
+        head = request(body).removesuffix(body)
+
+        assert await ours.send(head, body) == await theirs.send(head, body) != b""
+        await ours.send(PLAIN)
+        # A later request is one of HTTP/1.1.
+        assert b"400 Bad Request" in await ours.send(PREFACE + SETTINGS)
+
+    run(talk)
+
+
 def test_an_offer_of_a_websocket_is_uvicorns() -> None:
     async def talk() -> None:
         client = Client(ws="none")
