@@ -86,6 +86,8 @@ def _one_line_errors() -> Iterator[None]:
     """What the caller can mend, said in one line; our own faults keep their traceback."""
     from bentoml.exceptions import BentoMLException
 
+    from bentoml_ext.disk_errors import refusal
+
     try:
         yield
     except ModuleNotFoundError as error:
@@ -96,8 +98,7 @@ def _one_line_errors() -> Iterator[None]:
             f"Training needs {library}. Install it with the 'train' extra."
         ) from error
     except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        raise click.ClickException(f"{error.strerror or error}{place}") from error
+        raise click.ClickException(refusal(error)) from error
     except BentoMLException as error:
         raise click.ClickException(" ".join(str(error).split())) from error
 

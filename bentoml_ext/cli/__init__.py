@@ -52,8 +52,9 @@ class _Group(click.Group):
             )
             raise click.ClickException(message) from error
         except OSError as error:
-            place = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{place}") from error
+            from bentoml_ext.disk_errors import refusal
+
+            raise click.ClickException(refusal(error)) from error
         except ImportError as error:
             if (library := str(error.name).partition(".")[0]) not in EXTRAS:
                 raise

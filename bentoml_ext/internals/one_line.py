@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import shutil
-import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from bentoml._internal.configuration import get_debug_mode
 from bentoml_cli.utils import BentoMLCommandGroup
 
+from bentoml_ext.disk_errors import STDOUT, place_of, refusal
 from bentoml_ext.internals.home import home_path
 
 __all__ = ["say_in_one_line"]
@@ -25,9 +25,6 @@ REFUSED = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
 )
 """What a disk answers to a write that its operator alone can make possible."""
-
-PRINTERS = ("click", "rich")
-"""What writes the words of BentoML's commands."""
 
 NUMBER = re.compile(r"\[Errno (\d+)\]")
 
@@ -55,9 +52,9 @@ def _in_one_line(invoke: Callable[..., Any]) -> Callable[..., Any]:
 
 def _told(error: OSError) -> str | None:
     """One line of an error of the disk; None for another, whose traceback is needed."""
-    number, place = error.errno, error.filename2 or error.filename
-    if place is None and number in REFUSED and _was_printing(error):
-        return f"{error.strerror}: standard output"
+    number, place = error.errno, place_of(error)
+    if place == STDOUT and number in REFUSED:
+        return refusal(error)
     if isinstance(error, shutil.Error) and (found := NUMBER.search(str(error))):
         # Of a folder's copy: each file's source, target and reason.
         number, place = int(found[1]), error.args[0][0][1]
@@ -68,9 +65,3 @@ def _told(error: OSError) -> str | None:
     if number is None or not (number in REFUSED or lacks_folder):
         return None
     return f"{os.strerror(number)}: {path}"
-
-
-def _was_printing(error: OSError) -> bool:
-    """Whether the write was of a command's words: to standard output, not to a file."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return frames[-1].f_globals["__name__"].partition(".")[0] in PRINTERS
