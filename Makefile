@@ -31,7 +31,7 @@ install: $(STAMP) ## Make .venv with everything, at pinned versions
 $(SERVING): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Expected Python 3.11 or newer, got {v[0]}.{v[1]} - at PYTHON. Try make PYTHON=python3.11.")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing what serving and training need into $(VENV): some 85 packages, 650 MB. This happens once."
+	@echo "Installing what serving and training need into $(VENV): some 85 packages, 675 MB. This happens once."
 	@sed '/^# The rest/,$$d' requirements.lock > $(VENV)/serving.txt
 	$(PIP) --requirement $(VENV)/serving.txt
 	$(PIP) --editable .
