@@ -28,7 +28,7 @@ from bentoml_ext.formats.arrow_limits import FileMessages
 from bentoml_ext.formats.arrow_stream import all_columns, arrow_batches, sound_slices
 from bentoml_ext.formats.blocks import BLOCK_ROWS, Block, Lines, Tables
 from bentoml_ext.formats.csv_source import open_csv
-from bentoml_ext.formats.fitting import check_types
+from bentoml_ext.formats.fitting import check_types, checked_nulls
 from bentoml_ext.formats.folder_keys import Key, key_columns, with_keys
 from bentoml_ext.formats.line_blocks import BLOCK_LINES, line_blocks
 from bentoml_ext.formats.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
@@ -131,6 +131,8 @@ def _wanted(opened: Opened, encoder: Encoder, keep: Sequence[str], keys: Sequenc
             check_types(encoder, columns)
         if keys:
             blocks = (with_keys(block, keys, named) for block in cast("Iterator[Any]", blocks))
+        if opened.kind is Tables:
+            blocks = checked_nulls(encoder, columns, cast("Iterator[Any]", blocks))
     kept = kept_columns(columns, keep)
     return Source(opened.kind, kept, blocks, opened.total, opened.position)
 

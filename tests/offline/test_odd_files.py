@@ -326,6 +326,21 @@ def test_a_column_of_which_no_value_can_be_right_is_told_first(
     assert not (desk.folder / "out.parquet").exists()
 
 
+@pytest.mark.parametrize("values", [[None, "30", None], ["41", "30", "25"], ["", "", ""]])
+def test_a_type_for_nulls_alone_is_refused_where_it_holds_a_value(
+    tmp_path: Path, values: list[str | None]
+) -> None:
+    desk = Desk(tmp_path, nullable=True)
+    odd, none = (
+        TABLE.set_column(1, "age", pa.array(one, pa.string())) for one in (values, [None] * 3)
+    )
+
+    answers, rejected = desk.score("none.parquet", none)
+    assert (len(answers), len(rejected)) == (3, 0)
+    with pytest.raises(UnreadableInput, match="column of string: cast it to a number.* 'age'"):
+        desk.score("odd.parquet", odd)
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 @pytest.mark.parametrize("rows", [0, 3])
 def test_a_text_column_that_is_absent_is_named(suffix: str, rows: int, desk: Desk) -> None:
