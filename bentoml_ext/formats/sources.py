@@ -141,6 +141,7 @@ def _parquet(
     file: IO[bytes], encoder: Encoder, keep: Sequence[str], groups: range | None = None
 ) -> Opened:
     file = _seekable(file)
+    _check_no_text(file)
     texts = {field.name for field in encoder.fields if field.categories}
     opened = pq.ParquetFile(
         file,
@@ -167,6 +168,17 @@ def _parquet(
                 yield part
 
     return Opened(Tables, opened.schema_arrow, blocks(), total, lambda: done)
+
+
+def _check_no_text(file: IO[bytes]) -> None:
+    begins_with = file.read(24)
+    file.seek(0)
+    if begins_with and not begins_with.startswith(b"PAR"):
+        with suppress(UnicodeDecodeError):
+            text = begins_with.decode("ascii")
+            raise pa.ArrowInvalid(
+                f"text that begins with {text!r}: say so by --from csv or --from ndjson"
+            )
 
 
 def _coded(file: IO[bytes], texts: Container[str]) -> list[str]:

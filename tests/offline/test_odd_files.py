@@ -337,8 +337,13 @@ def test_a_type_for_nulls_alone_is_refused_where_it_holds_a_value(
 
     answers, rejected = desk.score("none.parquet", none)
     assert (len(answers), len(rejected)) == (3, 0)
-    with pytest.raises(UnreadableInput, match="column of string: cast it to a number.* 'age'"):
+    with pytest.raises(UnreadableInput, match=r"column of string: cast it to a number.* 'age'"):
         desk.score("odd.parquet", odd)
+
+
+def test_text_under_the_name_of_parquet_says_what_it_is(desk: Desk) -> None:
+    with pytest.raises(UnreadableInput, match=r"text that begins with 'id,age,.* by --from csv"):
+        desk.score("a.parquet", CSV)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
