@@ -59,6 +59,7 @@ def website() -> None:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
     shutil.copy(ROOT / "docs" / "overview.svg", source)
+    shutil.copytree(ROOT / "docs" / "images", source / "images")
     built = subprocess.run([ZENSICAL, "build", "--clean", "--strict"], cwd=ROOT, check=False)
     if built.returncode:
         sys.exit(built.returncode)
