@@ -4,6 +4,7 @@ BentoMLException
 └── BentoMLExtError
     ├── InvalidApplication   (400)  the client mends the application it sent
     ├── TooLarge             (413)  the client sends less at once
+    ├── NoDecision           (404)  the client asks the route of predictions
     ├── FeatureMismatch             the model and the data disagree about columns
     ├── ConfigError                 the operator mends a setting
     │   └── UnknownBackend          ... the name of the backend
@@ -44,6 +45,7 @@ __all__ = [
     "FeatureMismatch",
     "ImportRefused",
     "InvalidApplication",
+    "NoDecision",
     "NotAccepted",
     "ProofFailed",
     "SelfTestFailed",

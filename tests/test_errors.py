@@ -10,7 +10,7 @@ import pytest
 from bentoml import exceptions
 
 from bentoml_ext import errors
-from bentoml_ext.errors import BentoMLExtError, InvalidApplication, TooLarge
+from bentoml_ext.errors import BentoMLExtError, InvalidApplication, NoDecision, TooLarge
 
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 
@@ -58,7 +58,9 @@ def test_an_error_is_also_of_the_kind_that_others_catch(
 def test_only_what_the_client_sent_is_the_clients_fault() -> None:
     assert InvalidApplication.error_code == HTTPStatus.BAD_REQUEST
     assert TooLarge.error_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    others = [error for error in CLASSES if error not in (InvalidApplication, TooLarge)]
+    assert NoDecision.error_code == HTTPStatus.NOT_FOUND
+    clients = (InvalidApplication, TooLarge, NoDecision)
+    others = [error for error in CLASSES if error not in clients]
     assert all(error.error_code >= HTTPStatus.INTERNAL_SERVER_ERROR for error in others)
 
 

@@ -65,7 +65,8 @@ def ask_gaps(source: Source, reading: Reading) -> None:
                 "Expected --null missing or --missing NUMBER, got "
                 f"{'--null zero' if becomes_zero else 'neither'} - at column {step.column}, "
                 f"'{source.features[step.column]}', of {source.name}: by its splits, training saw "
-                f"missing values there. {GAPS} Or give {CHECK}"
+                f"missing values there. {GAPS} Or give --check FILE in which some of your "
+                "applications lack it, with your model's own predictions."
             )
 
 

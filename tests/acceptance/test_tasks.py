@@ -13,6 +13,7 @@ import xgboost
 
 import bentoml_ext
 from bentoml_ext.acceptance import Check
+from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.errors import NotAccepted
 from bentoml_ext.importers import importing
 from bentoml_ext.proof.record import Acceptance
@@ -161,6 +162,8 @@ def test_an_import_finds_what_the_rows_show(tmp_path: Path) -> None:
             tmp_path / "features.json",
             policy=tmp_path / "policy.json",
             check=tmp_path / "check.parquet",
+            # Training saw missing numbers, and none of these rows has one.
+            reading=Reading(null="missing"),
         ),
         "acceptance_imported",
     )

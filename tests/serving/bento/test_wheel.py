@@ -37,6 +37,7 @@ def test_the_wheel_is_what_is_installed_and_the_same_each_time(tmp_path: Path) -
     assert {name for name in names if name.startswith("bentoml_ext/")} == {
         *files,
         "bentoml_ext/py.typed",
+        "bentoml_ext/compare/page.html",
     }
     assert code == (package / "serving" / "bento" / "wheel.py").read_bytes()
     assert licence == (ROOT / "LICENSE").read_bytes()
