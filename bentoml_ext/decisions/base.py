@@ -106,6 +106,15 @@ class Decider(ABC):
         """
         return b"".join([self.body(row) + end for row in margins[:, None]])
 
+    def each(self, margins: Margins) -> list[bytes]:
+        """The answers as `body` has them, in order, to the requests of one event-loop iteration.
+
+        Args:
+            margins: float32, (n, n_margins), without NaN.
+        """
+        # JSON text has no line feed of its own.
+        return self.bodies(margins, b"\n").split(b"\n")[:-1]
+
     def answer(self, margins: Margins) -> Any:
         """The answer to one row, (1, n_margins), for a caller in Python: by default its JSON."""
         return msgspec.json.decode(self.body(margins))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bentoml_ext.arrays import Floats, Margins
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.base import array_of
+from bentoml_ext.decisions.base import Decider, array_of
 from bentoml_ext.decisions.policy import Band, Bands
 from bentoml_ext.objectives.logistic import first_margin_above, probabilities
 from tests.support import small
@@ -159,6 +159,15 @@ def test_a_body_is_these_bytes() -> None:
         decider.body(small.column(-20.0)) == b'{"Status": "APPROVED", "probability": 2.0611537e-09}'
     )
     assert decider.body(small.column(99.0)) == b'{"Status": "DECLINED", "probability": 1.0}'
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_the_answers_of_one_iteration_are_the_bodies(count: int) -> None:
+    decider = BandDecider(small.policy())
+    margins = np.linspace(-9, 9, count, dtype=np.float32)[:, None]
+
+    assert decider.each(margins) == [decider.body(one) for one in margins[:, None]]
+    assert Decider.each(decider, margins) == decider.each(margins)
 
 
 def test_key_and_answers_are_escaped_as_json() -> None:

@@ -57,8 +57,7 @@ class SingleHandler:
                 for index, values in enumerate(taken):
                     reader.write(values, self._cells, self._octets, index)
                 margins = self._scorer.sound_margins(self._rows[: len(taken)])
-                # JSON text has no line feed of its own.
-                made = decider.bodies(margins, b"\n").split(b"\n")
+                made = decider.each(margins)
         except InvalidApplication:
             return [None] * len(read)
         bodies: Iterator[bytes] = iter(made)
