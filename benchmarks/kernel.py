@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,7 @@ def _measured(subject: Subject, rounds: int) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as name:
         opened = dict(_engines(subject, Path(name)))
     many: dict[str, Callable[[], object]] = {
-        engine: lambda backend=backend: backend.margins(subject.rows)  # type: ignore[misc]
-        for engine, (backend, _) in opened.items()
+        engine: partial(backend.margins, subject.rows) for engine, (backend, _) in opened.items()
     }
     single = {engine: _one_row(backend, subject.rows) for engine, (backend, _) in opened.items()}
     rows_s, row_s = _least(many, rounds), _least(single, rounds)
@@ -105,9 +105,7 @@ def _engines(subject: Subject, folder: Path) -> Iterator[tuple[str, tuple[Backen
         "ONNX Runtime": lambda: OnnxRuntimeBackend(folder / "graph.onnx"),
     }
     for strategy in strategies():
-        ready[f"ours, {strategy}"] = lambda strategy=strategy: SimdBackend(  # type: ignore[misc]
-            folder / SimdBackend.filename, strategy
-        )
+        ready[f"ours, {strategy}"] = partial(SimdBackend, folder / SimdBackend.filename, strategy)
     for name, make in ready.items():
         start = time.thread_time()
         made = make()

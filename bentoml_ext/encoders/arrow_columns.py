@@ -188,10 +188,7 @@ class ColumnEncoder:
         self, field: Field, step: Ranges, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Numbers that are looked up by the range that they lie in."""
-        decoded = undictionaried(column)
-        numbers = self._numbers(field, decoded)
-        if numbers is None:
-            numbers = pa.nulls(len(decoded), pa.float64())
+        numbers = self._numbers_or_nulls(field, column)
         # A null is looked up first, and written over.
         values = without_nulls(numbers, min(max(0.0, field.plain[0]), field.plain[1]))
         table = table_of(step)
@@ -199,6 +196,12 @@ class ColumnEncoder:
         found[is_null(numbers)] = table[-1]
         rows[:, list(step.columns)] = found
         return doubted(field, column, numbers, values)
+
+    def _numbers_or_nulls(self, field: Field, column: pa.Array) -> pa.Array:
+        """The same without a dictionary; a column of another type is all null."""
+        decoded = undictionaried(column)
+        numbers = self._numbers(field, decoded)
+        return pa.nulls(len(decoded), pa.float64()) if numbers is None else numbers
 
     def _numbers(self, field: Field, column: pa.Array) -> pa.Array | None:
         """Integers, floats or nulls; None for a column of another type."""
@@ -247,10 +250,7 @@ class ColumnEncoder:
         self, field: Field, step: Category, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
         """Categories that are numbers."""
-        decoded = undictionaried(column)
-        numbers = self._numbers(field, decoded)
-        if numbers is None:
-            numbers = pa.nulls(len(decoded), pa.float64())
+        numbers = self._numbers_or_nulls(field, column)
         values = without_nulls(numbers, np.nan).astype(np.float64)
         said = np.array([int(one) for one in step.categories], np.float64)
         order = np.argsort(said)
@@ -263,7 +263,7 @@ class ColumnEncoder:
         found_at[np.abs(values) > FLOAT32_MAX] = REFUSED
         write_places(step, rows, found_at)
         if field.nullable:
-            self._write_null(step, rows, is_null(decoded))
+            self._write_null(step, rows, is_null(undictionaried(column)))
         return refusals(field, column, numbers, found_at == REFUSED)
 
     def _write_singly(

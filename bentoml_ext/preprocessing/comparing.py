@@ -45,7 +45,7 @@ def compare_pipeline(compiled: Compiled, booster: xgboost.Booster, seed: int = 0
         seed: of what is made up.
     """
     note = "scikit-learn's transform and predict_proba: the rows of Encoder, the booster's answers"
-    tally = BitComparison("pipeline", SERVICE, note)
+    comparison = BitComparison("pipeline", SERVICE, note)
     for said, frame in _frames(compiled, seed):
         applications = applications_of(said, compiled.encoder)
         taken = np.array([takes(compiled.encoder, one) for one in applications], np.bool_)
@@ -53,12 +53,12 @@ def compare_pipeline(compiled: Compiled, booster: xgboost.Booster, seed: int = 0
             continue
         sent = [one for one, is_taken in zip(applications, taken, strict=True) if is_taken]
         rows, some = compiled.encoder.rows(sent), compiled.given(frame[taken], sent)
-        tally.compare("row", _own_rows(compiled, some), _one_nan(rows), rows)
+        comparison.compare("row", _own_rows(compiled, some), _one_nan(rows), rows)
         own = _own_predictions(compiled.pipeline, some)
         found = np.asarray(booster.inplace_predict(rows, validate_features=False), np.float32)
-        tally.compare("prediction", own, found.reshape(own.shape), rows)
-        tally.seen(len(rows))
-    return tally.part()
+        comparison.compare("prediction", own, found.reshape(own.shape), rows)
+        comparison.seen(len(rows))
+    return comparison.part()
 
 
 def _frames(compiled: Compiled, seed: int) -> Iterator[tuple[Any, Any]]:

@@ -167,7 +167,7 @@ class _Said:
 
 
 def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
-    tallies: dict[str, BitComparison] = {}
+    comparisons: dict[str, BitComparison] = {}
     labels: dict[str, Part] = {}
     for rows in batches:
         said = _Said.of(pipeline, rows)
@@ -176,17 +176,19 @@ def _part(name: str, file: _File, pipeline: Any, batches: Any) -> list[Part]:
             if (wanted := said.beside(got)) is None:
                 continue
             if np.issubdtype(got.dtype, np.floating):
-                tally = tallies.setdefault(output, BitComparison(name, output, _note(output, said)))
+                comparison = comparisons.setdefault(
+                    output, BitComparison(name, output, _note(output, said))
+                )
                 found = np.ascontiguousarray(got, np.float32)
-                tally.compare("prediction", wanted, found, numbers)
-                tally.seen(len(numbers))
+                comparison.compare("prediction", wanted, found, numbers)
+                comparison.seen(len(numbers))
             else:
                 labels[output] = _labels(name, output, wanted, got, labels.get(output))
-    if not tallies and not labels:
+    if not comparisons and not labels:
         raise BackendError(
             "Expected an output of the pipeline's predictions or labels, got none - at the file."
         )
-    return [*(tally.part() for tally in tallies.values()), *labels.values()]
+    return [*(comparison.part() for comparison in comparisons.values()), *labels.values()]
 
 
 def _note(output: str, said: _Said) -> str:

@@ -6,9 +6,6 @@ import math
 from pathlib import Path
 
 import bentoml
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
@@ -28,17 +25,6 @@ def champion() -> bentoml.Model:
 def worse() -> bentoml.Model:
     booster = small.booster(seed=7, rounds=1, max_depth=1)
     return bentoml_ext.save_model("gates_worse", booster, encoder=small.encoder())
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    random = np.random.default_rng(3)
-    age, income = random.normal(size=400), random.normal(size=400)
-    path = tmp_path_factory.mktemp("data") / "june.parquet"
-    homes = random.choice(["owner", "rent"], 400)
-    table = pa.table({"age": age, "home": homes, "income": income, "bad": age + income > 0.2})
-    pq.write_table(table, path)
-    return path
 
 
 @pytest.mark.parametrize(

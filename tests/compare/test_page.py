@@ -8,9 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import bentoml
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
@@ -53,17 +50,6 @@ def challenger() -> bentoml.Model:
     return bentoml_ext.save_model(
         "page_challenger", booster, encoder=small.encoder(), policy=policy
     )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    random = np.random.default_rng(3)
-    age, income = random.normal(size=400), random.normal(size=400)
-    path = tmp_path_factory.mktemp("data") / "june.parquet"
-    homes = random.choice(["owner", "rent"], 400)
-    table = pa.table({"age": age, "home": homes, "income": income, "bad": age + income > 0.2})
-    pq.write_table(table, path)
-    return path
 
 
 def page(data: Path, *words: str) -> str:

@@ -65,9 +65,7 @@ ARROW_WRITER = """
     def _write_remainder(
         self, field: Field, step: Remainder, column: pa.Array, rows: Rows
     ) -> Iterator[InvalidApplication]:
-        numbers = self._numbers(field, undictionaried(column))
-        if numbers is None:
-            numbers = pa.nulls(len(column), pa.float64())
+        numbers = self._numbers_or_nulls(field, column)
         values = without_nulls(numbers, 0.0).astype(np.float64)
         rows[:, step.column] = np.fmod(values, step.divisor)
         rows[is_null(numbers), step.column] = np.nan
