@@ -129,6 +129,7 @@ def test_the_json_is_what_the_schema_in_docs_says(report: BackendsReport) -> Non
     jsonschema.validate(json.loads(to_json(report)), written)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("off")
 def test_a_backend_that_is_one_float_off_ends_with_exit_code_1(
     stored: bentoml.Model, tmp_path: Path
@@ -145,6 +146,7 @@ def test_a_backend_that_is_one_float_off_ends_with_exit_code_1(
     assert "Expected margin 0x" in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_verdict_stands_first(stored: bentoml.Model) -> None:
     ended = ext_command("compare", str(stored.tag))
 

@@ -133,6 +133,7 @@ def test_the_gini_of_no_outcome_fails(champion: bentoml.Model, data: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_gates_of_backends(champion: bentoml.Model, data: Path) -> None:
     gates = "[flips]\nmax = 0\n[latency_p99]\nmax = 0.001\nrows = 8"
 

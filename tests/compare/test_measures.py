@@ -73,6 +73,7 @@ def ks(score: Floats, is_bad: Bools) -> float:
     )
 
 
+@pytest.mark.slow
 def test_the_intervals_agree_with_a_stratified_bootstrap() -> None:
     random = np.random.default_rng(0)
     is_bad = random.random(600) < 0.3

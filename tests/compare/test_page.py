@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TypeAlias
 
 import bentoml
 import pytest
@@ -14,6 +17,11 @@ import bentoml_ext
 from bentoml_ext.compare.svg import Axis, Plot
 from tests.support import small
 from tests.support.commands import ext_command
+
+Pages: TypeAlias = Callable[[str], str]
+
+KINDS = [pytest.param("backends", marks=pytest.mark.slow), "versions", "drift"]
+"""Of backends, times are measured for seconds."""
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -60,53 +68,52 @@ def page(data: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def pages(stored: bentoml.Model, challenger: bentoml.Model, data: Path) -> dict[str, str]:
-    """A page of each kind of comparison."""
+def pages(stored: bentoml.Model, challenger: bentoml.Model, data: Path) -> Pages:
+    """The page of a kind of comparison, made once."""
     tag, file = str(stored.tag), str(data)
     known = ("--data", file, "--outcome", "bad")
-    return {
-        "backends": page(data, tag),
-        "versions": page(data, tag, "--with", str(challenger.tag), *known),
-        "drift": page(data, tag, *known, "--with-data", file),
+    words = {
+        "backends": (tag,),
+        "versions": (tag, "--with", str(challenger.tag), *known),
+        "drift": (tag, *known, "--with-data", file),
     }
+    return cache(lambda kind: page(data, *words[kind]))
 
 
-@pytest.mark.parametrize("kind", ["backends", "versions", "drift"])
-def test_a_page_is_well_formed_and_loads_and_runs_nothing(pages: dict[str, str], kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_well_formed_and_loads_and_runs_nothing(pages: Pages, kind: str) -> None:
     outline = Outline()
-    outline.feed(pages[kind])
+    outline.feed(pages(kind))
 
     assert outline.open == []
     tags = {tag for tag, _ in outline.seen}
     assert not tags & {"script", "link", "img", "iframe", "object"}
     names = {name for _, attributes in outline.seen for name in attributes}
     assert not {name for name in names if name in ("src", "href") or name.startswith("on")}
-    assert "url(" not in pages[kind]
-    assert "@import" not in pages[kind]
-    assert "default-src 'none'" in pages[kind]
+    assert "url(" not in pages(kind)
+    assert "@import" not in pages(kind)
+    assert "default-src 'none'" in pages(kind)
 
 
 @pytest.mark.parametrize(
     ("kind", "titles"),
     [
-        ("backends", ["Latency against"]),
+        pytest.param("backends", ["Latency against"], marks=pytest.mark.slow),
         ("versions", ["Swap set", "Bad rate of those approved", "Probabilities"]),
         ("drift", ["Probabilities", "Bad rate of those approved"]),
     ],
 )
-def test_every_chart_is_xml_with_a_name(
-    pages: dict[str, str], kind: str, titles: list[str]
-) -> None:
-    charts = [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", pages[kind], re.S)]  # noqa: S314
+def test_every_chart_is_xml_with_a_name(pages: Pages, kind: str, titles: list[str]) -> None:
+    charts = [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", pages(kind), re.S)]  # noqa: S314
 
     names = [str(one.get("aria-label")) for one in charts]
     assert len(names) == len(titles)
     assert all(name.startswith(title) for name, title in zip(names, titles, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["backends", "versions", "drift"])
-def test_every_mark_lies_within_its_chart(pages: dict[str, str], kind: str) -> None:
-    for text in re.findall(r"<svg.*?</svg>", pages[kind], re.S):
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mark_lies_within_its_chart(pages: Pages, kind: str) -> None:
+    for text in re.findall(r"<svg.*?</svg>", pages(kind), re.S):
         chart = ET.fromstring(text)  # noqa: S314
         _, _, width, height = map(float, str(chart.get("viewBox")).split())
         points = [
@@ -118,19 +125,19 @@ def test_every_mark_lies_within_its_chart(pages: dict[str, str], kind: str) -> N
         assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
 
 
-def test_names_of_the_user_are_text(pages: dict[str, str]) -> None:
-    assert "<b>yes" not in pages["versions"]
-    assert "&lt;b&gt;yes &amp; no&lt;/b&gt;" in pages["versions"]
+def test_names_of_the_user_are_text(pages: Pages) -> None:
+    assert "<b>yes" not in pages("versions")
+    assert "&lt;b&gt;yes &amp; no&lt;/b&gt;" in pages("versions")
 
 
 def test_the_page_says_what_the_terminal_says(
-    stored: bentoml.Model, challenger: bentoml.Model, data: Path, pages: dict[str, str]
+    stored: bentoml.Model, challenger: bentoml.Model, data: Path, pages: Pages
 ) -> None:
     words = ("--with", str(challenger.tag), "--data", str(data), "--outcome", "bad")
     printed = ext_command("compare", str(stored.tag), *words).stdout
 
     verdict = printed.splitlines()[0]
-    assert f'<p class="verdict">{verdict}</p>' in pages["versions"]
+    assert f'<p class="verdict">{verdict}</p>' in pages("versions")
 
 
 def test_a_gate_that_fails_is_marked(stored: bentoml.Model, data: Path, tmp_path: Path) -> None:

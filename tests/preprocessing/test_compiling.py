@@ -141,7 +141,9 @@ def rows_of(pipeline: Pipeline, frame: pd.DataFrame) -> Rows:
     return np.asarray(made).astype(np.float32)
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= 20)) for seed in range(80)]
+)
 def test_rows_are_those_of_transform(seed: int) -> None:
     random = np.random.default_rng(seed)
     frame = frame_of(random)

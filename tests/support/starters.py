@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from bentoml_ext.compare.backends import compare_backends
 from tests.support import commands, servers
 
 __all__ = ["starts_a_process"]
 
 # A tuple: a function that uses this name does not thereby name the starter.
-STARTERS = (inspect.unwrap(servers.running), commands.bentoml_command)
-"""Every server and most commands of the tests start here."""
+STARTERS = (inspect.unwrap(servers.running), commands.bentoml_command, compare_backends)
+"""Every server and most commands of the tests start here; a comparison loads each backend so."""
 
 SHARED = ("package", "session")
 """Scopes of fixtures whose server serves many files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -79,9 +80,14 @@ def ids(paths: list[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file names, in whatever function and for whatever annotation."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -102,9 +108,10 @@ def place(module: str) -> Path | None:
     return None
 
 
-def named(path: Path) -> set[Path]:
+@cache
+def named(path: Path) -> frozenset[Path]:
     """The files of this package that a file imports."""
-    return {found for module in imports(path) if (found := place(module))} - {path}
+    return frozenset(found for module in imports(path) if (found := place(module))) - {path}
 
 
 def rooms(path: Path, depth: int) -> str:
@@ -114,7 +121,7 @@ def rooms(path: Path, depth: int) -> str:
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Every function with its number of lines, less its docstring."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             if ast.get_docstring(node):

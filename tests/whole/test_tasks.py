@@ -123,8 +123,11 @@ def _values(field: Field, random: np.random.Generator, n: int) -> list[Any]:
 
 
 @pytest.fixture(
-    params=[(kind, seed) for kind in tasks.TASKS for seed in range(DRAWS)],
-    ids=lambda one: f"{one[0]}-{one[1]}",
+    params=[
+        pytest.param((kind, seed), id=f"{kind}-{seed}", marks=[pytest.mark.slow] * (seed > 0))
+        for kind in tasks.TASKS
+        for seed in range(DRAWS)
+    ]
 )
 def model(request: pytest.FixtureRequest) -> Drawn:
     return drawn(*request.param)

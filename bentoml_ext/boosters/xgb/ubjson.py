@@ -16,9 +16,14 @@ from bentoml_ext.errors import ExportRefused
 __all__ = ["decode"]
 
 # Big endian, as the format says; `d` is float32 and `D` float64.
-_NUMBERS: Final = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8"} | {
+_ARRAYS: Final = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8"} | {
     b"d": ">f4",
     b"D": ">f8",
+}
+# A number alone: each tree has hundreds of them, and numpy takes ten times as long for one.
+_NUMBERS: Final = {
+    kind: struct.Struct(code)
+    for kind, code in zip(_ARRAYS, (">b", ">B", ">h", ">i", ">q", ">f", ">d"), strict=True)
 }
 _WORDS: Final = {b"T": True, b"F": False, b"Z": None}
 
@@ -62,7 +67,8 @@ class _Reader:
             return self._take(1).decode()
         if kind in _WORDS:
             return _WORDS[kind]
-        return self._numbers(kind, 1)[0].item()
+        number = _NUMBERS[kind]
+        return number.unpack(self._take(number.size))[0]
 
     def _object(self) -> dict[str, Any]:
         found = {}
@@ -77,7 +83,7 @@ class _Reader:
         if kind == b"$":
             element = self._take(1)
             self._take(1)
-            return self._numbers(element, self.value())
+            return self._typed(element, self.value())
         if kind == b"#":
             if (count := self.value()) < 0:
                 raise ValueError(f"an array of {count} values")
@@ -88,8 +94,8 @@ class _Reader:
             kind = self._take(1)
         return found
 
-    def _numbers(self, kind: bytes, count: int) -> Any:
-        dtype = np.dtype(_NUMBERS[kind])
+    def _typed(self, kind: bytes, count: int) -> Any:
+        dtype = np.dtype(_ARRAYS[kind])
         numbers = np.frombuffer(self._take(count * dtype.itemsize), dtype)
         return numbers.astype(dtype.newbyteorder("="))
 
