@@ -11,11 +11,13 @@ BentoMLException
     ├── BackendMissing              the operator installs an extra
     ├── BackendError                a backend's library refused the rows
     ├── BundleError                 a stored bundle is corrupt, truncated or of another format
+    ├── HistoryBroken               the operator brings back a history of names that was changed
     ├── UnreadableInput             a file of applications is not what its format says
     ├── ClusterFailed               a cluster could not end a run; it is resumed when it can
     ├── ImportRefused               a source for `bentoml ext import` is not what it says
     │   └── NotAccepted             ... or does not answer as the trainer's own model did
     ├── ExportRefused               a booster has a feature that no exact graph covers
+    ├── NotPromoted                 a version fails a gate; its name means what it meant
     ├── ProofFailed                 two backends disagree about a bit
     └── SelfTestFailed              a server does not give the bits that were proven
 
@@ -43,10 +45,12 @@ __all__ = [
     "ConfigError",
     "ExportRefused",
     "FeatureMismatch",
+    "HistoryBroken",
     "ImportRefused",
     "InvalidApplication",
     "NoDecision",
     "NotAccepted",
+    "NotPromoted",
     "ProofFailed",
     "SelfTestFailed",
     "TooLarge",
@@ -145,6 +149,10 @@ class BundleError(BentoMLExtError):
     """A bundle that must not be opened: corrupt, truncated, swapped or of another format."""
 
 
+class HistoryBroken(BentoMLExtError):
+    """A history of names with an entry that is not as it was sealed."""
+
+
 class UnreadableInput(BentoMLExtError, ValueError):
     """A file of applications that is damaged, or of another format than it says."""
 
@@ -163,6 +171,10 @@ class NotAccepted(ImportRefused):
 
 class ExportRefused(BentoMLExtError, ValueError):
     """A booster that cannot be exported exactly, named with the reason."""
+
+
+class NotPromoted(BentoMLExtError):
+    """A version that fails a gate; nothing was moved."""
 
 
 class ProofFailed(BentoMLExtError):

@@ -15,7 +15,8 @@ from bentoml_ext.backends.registry import backend_names, form_names
 from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.misspelt import check_environment
-from bentoml_ext.store.tags import tag_of
+from bentoml_ext.store.names import AT, Named
+from bentoml_ext.store.tags import asked_of, find
 
 __all__ = ["DEFAULT_BACKEND", "NAMES", "Settings", "crossover_for", "hand_on"]
 
@@ -41,7 +42,8 @@ class Settings:
     arguments of a bentofile or a bento.
 
     Args:
-        model: `MODEL`; tag of the stored model that answers in the place of the service's own.
+        model: `MODEL`; tag or promoted name of the stored model that answers in the place of the
+            service's own.
         backend: `BACKEND`; the backend that scores. Default onnx.
         crossover: `CROSSOVER`, as onnx:1,xgboost:80; the rows from which each backend scores, if
             `BACKEND` is auto. Another backend ignores it, so that a bento that carries it can
@@ -52,7 +54,7 @@ class Settings:
         max_bulk_bytes: `MAX_BULK_BYTES`; of such a request's body.
     """
 
-    model: bentoml.Tag | None = None
+    model: bentoml.Tag | Named | None = None
     backend: str = DEFAULT_BACKEND
     crossover: Crossover | None = None
     fastpath: bool = True
@@ -157,18 +159,19 @@ def _takes(name: str, value: str) -> bool:
     """Whether a setting takes a value; a model's name alone may be any word."""
     try:
         Settings.read({}, {name: value})
-        return name != "MODEL" or (":" in value and bool(bentoml.models.get(value)))
+        return name != "MODEL" or ((":" in value or AT in value) and bool(find(value)))
     except BentoMLException:
         return False
 
 
-def _tag(value: str) -> bentoml.Tag:
+def _tag(value: str) -> bentoml.Tag | Named:
     try:
-        return tag_of(value)
+        return asked_of(value)
     except ConfigError as error:
         message = str(error).rstrip(".")
         raise ConfigError(
-            f"{message} - at MODEL. Set it as in credit_risk_model:latest."
+            f"{message} - at MODEL. Set it as in credit_risk_model:latest, or as in "
+            "credit_risk_model@champion."
         ) from error
 
 

@@ -14,9 +14,13 @@ import click
 
 from bentoml_ext.cli.compare import compare_command
 from bentoml_ext.cli.export import export_command
+from bentoml_ext.cli.history import history_command
 from bentoml_ext.cli.import_ import import_command
 from bentoml_ext.cli.inspect import inspect_command
 from bentoml_ext.cli.migrate import migrate_command
+from bentoml_ext.cli.promote import promote_command
+from bentoml_ext.cli.releases import releases_command
+from bentoml_ext.cli.rollback import rollback_command
 from bentoml_ext.cli.score import score_command
 from bentoml_ext.cli.verify import verify_command
 
@@ -99,9 +103,13 @@ def ext() -> None:
 for command in (
     compare_command,
     export_command,
+    history_command,
     import_command,
     inspect_command,
     migrate_command,
+    promote_command,
+    releases_command,
+    rollback_command,
     score_command,
     verify_command,
 ):

@@ -12,7 +12,7 @@ from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_optio
 if TYPE_CHECKING:
     from bentoml_ext.compare.document import Report
 
-__all__ = ["compare_command"]
+__all__ = ["LIBRARIES", "compare_command", "need"]
 
 OUTPUT: Final[Any] = click.Path(dir_okay=False, path_type=Path)
 
@@ -92,7 +92,7 @@ def compare_command(
 
     _check(options)
     if page is not None:
-        _need(*LIBRARIES, "jinja2")
+        need(*LIBRARIES, "jinja2")
     limits = gates_of(gates) if gates is not None else {}
     report = _compared(tag, options)
     report = msgspec.structs.replace(report, gates=judged(report, limits))
@@ -144,7 +144,7 @@ def _backends(tag: str, options: dict[str, Any]) -> Report:
 
 
 def _versions(tag: str, options: dict[str, Any]) -> Report:
-    _need(*LIBRARIES)
+    need(*LIBRARIES)
     from bentoml_ext.cli.progress import scoring
     from bentoml_ext.compare.scored import Scoring
     from bentoml_ext.compare.subject import Subject
@@ -160,7 +160,7 @@ def _versions(tag: str, options: dict[str, Any]) -> Report:
 
 
 def _files(tag: str, options: dict[str, Any]) -> Report:
-    _need(*LIBRARIES)
+    need(*LIBRARIES)
     from bentoml_ext.cli.progress import scoring
     from bentoml_ext.compare.drift import compare_files
     from bentoml_ext.compare.scored import Scoring
@@ -186,7 +186,7 @@ def _data(subject: Any, options: dict[str, Any]) -> Any:
     return Applications(options["data"], subject.bundle.encoder, keep, form, spelling)
 
 
-def _need(*libraries: str) -> None:
+def need(*libraries: str) -> None:
     from importlib.util import find_spec
 
     from bentoml_ext.distributions import the_extra

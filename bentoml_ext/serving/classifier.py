@@ -178,6 +178,7 @@ class Classifier:
         manifest = self.bundle.manifest
         return {
             "tag": str(self.stored.tag),
+            "asked": str(type(self).model.tag),
             "backend": self.scorer.backend.name,
             **self.scorer.backend.describe(),
             "fastpath": self.fastpath,

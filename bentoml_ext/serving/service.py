@@ -41,7 +41,7 @@ from bentoml_ext.serving.processes.supervisor import (
 from bentoml_ext.serving.routes import BATCH, DECIDING, NAMES, SINGLE, UNDECIDED
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.store.tags import tag_of
+from bentoml_ext.store.tags import asked_of
 
 if TYPE_CHECKING:
     from bentoml_ext.serving.fastpath.middleware import FastPath
@@ -250,7 +250,7 @@ def service_for(model: bentoml.Tag | str, **config: Any) -> Any:
     class ModelService(Classifier, model=model):
         """Classifies applications with one stored model."""
 
-    config.setdefault("name", tag_of(model).name)
+    config.setdefault("name", asked_of(model).name)
     return service(**config)(ModelService)
 
 

@@ -29,11 +29,12 @@ SIGNATURES: Final[dict[str, Any]] = {
 
 
 def get(tag: bentoml.Tag | str) -> bentoml.Model:
-    """The stored model of a tag.
+    """The stored model of a tag, or of a promoted name as MODEL@champion.
 
     Raises:
         NotFound: no such model, or one that another framework saved.
         ConfigError: not a tag.
+        BundleError, HistoryBroken: the name leads to no sound version.
     """
     model = find(tag)
     if model.info.module != MODULE:

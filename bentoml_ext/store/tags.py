@@ -1,4 +1,4 @@
-"""Tags: NAME or NAME:VERSION in BentoML's store."""
+"""Tags: NAME or NAME:VERSION in BentoML's store, and MODEL@NAME, which leads to one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import descriptions
 from bentoml_ext.internals.store import model_store_path
+from bentoml_ext.store.names import AT, Named, leads_to, named_of
 
-__all__ = ["find", "tag_of", "versions"]
+__all__ = ["asked_of", "find", "tag_of", "versions"]
 
 
 def tag_of(name: bentoml.Tag | str) -> bentoml.Tag:
@@ -28,14 +29,31 @@ def tag_of(name: bentoml.Tag | str) -> bentoml.Tag:
         ) from error
 
 
-def find(tag: bentoml.Tag | str) -> bentoml.Model:
-    """The stored model of a tag; capitals and small letters are the same, as they are to BentoML.
+def asked_of(word: bentoml.Tag | Named | str) -> bentoml.Tag | Named:
+    """The tag, or the name of a promoted version, that `word` writes.
 
     Raises:
-        ConfigError: as `tag_of`.
-        NotFound: the store has no such model; says which versions it has.
+        ConfigError: it writes neither.
     """
-    asked = tag_of(tag.lower() if isinstance(tag, str) else tag)
+    if isinstance(word, Named):
+        return word
+    return named_of(word) if isinstance(word, str) and AT in word else tag_of(word)
+
+
+def find(tag: bentoml.Tag | Named | str) -> bentoml.Model:
+    """The stored model of a tag or of a name that leads to one.
+
+    Capitals and small letters are the same, as they are to BentoML.
+
+    Raises:
+        ConfigError: as `asked_of`.
+        NotFound: the store has no such model; says which versions it has.
+        BundleError, HistoryBroken: as `names.leads_to`.
+    """
+    asked = asked_of(tag.lower() if isinstance(tag, str) else tag)
+    if isinstance(asked, Named):
+        with descriptions.reading(f"{tag}'s model.yaml in {model_store_path()}"):
+            return leads_to(asked)
     try:
         with descriptions.reading(f"{tag}'s model.yaml in {model_store_path()}"):
             return bentoml.models.get(asked)

@@ -19,6 +19,7 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import descriptions
 from bentoml_ext.internals.store import model_store_path, use_model_store
 from bentoml_ext.store.models import MODULE, get
+from bentoml_ext.store.names import AT
 
 __all__ = ["STORE", "stored_model"]
 
@@ -35,7 +36,7 @@ def stored_model(word: str) -> bentoml.Model:
     """The stored model that is meant; its store is this process' from now on.
 
     Args:
-        word: a tag of a model, the folder of a bento, or a tag of a bento.
+        word: a tag or a promoted name of a model, the folder of a bento, or a tag of a bento.
 
     Raises:
         NotFound: none of them is there.
@@ -53,6 +54,9 @@ def stored_model(word: str) -> bentoml.Model:
     try:
         return get(word)
     except NotFound:
+        if AT in word:
+            # Not a tag of BentoML's, so not a bento either.
+            raise
         try:
             with descriptions.reading(f"{word}'s {BENTO}"):
                 bento = bentoml.bentos.get(word)

@@ -102,3 +102,21 @@ def test_a_bento_on_a_full_disk_is_one_line_and_nothing_is_left(
     # A file in it where the write that failed has a name; which one fails depends on sizes.
     assert done.stderr.splitlines()[-1].startswith(f"Error: {FULL}: {small}")
     assert "Traceback" not in done.stderr
+
+
+def test_a_promotion_on_a_full_disk_is_one_line_and_the_name_stays(
+    own_home: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    history = small / "releases" / "credit_risk_model.jsonl"
+    prepare = f"cp -r {own_home}/models {small}; mkdir {small}/releases; "
+    fill = f"cat /dev/zero > {small}/rest; "
+    show = f"code=$?; ls -A {small}/releases >&2; exit $code"
+    promote = f"{sys.executable} -m bentoml ext promote {TAG}; "
+
+    done = on_small_disk(
+        "8m", small, ["sh", "-c", prepare + fill + promote + show], BENTOML_HOME=str(small)
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [f"Error: {FULL}: {history}", ".lock"]

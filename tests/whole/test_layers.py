@@ -26,7 +26,7 @@ FLOORS = (
     ("export", "scoring", "settings"),
     ("acceptance", "offline", "preprocessing", "proving", "serving"),
     ("compare", "framework"),
-    ("importers",),
+    ("importers", "releases"),
     ("cli",),
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

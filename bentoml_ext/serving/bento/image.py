@@ -23,7 +23,9 @@ from bentoml_ext.serving.bento.wheel import PACKAGE
 from bentoml_ext.serving.given import check_arguments
 from bentoml_ext.serving.processes.supervisor import pin, pinned, supervise
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.store.tags import tag_of, versions
+from bentoml_ext.store.history import copy_history
+from bentoml_ext.store.names import Named
+from bentoml_ext.store.tags import asked_of, find, versions
 
 __all__ = [
     "EmbeddedModel",
@@ -46,31 +48,31 @@ class EmbeddedModel(BeforeStart):
     store for them again when the bento is exported.
 
     Args:
-        tag: the service's own.
+        tag: the service's own, or a promoted name as MODEL@champion.
     """
 
     served: ClassVar[list[EmbeddedModel]] = []
     """Models of the services that this process has made."""
 
-    def __init__(self, tag: bentoml.Tag | str) -> None:
-        self.own = tag_of(tag)
-        self._chosen: bentoml.Tag | None = None
+    def __init__(self, tag: bentoml.Tag | Named | str) -> None:
+        self.own = asked_of(tag)
+        self._chosen: bentoml.Tag | Named | None = None
 
     def __call__(self) -> None:
         """Stop the start where the model is missing, and not one worker after the other."""
-        # `latest` may move while the server runs: every worker serves what is found now.
+        # `latest` and names may move while the server runs: every worker serves what is found now.
         pin(str(self.tag), str(self.resolve().tag))
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else self.resolve()
 
-    def choose(self, tag: bentoml.Tag | None) -> None:
+    def choose(self, tag: bentoml.Tag | Named | None) -> None:
         """Let the operator's tag, if there is one, answer in the place of the service's own."""
         self._chosen = tag
 
     @property
-    def tag(self) -> bentoml.Tag:
-        """The tag that is served.
+    def tag(self) -> bentoml.Tag | Named:
+        """The tag or the promoted name that is served.
 
         Raises:
             ConfigError: the operator's is of another name, and which service it is for is open.
@@ -93,8 +95,11 @@ class EmbeddedModel(BeforeStart):
         Raises:
             NotFound: the store has no such model; the message names the remedy.
             ConfigError: as `tag`.
+            BundleError, HistoryBroken: a name leads to no sound version.
         """
-        tag = bentoml.Tag.from_str(pinned(str(self.tag)) or str(self.tag))
+        tag = asked_of(pinned(str(self.tag)) or str(self.tag))
+        if isinstance(tag, Named):
+            return find(tag)
         try:
             return bentoml.models.get(tag)
         except NotFound as error:
@@ -155,6 +160,8 @@ class PackedImage(Image):
             target = bento_fs / "src" / STORE / stored.tag.path()
             copy_folder(Path(stored.path), target)
             (target.parent / "latest").write_text(str(stored.tag.version))
+            if isinstance(model.tag, Named):
+                copy_history(model.tag.name, bento_fs / "src")
         # BentoML's classes reach mypy as Any.
         image: Any = self
         folder = bento_fs / "env" / "python"

@@ -1,0 +1,1 @@
+"""Releases: which version of a model each name means, and how names move."""
