@@ -9,6 +9,8 @@ BIN     := $(VENV)/bin
 SERVING := $(VENV)/.serving
 STAMP   := $(VENV)/.installed
 SITE    := $(VENV)/.site
+# The kernel of native/, beside .venv: in it, the suite would write and prove its form of each model.
+KERNEL  := build/simd/.built
 # Without --no-compile: bytecode of what nobody imports costs 8 s and 100 MB.
 PIP     := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-compile
 # A file runs in one worker, so that its fixtures are made once; tests/conftest.py sets the order.
@@ -26,7 +28,8 @@ export BENTOML_HOST ?= 127.0.0.1
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP) ## Make .venv with everything, at pinned versions
+install: $(STAMP) ## Make .venv with everything, at pinned versions, and the kernel where a C compiler is
+	@$(MAKE) --no-print-directory $(KERNEL) || echo "The kernel of native/ was not built, as said above. Everything but BACKEND=simd works without it."
 
 $(SERVING): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Expected Python 3.11 or newer, got {v[0]}.{v[1]} - at PYTHON. Try make PYTHON=python3.11.")'
@@ -43,6 +46,13 @@ $(STAMP): $(SERVING)
 	$(PIP) --requirement $(VENV)/rest.txt
 	@touch $@
 
+$(KERNEL): $(SERVING) $(wildcard native/src/* native/bentoml_ext_simd/*.py native/*.*)
+	@command -v $(or $(CC),cc) >/dev/null || { echo "Expected a C compiler, got none - at $(or $(CC),cc). Install gcc or clang."; exit 1; }
+	@echo '#include <Python.h>' | $(or $(CC),cc) -fsyntax-only -x c "-I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" - 2>/dev/null || { echo "Expected Python.h, got none - at $(BIN)/python. Install Python's headers (python3-dev)."; exit 1; }
+	@rm -rf build/simd
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --target build/simd ./native
+	@touch $@
+
 $(SITE): $(STAMP)
 	$(PIP) --requirement requirements.lock
 	@touch $@
@@ -52,7 +62,11 @@ train: $(SERVING) ## Train a model: on DATA=file.csv, else on generated applicat
 
 # Exported, so that make runs the server without a shell between them: it ends with make then.
 serve: export BACKEND := $(BACKEND)
-serve: $(SERVING) ## Serve on PORT with BACKEND=onnx, xgboost or auto; trains first if there is no model
+ifeq ($(BACKEND),simd)
+serve train: $(KERNEL)
+serve train: export PYTHONPATH := $(CURDIR)/build/simd$(if $(PYTHONPATH),:$(PYTHONPATH))
+endif
+serve: $(SERVING) ## Serve on PORT with BACKEND=onnx, xgboost, simd or auto; trains first if there is no model
 	@$(BIN)/python -m models.train $(if $(DATA),--data $(DATA),--if-empty)
 	$(BIN)/bentoml serve --port $(PORT)
 
@@ -67,10 +81,7 @@ lint: install ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-simd: install ## Build the kernel in C of native/ into build/simd, and test it
-	@command -v $(or $(CC),cc) >/dev/null || { echo "Expected a C compiler, got none - at make simd. Install gcc or clang; all else works without."; exit 1; }
-	@rm -rf build/simd
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --target build/simd ./native
+simd: $(STAMP) $(KERNEL) ## Build the kernel in C of native/ into build/simd, and test it
 	PYTHONPATH=$(CURDIR)/build/simd $(PYTEST) -p tests.conftest -m "slow or not slow" native/tests
 
 compat: install ## Try the oldest and the newest libraries on every Python here; writes docs/compatibility.md

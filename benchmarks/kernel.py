@@ -98,7 +98,7 @@ def _engines(subject: Subject, folder: Path) -> Iterator[tuple[str, tuple[Backen
     from bentoml_ext_simd.backend import SimdBackend
     from bentoml_ext_simd.kernel import strategies
 
-    for name, data in written(subject.booster).items():
+    for name, data in written(subject.booster).files.items():
         (folder / name).write_bytes(data)
     ready: dict[str, Callable[[], Backend]] = {
         "XGBoost": lambda: XGBoostBackend(folder / "booster.ubj"),

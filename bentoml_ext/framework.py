@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from bentoml_ext.acceptance import Check
     from bentoml_ext.boosters.ensemble import Ensemble
+    from bentoml_ext.export.forms import Forms
     from bentoml_ext.preprocessing.compiling import Compiled
     from bentoml_ext.proving.every_form import ProofProgress
     from bentoml_ext.proving.proven import Proven
@@ -97,6 +98,9 @@ def save_model(
     `binary:logitraw` is answered as the sigmoid of its margin, where its own predict and
     predict_proba give the margin.
 
+    A form of another package that cannot hold the model is left out: the manifest keeps the reason,
+    and a warning (`bentoml_ext.export.forms.FormLeftOut`) says it.
+
     Returns:
         The stored model, module `bentoml_ext`.
 
@@ -115,10 +119,10 @@ def save_model(
     encoder, model, compiled = _compiled(encoder, model, example, fields)
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
     tag, booster = tag_of(name), booster_of(model, rounds)
-    check_features(booster, encoder.features, "the encoder")
-    check_categories(booster, encoder)
+    _check_columns(booster, encoder)
     ensemble, decider = _decided(booster, policy)
-    files = written(booster) | {ENCODER: encoder.to_json(), POLICY: decider.policy.to_json()}
+    forms = written(booster)
+    files = forms.files | {ENCODER: encoder.to_json(), POLICY: decider.policy.to_json()}
     proven = prove(
         booster,
         files,
@@ -129,7 +133,7 @@ def save_model(
     )
     proven = _compared(proven, compiled, booster)
     proven = _accepted(proven, check, prediction, files, encoder, decider)
-    manifest = _manifest(booster, encoder, origin, ensemble)
+    manifest = _manifest(booster, encoder, origin, ensemble, forms)
     files |= proven.files(manifest.facts)
     return store(tag, files, manifest, labels=labels, metadata=metadata)
 
@@ -197,6 +201,12 @@ def _compiled(
     return compiled.encoder, compiled.estimator, compiled
 
 
+def _check_columns(booster: xgboost.Booster, encoder: Encoder) -> None:
+    """Refuse an encoder whose columns are not the booster's."""
+    check_features(booster, encoder.features, "the encoder")
+    check_categories(booster, encoder)
+
+
 def _compared(proven: Proven, compiled: Compiled | None, booster: xgboost.Booster) -> Proven:
     """The proof with what the pipeline itself says, where there is one."""
     if compiled is None:
@@ -226,7 +236,11 @@ def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble,
 
 
 def _manifest(
-    booster: xgboost.Booster, encoder: Encoder, origin: Origin | None, ensemble: Ensemble
+    booster: xgboost.Booster,
+    encoder: Encoder,
+    origin: Origin | None,
+    ensemble: Ensemble,
+    forms: Forms,
 ) -> Manifest:
     return Manifest(
         format=0,
@@ -238,4 +252,5 @@ def _manifest(
         versions=environment.libraries(),
         origin=origin,
         transform=ensemble.transform or None,
+        left_out=forms.left_out or None,
     )

@@ -122,6 +122,6 @@ def import_command(
         example,
         allow_pickle,
     )
-    with progress.progress("Proving") as on_progress:
+    with progress.proving() as on_progress:
         stored = importing.import_model(request, name, on_progress)
     render.show(render.imported(stored, framework.load_bundle(stored), source))

@@ -20,6 +20,6 @@ def migrate_command(tag: str) -> None:
     from bentoml_ext.store.models import get, load_bundle
 
     stored = get(tag)
-    with progress.progress("Proving") as on_progress:
+    with progress.proving() as on_progress:
         new = migrate(stored, on_progress)
     render.show(render.migrated(stored, new, load_bundle(new)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from rich.progress import Progress as Bar
 if TYPE_CHECKING:
     from bentoml_ext.proving.every_form import ProofProgress
 
-__all__ = ["progress", "scoring"]
+__all__ = ["progress", "proving", "scoring"]
 
 
 @contextmanager
@@ -24,6 +25,16 @@ def progress(what: str) -> Iterator[ProofProgress]:
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def proving() -> Iterator[ProofProgress]:
+    """The same while a model is stored, whose printed facts say which forms are left out."""
+    from bentoml_ext.export.forms import FormLeftOut
+
+    with progress("Proving") as move, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FormLeftOut)
+        yield move
 
 
 @contextmanager

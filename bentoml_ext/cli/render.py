@@ -113,6 +113,7 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
         f"{manifest.objective}."
     )
     lines: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
+    lines += _left_out(manifest)
     lines.append(accepted(bundle.proof.acceptance))
     if (slow := slowness(bundle.file(GRAPH))) is not None:
         lines.append(slow)
@@ -126,11 +127,14 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
 
 def migrated(old: bentoml.Model, new: bentoml.Model, bundle: Bundle) -> str:
     """After `migrate`: both versions, and what was proven of the new one."""
-    return (
-        f"Wrote {old.tag} as {new.tag}, in format {bundle.manifest.format}: {_facts(bundle)}.\n"
-        f"{_evidence(bundle)}\n"
-        f"{old.tag} stays. `latest` of {new.tag.name} is the new version."
-    )
+    head = f"Wrote {old.tag} as {new.tag}, in format {bundle.manifest.format}: {_facts(bundle)}."
+    tail = f"{old.tag} stays. `latest` of {new.tag.name} is the new version."
+    return "\n".join([head, *_left_out(bundle.manifest), _evidence(bundle), tail])
+
+
+def _left_out(manifest: Manifest) -> list[str]:
+    """A line for each form of another package that cannot hold the model."""
+    return [f"Stored without {name}: {why}" for name, why in (manifest.left_out or {}).items()]
 
 
 def _read_as(origin: Origin) -> Table:
@@ -154,6 +158,8 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     facts.add_row("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     facts.add_row("xgboost", str(Provenance.of(manifest, bundle.proof)))
     facts.add_row("proof", _evidence(bundle))
+    for line in _left_out(manifest):
+        facts.add_row("left out", line)
     facts.add_row("check", accepted(bundle.proof.acceptance))
     for kind, values in (("labels", stored.info.labels), ("metadata", stored.info.metadata)):
         if values:

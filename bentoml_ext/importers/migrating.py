@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import bentoml
@@ -17,6 +16,7 @@ from bentoml_ext.store.models import load_bundle, store
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
+    from bentoml_ext.export.forms import Forms
     from bentoml_ext.proof.record import Acceptance
     from bentoml_ext.proving.every_form import ProofProgress
 
@@ -51,20 +51,23 @@ def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> 
 
     bundle = load_bundle(stored)
     booster = read_booster(bundle.path / BOOSTER)
-    files = written(booster) | {
+    forms = written(booster)
+    files = forms.files | {
         # Byte for byte: it names the XGBoost that made the model.
         BOOSTER: bundle.file(BOOSTER),
         ENCODER: bundle.encoder.to_json(),
         POLICY: bundle.policy.to_json(),
     }
-    _check_forms(bundle, files)
+    _check_forms(bundle, forms)
     proven = prove(
         booster, files, encoder=bundle.encoder, policy=bundle.policy, on_progress=on_progress
     )
     if (acceptance := _acceptance(bundle, stored.tag)) is not None:
         proven = proven.accepted(acceptance)
     transform = read(booster)[1].transform or None
-    manifest = msgspec.structs.replace(bundle.manifest, transform=transform)
+    manifest = msgspec.structs.replace(
+        bundle.manifest, transform=transform, left_out=forms.left_out or None
+    )
     files |= proven.files(manifest.facts)
     labels = {**stored.info.labels, FROM: str(stored.tag)}
     return store(
@@ -76,12 +79,15 @@ def migrate(stored: bentoml.Model, on_progress: ProofProgress | None = None) -> 
     )
 
 
-def _check_forms(bundle: Bundle, files: Mapping[str, bytes]) -> None:
+def _check_forms(bundle: Bundle, forms: Forms) -> None:
     """Refuse to lose a form that a package of another hand wrote."""
-    if lost := sorted(bundle.manifest.files.keys() - files.keys() - {PROOF, PROOF_ROWS}):
+    kept = {*forms.files, ENCODER, POLICY, PROOF, PROOF_ROWS}
+    for lost in sorted(bundle.manifest.files.keys() - kept):
         raise ConfigError(
-            f"Expected a form that writes {lost[0]}, got none - at {bundle.path}. Install the "
-            "package that wrote it, which registers the form."
+            f"Expected a form that writes {lost}, got none - at {bundle.path}. "
+            + forms.left_out.get(
+                lost, "Install the package that wrote it, which registers the form."
+            )
         )
 
 

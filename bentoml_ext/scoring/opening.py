@@ -36,7 +36,8 @@ def open_backend(bundle: Bundle, name: str, crossover: Crossover | None = None) 
     backend = get_backend(name)
     if backend.filename not in bundle.manifest.files:
         raise BundleError(
-            f"Expected {backend.filename} for backend '{name}', got none - at {bundle.path}."
+            f"Expected {backend.filename} for backend '{name}', got none - at {bundle.path}. "
+            f"{_why_none(bundle, backend.filename)}"
         )
     return backend(bundle.path / backend.filename)
 
@@ -66,6 +67,17 @@ def open_tested(
     """
     scorer = open_scorer(bundle, backend, crossover)
     return scorer, self_test(bundle, scorer.backend)
+
+
+def _why_none(bundle: Bundle, filename: str) -> str:
+    """Why a bundle lacks the form of a registered backend, and what to do."""
+    reason = (bundle.manifest.left_out or {}).get(filename)
+    if reason is not None:
+        return f"The model was stored without this form: {reason} Serve it with another backend."
+    return (
+        "The form was not installed where the model was stored: `bentoml ext migrate TAG` stores "
+        "it anew, with every form that is installed here."
+    )
 
 
 def _open_auto(bundle: Bundle, crossover: Crossover | None) -> Backend:

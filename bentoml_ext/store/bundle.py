@@ -105,6 +105,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sha256: checksum of this manifest, taken with an empty text here: no other file holds it.
         origin: of an imported model; None of one that was handed over by its training.
         transform: as `Ensemble.transform`; None where the objective predicts in its usual way.
+        left_out: why other packages' forms cannot hold the model, by file name; None where they
+            all hold it.
     """
 
     format: int
@@ -117,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
     origin: Origin | None = None
     transform: str | None = None
+    left_out: dict[str, str] | None = None
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -36,10 +36,7 @@ def packed(ensemble: Ensemble) -> bytes:
     """
     trees = ensemble.model
     if isinstance(trees, Linear):
-        raise ExportRefused(
-            "Expected trees, got the weights of gblinear - at the form trees.simd. Uninstall "
-            "bentoml-ext-simd where such a model is stored."
-        )
+        raise ExportRefused("Expected trees, got the weights of gblinear - at the form trees.simd.")
     _check_kind(ensemble, trees)
     data = pack(ensemble, trees)
     check_same(data, ensemble, trees)

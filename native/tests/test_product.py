@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
+from bentoml_ext.errors import BundleError
+from bentoml_ext.export.forms import FormLeftOut
 from models.fields import EXAMPLE
 from models.synthetic import generate
 from tests.support import small
@@ -77,3 +79,14 @@ def test_a_portfolio_has_the_same_answers(credit_model: bentoml.Model, tmp_path:
         assert ended.returncode == 0, ended.stderr
 
     assert (tmp_path / "simd.csv").read_bytes() == (tmp_path / "xgboost.csv").read_bytes()
+
+
+def test_a_model_of_weights_is_stored_without_the_form() -> None:
+    booster = small.booster(booster="gblinear", verbosity=0)
+
+    with pytest.warns(FormLeftOut, match=r"without trees\.simd: Expected trees, got the weights"):
+        stored = bentoml_ext.save_model("simd_linear", booster, encoder=small.encoder())
+
+    with pytest.raises(BundleError, match="without this form: Expected trees, got the weights"):
+        bentoml_ext.load_model(stored, "simd")
+    bentoml_ext.load_model(stored, "auto").margins(small.rows(3))

@@ -129,3 +129,17 @@ def test_everything_that_was_made_is_ignored_by_git(clone: Clone) -> None:
     )
 
     assert status.stdout == b""
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_install_goes_on_and_says_so(tmp_path: Path, compiler: str) -> None:
+    given = [f"{name}={tmp_path / name}" for name in ("SERVING", "STAMP", "KERNEL")]
+    for name in ("SERVING", "STAMP"):
+        (tmp_path / name).touch()
+    command = ["make", "install", *given, f"CC={compiler}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ended.stdout.startswith("Expected ")
+    assert "got none" in ended.stdout
+    assert "Everything but BACKEND=simd works without it." in ended.stdout
+    assert not (tmp_path / "KERNEL").exists()
