@@ -16,7 +16,7 @@ from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import FeatureMismatch
 
-__all__ = ["holdable", "on_many", "on_one", "undone"]
+__all__ = ["holdable", "last_that", "on_many", "on_one", "undone"]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -151,12 +151,12 @@ def holdable(step: Number) -> tuple[float, float]:
             f"Expected sums that leave a number in the range of float32, got {step.sums!r:.200} "
             f"- at the step of field '{step.field}'."
         )
-    low, high = (_last(fits, inside[0], end) for end in ends)
+    low, high = (last_that(fits, inside[0], end) for end in ends)
     return low, high
 
 
-def _last(fits: Callable[[float], bool], inside: float, end: float) -> float:
-    """The last number that fits, on the way from one that does to the end of the range."""
+def last_that(fits: Callable[[float], bool], inside: float, end: float) -> float:
+    """The last number that fits, on the way from one that does to an end."""
     if fits(end):
         return end
     # Floats are ordered as their bits are: halve the floats between, and not the numbers.

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from bentoml_ext import files
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.unpickler import Unpickler
+from bentoml_ext.preprocessing.functions import FUNCTIONS
 
 __all__ = ["is_pickled", "read_pickled_pipeline"]
 
@@ -36,7 +37,8 @@ _UNPACKERS: Final[Sequence[tuple[bytes, Callable[[], Any]]]] = (
 """By their first bytes: what joblib packs a pickle by."""
 
 _PREPROCESSING: Final = {
-    "_data": "StandardScaler RobustScaler MinMaxScaler MaxAbsScaler Binarizer",
+    "_data": "StandardScaler RobustScaler MinMaxScaler MaxAbsScaler Binarizer PowerTransformer "
+    "QuantileTransformer",
     "_discretization": "KBinsDiscretizer",
     "_encoders": "OneHotEncoder OrdinalEncoder",
     "_function_transformer": "FunctionTransformer",
@@ -60,7 +62,7 @@ _CLASSES: Final = {
     "_RemainderColsList",
     "sklearn.feature_extraction._dict_vectorizer": "DictVectorizer",
     "sklearn.impute._base": "SimpleImputer MissingIndicator",
-    "sklearn.pipeline": "Pipeline",
+    "sklearn.pipeline": "Pipeline FeatureUnion",
     "xgboost.core": "Booster",
     "xgboost.sklearn": "XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor",
 }
@@ -202,6 +204,9 @@ _OWN: Final[dict[tuple[str, str], Any]] = {
 """What stands for names of numpy, joblib and Python."""
 
 
+_FUNCTIONS: Final = {("numpy", function.__name__): function for function in FUNCTIONS}
+"""What a FunctionTransformer may hold; nothing of a pickle calls it."""
+
 _CALLED: Final = frozenset(map(id, _OWN.values()))
 """What a pickle may call; it makes any other object without a call, and fills its state in."""
 
@@ -219,6 +224,8 @@ class _PipelineUnpickler(Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _OWN:
             return _OWN[module, name]
+        if (module, name) in _FUNCTIONS:
+            return _FUNCTIONS[module, name]
         if (module, name) in ADMITTED:
             return getattr(importlib.import_module(module), name)
         raise ImportRefused(

@@ -10,7 +10,7 @@ import numpy as np
 
 from bentoml_ext.preprocessing.asking import asked, transformed
 from bentoml_ext.preprocessing.columns import Column, Numeric, Usable
-from bentoml_ext.preprocessing.numbers import block_kind, of_numbers
+from bentoml_ext.preprocessing.numbers import block_kind, check_whole, of_numbers
 from bentoml_ext.preprocessing.ranges import Doubles, Ranks, cut, edges_of
 
 __all__ = ["CUTTERS", "binned"]
@@ -30,6 +30,8 @@ def binned(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
     numbers = [(at, column) for at, column in enumerate(columns) if isinstance(column, Numeric)]
     coder = _coder(step)
     finite: list[Usable] = list(columns)
+    for _, column in numbers:
+        check_whole(column, place)
     if numbers:
         places = [at for at, _ in numbers]
 

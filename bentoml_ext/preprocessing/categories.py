@@ -11,7 +11,7 @@ import numpy as np
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.asking import asked
 from bentoml_ext.preprocessing.columns import Column, Domain, Finite, Usable, is_null
-from bentoml_ext.preprocessing.numbers import usable
+from bentoml_ext.preprocessing.numbers import check_whole, usable
 from bentoml_ext.preprocessing.ranges import among, cut, edges_of
 
 __all__ = ["ENCODERS", "Domains", "as_finite", "encoded"]
@@ -63,6 +63,7 @@ def as_finite(column: Usable, known: list[Any], domains: Domains, place: str) ->
             f"Expected categories that are numbers, got the text {odd[0]!r:.40} - at {place}, "
             f"field '{column.field}'."
         )
+    check_whole(column, place)
     whole = all(float(one).is_integer() for one in known if not is_null(one))
     if column.sums or column.is_filled or not whole:
         numbers = sorted(float(one) for one in known if not is_null(one))

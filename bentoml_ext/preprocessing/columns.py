@@ -6,15 +6,28 @@ of them. So it is asked of an indicator, and of the ranges that a step cuts a nu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_ext.encoders.field import FLOAT32_MAX
 from bentoml_ext.encoders.steps import Sum
 
-__all__ = ["OTHER", "SINGLE", "Column", "Domain", "Finite", "Numeric", "Odd", "Usable", "is_null"]
+__all__ = [
+    "OTHER",
+    "SINGLE",
+    "Column",
+    "Curve",
+    "Domain",
+    "Finite",
+    "Numeric",
+    "Odd",
+    "Usable",
+    "is_null",
+]
 
 Objects: TypeAlias = npt.NDArray[np.object_]
 
@@ -55,22 +68,50 @@ class Domain:
 
 
 @dataclass(frozen=True, eq=False)
+class Curve:
+    """What a fitted step makes of numbers, where no sum repeats it.
+
+    Args:
+        call: float64, (n,), to float64, (n,). ValueError where the step refuses a number.
+        is_checked: whether the step refuses infinities.
+    """
+
+    call: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+    is_checked: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Numeric:
     """A number after some sums.
 
     Args:
         field: whose number it is.
         kind: float32, float64, int64 or bool.
-        sums: what was done to it, one after the other.
+        sums: what was done to it, one after the other; curves keep or turn the order of numbers.
         null: what null has become; NaN while nothing has filled it in.
         is_filled: whether a step has filled it in.
+        low: the least number that the steps take.
+        high: the greatest.
+        turns: numbers, rising, at which what follows may begin to rise, to fall or to be NaN.
+        start: the least number that a function has a value of.
+        is_partial: whether the steps refuse some numbers, or make NaN of them.
     """
 
     field: str
     kind: np.dtype[Any]
-    sums: tuple[Sum, ...] = ()
+    sums: tuple[Sum | Curve, ...] = ()
     null: float = float("nan")
     is_filled: bool = False
+    low: float = -FLOAT32_MAX
+    high: float = FLOAT32_MAX
+    turns: tuple[float, ...] = ()
+    start: float = -FLOAT32_MAX
+    is_partial: bool = False
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether a function was among the sums."""
+        return any(isinstance(one, Curve) for one in self.sums)
 
 
 @dataclass(frozen=True, eq=False)

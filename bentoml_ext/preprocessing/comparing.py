@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bentoml_ext.arrays import Floats, Rows
+from bentoml_ext.boosters.xgb.confirm import read
+from bentoml_ext.boosters.xgb.oracle import Oracle
 from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.export.pipelines.rows import PipelineRows
 from bentoml_ext.export.pipelines.tables import TEXT
 from bentoml_ext.preprocessing.compiling import Compiled, takes
 from bentoml_ext.preprocessing.frames import applications_of, kind_of
+from bentoml_ext.preprocessing.natives import frame_of_codes, handed_on
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.part import Part
 from bentoml_ext.proof.record import SERVICE
@@ -46,16 +50,18 @@ def compare_pipeline(compiled: Compiled, booster: xgboost.Booster, seed: int = 0
     """
     note = "scikit-learn's transform and predict_proba: the rows of Encoder, the booster's answers"
     comparison = BitComparison("pipeline", SERVICE, note)
+    oracle = Oracle(booster, read(booster)[1])
     for said, frame in _frames(compiled, seed):
         applications = applications_of(said, compiled.encoder)
         taken = np.array([takes(compiled.encoder, one) for one in applications], np.bool_)
+        taken &= ~_nearly_zero(frame) if compiled.sparse else True
         if not taken.any():
             continue
         sent = [one for one, is_taken in zip(applications, taken, strict=True) if is_taken]
         rows, some = compiled.encoder.rows(sent), compiled.given(frame[taken], sent)
         comparison.compare("row", _own_rows(compiled, some), _one_nan(rows), rows)
         own = _own_predictions(compiled.pipeline, some)
-        found = np.asarray(booster.inplace_predict(rows, validate_features=False), np.float32)
+        found = oracle.truth(rows).predictions
         comparison.compare("prediction", own, found.reshape(own.shape), rows)
         comparison.seen(len(rows))
     return comparison.part()
@@ -79,6 +85,17 @@ def _frames(compiled: Compiled, seed: int) -> Iterator[tuple[Any, Any]]:
     said = _on_edges(compiled.encoder, made.shuffled(MADE_UP, seed + 1, missing=False).rows, seed)
     singles = [name for name in example if kind_of(example[name]) == np.float32]
     yield said, said.astype(dict.fromkeys(singles, np.float32))
+
+
+def _nearly_zero(frame: Any) -> npt.NDArray[np.bool_]:
+    """The rows with a number that is 0 in float32 alone: a sparse matrix keeps it, 0 it does not.
+
+    No data has any, and to the encoder it is 0.
+    """
+    numbers = frame.select_dtypes(np.float64).to_numpy()
+    with np.errstate(under="ignore"):
+        found: npt.NDArray[np.bool_] = ((numbers != 0) & (numbers.astype(np.float32) == 0)).any(1)
+    return found
 
 
 def _on_edges(encoder: Encoder, frame: Any, seed: int) -> Any:
@@ -108,10 +125,9 @@ def _own_predictions(pipeline: Any, frame: Any) -> Floats:
 
 def _own_rows(compiled: Compiled, given: Any) -> Rows:
     """float32: what the pipeline gives its estimator, as XGBoost reads it."""
-    with warnings.catch_warnings(action="ignore"):
-        steps = compiled.pipeline[:-1]
-        alone = not steps.steps
-        made = given.to_numpy(float, na_value=np.nan) if alone else steps.transform(given)
+    made = handed_on(compiled.pipeline, given)
+    if hasattr(made, "dtypes"):
+        made = frame_of_codes(made, compiled.natives)
     if hasattr(made, "tocoo"):
         # An entry that a sparse matrix does not hold is missing, and not 0.
         held, rows = made.tocoo(), np.full(made.shape, np.nan)
@@ -121,7 +137,10 @@ def _own_rows(compiled: Compiled, given: Any) -> Rows:
     with np.errstate(over="ignore"):
         rows = rows.astype(np.float32)
     marker = np.float32(compiled.estimator.missing)
-    return _one_nan(np.where(rows == marker, np.float32(np.nan), rows))
+    rows = np.where(rows == marker, np.float32(np.nan), rows)
+    for at, sides in compiled.sides.items():
+        rows[:, at] = sides.cells(rows[:, at])
+    return _one_nan(rows)
 
 
 def _one_nan(rows: Floats) -> Floats:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bentoml_ext.encoders.encoder import Encoder
@@ -18,11 +18,14 @@ from bentoml_ext.preprocessing.frames import (
     domain_of,
     is_text,
 )
+from bentoml_ext.preprocessing.natives import Natives, as_codes, natives_of
 from bentoml_ext.preprocessing.records import (
     encoder_of_records,
     frame_of_records,
     is_of_records,
 )
+from bentoml_ext.preprocessing.refusals import advice_for
+from bentoml_ext.preprocessing.sides import Sides, as_sides, sides_of
 from bentoml_ext.preprocessing.walk import Given, walked
 
 __all__ = ["Compiled", "compile_pipeline", "takes"]
@@ -39,12 +42,18 @@ class Compiled:
         example: DataFrame of rows that it takes, or of the records that it takes.
         encoder: what the steps ahead of the estimator do.
         estimator: of XGBoost.
+        natives: columns of the estimator that hold pandas' categories.
+        sides: what the trees see of columns that a function has bent.
+        sparse: whether the estimator is given a sparse matrix.
     """
 
     pipeline: Any
     example: Any
     encoder: Encoder
     estimator: Any
+    natives: Natives = field(default_factory=dict)
+    sides: Mapping[int, Sides] = field(default_factory=dict)
+    sparse: bool = False
 
     def given(self, frame: Any, applications: Sequence[Application]) -> Any:
         """What the pipeline takes: the rows of a frame, or the applications themselves."""
@@ -79,17 +88,20 @@ def compile_pipeline(pipeline: Any, example: Any, rules: Sequence[Rule] = ()) ->
     example = as_frame(example)
     _check(example)
     domains = {name: domain_of(example[name]) for name in example if is_text(example[name])}
+    natives = natives_of(pipeline, example)
     # Twice: an encoder may know categories that the example does not hold.
-    walked(pipeline, Given(columns_of(example, domains)), domains)
-    given = walked(pipeline, Given(columns_of(example, domains)), domains)
-    features = _features(estimator, len(given.columns))
-    steps, fields = steps_and_fields(given.columns, example, rules)
+    for _ in range(2):
+        given = walked(pipeline, Given(columns_of(example, domains)), domains)
+        columns = as_codes(given.columns, natives, domains)
+    features = _features(estimator, len(columns))
     # For XGBoost an entry that a sparse matrix does not hold is missing, not 0.
     missing = 0.0 if given.sparse else estimator.missing
+    sides = sides_of(columns, estimator, missing)
+    steps, fields = steps_and_fields(as_sides(columns, sides), example, rules)
     encoder = Encoder(
         features, fields, absent="missing", null="missing", missing=missing, steps=steps
     )
-    return Compiled(pipeline, example, encoder, estimator)
+    return Compiled(pipeline, example, encoder, estimator, natives, sides, given.sparse)
 
 
 def takes(encoder: Encoder, application: Application) -> bool:
@@ -101,12 +113,13 @@ def _estimator(pipeline: Any) -> Any:
     import xgboost as xgb
 
     steps = getattr(pipeline, "steps", None)
-    if not steps or not isinstance(steps[-1][1], xgb.XGBModel):
+    last = steps[-1][1] if steps else pipeline
+    if not steps or not isinstance(last, xgb.XGBModel):
         raise ExportRefused(
             "Expected a Pipeline whose last step is an estimator of XGBoost, got "
-            f"{type(steps[-1][1] if steps else pipeline).__name__} - at the pipeline."
+            f"{type(last).__name__} - at the pipeline.{advice_for(last)}"
         )
-    return steps[-1][1]
+    return last
 
 
 def _check(example: Any) -> None:

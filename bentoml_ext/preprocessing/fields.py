@@ -17,10 +17,12 @@ from bentoml_ext.encoders.steps import (
     OneHot,
     Ranges,
     Step,
+    Sum,
     Table,
 )
 from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
 from bentoml_ext.errors import ExportRefused, FeatureMismatch
+from bentoml_ext.preprocessing.bounds import bounds_of
 from bentoml_ext.preprocessing.columns import (
     SINGLE,
     Column,
@@ -124,7 +126,8 @@ def _steps(name: str, own: Sequence[tuple[int, Column]]) -> list[Step]:
 def _number(at: int, column: Numeric) -> Number:
     """The step of a number; float32 all along, and a clip at the end, are said once."""
     null = None if is_null(column.null) else _float32(column.null)
-    sums, low, high = list(column.sums), None, None
+    sums = [one for one in column.sums if isinstance(one, Sum)]
+    low = high = None
     if len(sums) > 1 and [one.operation for one in sums[-2:]] == ["at_least", "at_most"]:
         *sums, least, most = sums
         low, high = least.operand, most.operand
@@ -243,26 +246,4 @@ def _field(name: str, step: Step, columns: Sequence[Column], series: Any) -> Fie
             codes=tuple(map(int, said)) if step.whole else (),
             unknown="refuse" if any(column.refused[-1] for column in categories) else "zero",
         )
-    return msgspec.structs.replace(field, codes=_listed(name, finite))
-
-
-def _listed(name: str, columns: Sequence[Finite]) -> tuple[int | float, ...]:
-    """The only numbers that a field takes, where a step refuses all others.
-
-    Raises:
-        ExportRefused: a step refuses a range, and takes more than a number of another.
-    """
-    taken: set[float] | None = None
-    for column in columns:
-        if column.edges is None or not column.refused[:-2].any():
-            continue
-        edges = np.array([-np.inf, *column.edges, np.inf])
-        is_taken = ~column.refused[:-2].astype(bool)
-        starts, ends = edges[:-1][is_taken], edges[1:][is_taken]
-        if (np.nextafter(starts, np.inf) != ends).any():
-            raise ExportRefused(
-                f"Expected a step that takes single numbers or every number, got one that refuses "
-                f"some - at field '{name}'. Set handle_unknown='ignore'."
-            )
-        taken = set(starts.tolist()) & (taken if taken is not None else set(starts.tolist()))
-    return tuple(int(one) if one.is_integer() else one for one in sorted(taken or ()))
+    return msgspec.structs.replace(field, **bounds_of(name, finite))

@@ -15,6 +15,7 @@ from bentoml_ext.preprocessing.asking import asked
 from bentoml_ext.preprocessing.columns import (
     SINGLE,
     Column,
+    Curve,
     Domain,
     Finite,
     Numeric,
@@ -24,7 +25,7 @@ from bentoml_ext.preprocessing.columns import (
 )
 from bentoml_ext.preprocessing.ranges import summed
 
-__all__ = ["block_kind", "imputed", "indicators", "of_numbers", "scaled", "usable"]
+__all__ = ["block_kind", "check_whole", "imputed", "indicators", "of_numbers", "scaled", "usable"]
 
 _OPERATIONS: Final[dict[str, Operation]] = {
     "Sub": "subtract",
@@ -87,13 +88,8 @@ def imputed(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
     Raises:
         ExportRefused: it fills in another value than null.
     """
-    marker = step.missing_values
-    if not is_null(marker):
-        raise ExportRefused(
-            f"Expected a SimpleImputer that fills null in, got missing_values={marker!r} "
-            f"- at {place}."
-        )
     columns = usable(given, place)
+    _check_marker(step, columns, place)
     kept = [_is_kept(step, at) for at in range(len(columns))]
     flagged = [] if step.indicator_ is None else step.indicator_.features_.tolist()
     if isinstance(columns[0], Finite) and columns[0].is_text:
@@ -109,16 +105,42 @@ def imputed(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
         if isinstance(column, Finite):
             made.append(replace(next(finite), is_filled=True))
         else:
-            null = column.null
-            if is_null(null):
-                null = float(kind.type(step.statistics_[at]))
-            made.append(replace(column, kind=kind, null=null, is_filled=True))
-    return [*made, *indicators(columns, flagged)]
+            made.append(_filled(column, kind, float(kind.type(step.statistics_[at]))))
+    return [*made, *_indicators(step, columns, flagged)]
 
 
-def indicators(columns: Sequence[Usable], at: Sequence[int]) -> list[Usable]:
-    """Whether each of some columns is null, as 1 and 0."""
-    return [_indicator(columns[one]) for one in at]
+def _filled(column: Numeric, kind: np.dtype[Any], value: float) -> Numeric:
+    """The column with a value in the place of null, and of NaN that a function has made."""
+    null = value if is_null(column.null) else column.null
+    fill = Curve(lambda numbers: np.where(np.isnan(numbers), value, numbers), is_checked=True)
+    sums = (*column.sums, fill) if column.is_bent else column.sums
+    return replace(column, kind=kind, sums=sums, null=null, is_filled=True)
+
+
+def indicators(step: Any, given: Sequence[Column], place: str) -> list[Usable]:
+    """The output of a fitted MissingIndicator: whether each of some columns is null, as 1 and 0.
+
+    Raises:
+        ExportRefused: it looks for another value than null.
+    """
+    columns = usable(given, place)
+    _check_marker(step, columns, place)
+    return _indicators(step, columns, step.features_.tolist())
+
+
+def _indicators(step: Any, columns: Sequence[Usable], at: Sequence[int]) -> list[Usable]:
+    return [_indicator(columns[one], step.missing_values) for one in at]
+
+
+def _check_marker(step: Any, columns: Sequence[Usable], place: str) -> None:
+    """Refuse a marker for missing among numbers, which have no place for it."""
+    numbers = [one for one in columns if isinstance(one, Numeric)]
+    if numbers and not is_null(step.missing_values):
+        raise ExportRefused(
+            f"Expected a {type(step).__name__} of null, got missing_values={step.missing_values!r} "
+            f"- at {place}, field '{numbers[0].field}'. Replace it by NaN in the frame ahead of "
+            "the pipeline."
+        )
 
 
 def _is_kept(step: Any, at: int) -> bool:
@@ -139,10 +161,10 @@ def _without_indicator(step: Any) -> Any:
     return plain
 
 
-def _indicator(column: Usable) -> Finite:
-    """1 where a column is null, otherwise 0."""
+def _indicator(column: Usable, marker: Any) -> Finite:
+    """1 where a column is null, or holds the marker for it, otherwise 0."""
     if isinstance(column, Finite):
-        flags = np.array([float(is_null(value)) for value in column.values], object)
+        flags = np.array([float(_is_same(value, marker)) for value in column.values], object)
         return replace(column, values=flags, kind=None, is_filled=True)
     domain = Domain((FLAG,), None, None)
     return Finite(
@@ -153,6 +175,24 @@ def _indicator(column: Usable) -> Finite:
         is_flag=True,
         is_filled=True,
     )
+
+
+def check_whole(column: Numeric, place: str) -> None:
+    """Refuse a column whose steps have no value for some numbers.
+
+    Raises:
+        ExportRefused: names the field.
+    """
+    if column.is_partial:
+        raise ExportRefused(
+            f"Expected a value of every number, got steps that refuse some of field "
+            f"'{column.field}', or have none of them - at {place}. Apply the function to the frame "
+            "ahead of the pipeline."
+        )
+
+
+def _is_same(value: Any, marker: Any) -> bool:
+    return is_null(value) if is_null(marker) else bool(value == marker)
 
 
 def usable(columns: Sequence[Column], place: str) -> list[Usable]:

@@ -6,30 +6,76 @@ is found by halving: what the step makes of the numbers decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.encoders.arithmetic import on_many
-from bentoml_ext.encoders.field import FLOAT32_MAX
-from bentoml_ext.encoders.steps import Number
-from bentoml_ext.preprocessing.columns import Domain, Finite, Numeric
+from bentoml_ext.encoders.steps import Number, Sum
+from bentoml_ext.preprocessing.columns import Curve, Domain, Finite, Numeric
 
-__all__ = ["among", "as_ranges", "cut", "edges_of", "summed"]
+__all__ = ["among", "as_ranges", "cut", "edges_of", "followed", "near_edges", "summed"]
 
 Doubles = npt.NDArray[np.float64]
 Ranks = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
-_TURNS = 66
+NEAR: Final = 64
+"""Numbers on each side of an edge that are asked about."""
+
+_TURNS: Final = 66
 """Halvings until two neighbouring float64 are left of all that float32's range has."""
 
 
 def summed(column: Numeric, numbers: npt.ArrayLike) -> Doubles:
     """What the sums of a column make of numbers."""
-    return on_many(Number(column.field, 0, column.sums), np.asarray(numbers, np.float64))
+    return followed(column, numbers)[0]
+
+
+def followed(column: Numeric, numbers: npt.ArrayLike) -> tuple[Doubles, Bools]:
+    """What the sums of a column make of numbers, and which of them a step refuses.
+
+    A number that is refused for the infinity that a curve has made of it stays that infinity.
+    """
+    made = np.asarray(numbers, np.float64)
+    refused = np.zeros(made.shape, np.bool_)
+    infinite = np.full(made.shape, np.nan)
+    was_bent = False
+    for step in _grouped(column.sums):
+        if was_bent and (not isinstance(step, Curve) or step.is_checked):
+            infinite = np.where(np.isinf(made) & ~refused, made, infinite)
+            refused = refused | np.isinf(made)
+        if isinstance(step, Curve):
+            made, odd = _asked(step, np.where(refused, np.nan, made))
+            refused, was_bent = refused | odd, True
+        else:
+            made = on_many(Number(column.field, 0, step), made)
+    return np.where(refused, infinite, made), refused
+
+
+def _grouped(sums: Sequence[Sum | Curve]) -> Iterator[Curve | tuple[Sum, ...]]:
+    """The curves, and the sums between two of them together."""
+    for is_curve, some in groupby(sums, lambda one: isinstance(one, Curve)):
+        if is_curve:
+            yield from (one for one in some if isinstance(one, Curve))
+        else:
+            yield tuple(one for one in some if isinstance(one, Sum))
+
+
+def _asked(curve: Curve, numbers: Doubles) -> tuple[Doubles, Bools]:
+    """What a curve makes of numbers, and which of them it refuses."""
+    try:
+        return curve.call(numbers), np.zeros(len(numbers), np.bool_)
+    except ValueError:
+        if len(numbers) == 1:
+            return np.full(1, np.nan), np.ones(1, np.bool_)
+    half = len(numbers) // 2
+    both = [_asked(curve, some) for some in (numbers[:half], numbers[half:])]
+    return np.concatenate([one for one, _ in both]), np.concatenate([one for _, one in both])
 
 
 def edges_of(
@@ -42,13 +88,35 @@ def edges_of(
         ranks: of values, (n, columns), after the columns' sums: int64 of that shape. It rises with
             the value.
     """
+    found: list[set[float]] = [set(column.turns) for column in columns]
+    for piece in range(max(len(column.turns) for column in columns) + 1):
+        ends = np.array([_piece(column, piece) for column in columns]).T
+        for own, edges in zip(found, _edges_between(columns, ranks, ends), strict=True):
+            own.update(edges)
+    return [tuple(sorted(own)) for own in found]
+
+
+def _piece(column: Numeric, piece: int) -> tuple[float, float]:
+    """The ends of a piece between two turns; one number where there are fewer."""
+    bounds = [column.low, *column.turns]
+    if piece >= len(bounds):
+        return column.high, column.high
+    following = bounds[piece + 1 : piece + 2]
+    end = float(np.nextafter(following[0], -np.inf)) if following else column.high
+    return bounds[piece], end
+
+
+def _edges_between(
+    columns: Sequence[Numeric], ranks: Callable[[Doubles], Ranks], between: Doubles
+) -> list[tuple[float, ...]]:
+    """The edges between two numbers of each column, between which the rank rises or falls."""
 
     def of(places: Ranks) -> Ranks:
         numbers = _numbers_at(places)
         rows = [summed(column, numbers[:, at]) for at, column in enumerate(columns)]
         return ranks(np.stack(rows, axis=1))
 
-    ends = np.repeat(_places(np.array([[-FLOAT32_MAX], [FLOAT32_MAX]])), len(columns), axis=1)
+    ends = _places(between)
     first, last = of(ends)
     # A sum may turn the order.
     turned = np.where(first > last, -1, 1)
@@ -64,6 +132,21 @@ def edges_of(
         tuple(np.unique(_numbers_at(high[wanted[:, at] <= last[at], at])).tolist())
         for at in range(len(columns))
     ]
+
+
+def near_edges(
+    column: Numeric, edges: Sequence[float], ranks: Callable[[Doubles], Ranks]
+) -> tuple[float, ...]:
+    """The edges, and others close by: the last bits of a function may rise and fall there."""
+    if not edges:
+        return ()
+    near = _places(np.array(edges))[:, None] + np.arange(-NEAR, NEAR + 1)
+    numbers = np.unique(_numbers_at(near).clip(column.low, column.high))
+    found = ranks(summed(column, numbers))
+    # Between two windows nothing was asked, and the edges are known.
+    apart = np.diff(_places(numbers)) > 1
+    changes = numbers[1:][(np.diff(found) != 0) & ~apart]
+    return tuple(np.unique([*edges, *changes]).tolist())
 
 
 def among(values: Sequence[float]) -> Callable[[Doubles], Ranks]:

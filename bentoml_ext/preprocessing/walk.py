@@ -8,17 +8,19 @@ from typing import Any, Final
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
+from bentoml_ext.errors import ExportRefused
 from bentoml_ext.export.pipelines.numbers import SCALERS
 from bentoml_ext.export.pipelines.reading import check_step, is_passed_through, parts_of
 from bentoml_ext.preprocessing.bins import CUTTERS, binned
 from bentoml_ext.preprocessing.categories import ENCODERS, Domains, encoded
 from bentoml_ext.preprocessing.columns import Column, Numeric
-from bentoml_ext.preprocessing.numbers import imputed, indicators, scaled, usable
+from bentoml_ext.preprocessing.curves import BENDERS, bent
+from bentoml_ext.preprocessing.numbers import imputed, indicators, scaled
 from bentoml_ext.preprocessing.refusals import check_advised
 
-__all__ = ["KNOWN", "Given", "is_selector", "walked"]
+__all__ = ["KNOWN", "Given", "is_sampler", "is_selector", "walked"]
 
 SELECTORS: Final = (
     "VarianceThreshold",
@@ -41,8 +43,10 @@ KNOWN: Final = (
     "MissingIndicator",
     *ENCODERS,
     *CUTTERS,
+    *BENDERS,
     *SELECTORS,
     "ColumnTransformer",
+    "FeatureUnion",
 )
 """Classes of scikit-learn that become steps, besides passthrough and nested pipelines."""
 
@@ -73,7 +77,7 @@ def walked(pipeline: Any, given: Given, domains: Domains, place: str = "") -> Gi
         ExportRefused: a step that is not known, by name.
     """
     for name, step in pipeline.steps:
-        if type(step).__module__.startswith("xgboost."):
+        if type(step).__module__.startswith("xgboost.") or is_sampler(step):
             continue
         given = _step(step, given, domains, f"{place}{name}")
     return given
@@ -82,6 +86,11 @@ def walked(pipeline: Any, given: Given, domains: Domains, place: str = "") -> Gi
 def is_selector(step: Any) -> bool:
     """Whether a step hands on some of its columns as they are."""
     return type(step).__name__ in SELECTORS and type(step).__module__.startswith("sklearn.")
+
+
+def is_sampler(step: Any) -> bool:
+    """Whether a step of imbalanced-learn chooses rows in training, and does nothing afterwards."""
+    return type(step).__module__.startswith("imblearn.") and hasattr(step, "fit_resample")
 
 
 def _step(step: Any, given: Given, domains: Domains, place: str) -> Given:
@@ -93,6 +102,8 @@ def _step(step: Any, given: Given, domains: Domains, place: str) -> Given:
         return walked(step, given, domains, f"{place}/")
     if isinstance(step, ColumnTransformer):
         return _side_by_side(step, given, domains, place)
+    if isinstance(step, FeatureUnion):
+        return _union(step, given, domains, place)
     if is_selector(step):
         kept = step.get_support(indices=True)
         return Given(tuple(given.columns[at] for at in kept), given.sparse)
@@ -109,8 +120,10 @@ def _columns(step: Any, columns: Sequence[Column], domains: Domains, where: str)
     elif name in CUTTERS:
         made = binned(step, columns, where)
         is_sparse = getattr(step, "encode", "ordinal") == "onehot"
+    elif name in BENDERS:
+        made = bent(step, columns, where)
     elif name == "MissingIndicator":
-        made = indicators(usable(columns, where), step.features_.tolist())
+        made = indicators(step, columns, where)
         is_sparse = step.sparse is True
     else:
         made = (imputed if name == "SimpleImputer" else scaled)(step, columns, where)
@@ -123,6 +136,19 @@ def _side_by_side(step: ColumnTransformer, given: Given, domains: Domains, place
         some = Given(tuple(given.columns[one] for one in at))
         made += _step(transformer, some, domains, f"{place}/{name}").columns
     return Given(tuple(_of_one_type(made)), sparse=bool(step.sparse_output_))
+
+
+def _union(step: FeatureUnion, given: Given, domains: Domains, place: str) -> Given:
+    """All that several steps make of the same columns."""
+    if step.transformer_weights:
+        raise ExportRefused(f"Expected no transformer_weights, got some - at step '{place}'.")
+    made = [
+        _step(transformer, given, domains, f"{place}/{name}")
+        for name, transformer in step.transformer_list
+        if transformer != "drop"
+    ]
+    columns = [column for one in made for column in one.columns]
+    return Given(tuple(_of_one_type(columns)), any(one.sparse for one in made))
 
 
 def _of_one_type(columns: Sequence[Column]) -> list[Column]:

@@ -11,14 +11,17 @@ import pytest
 import xgboost as xgb
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
     Binarizer,
+    FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
     TargetEncoder,
@@ -60,6 +63,12 @@ def of_numbers(random: Random) -> Any:
     chosen = scaler(clip=True) if scaler is MinMaxScaler and random.integers(2) else scaler()
     strategy = ["mean", "median", "most_frequent"][random.integers(3)]
     imputer = SimpleImputer(strategy=strategy, add_indicator=bool(random.integers(2)))
+    function = [
+        FunctionTransformer(np.cbrt),
+        FunctionTransformer(np.abs),
+        PowerTransformer(),
+        QuantileTransformer(n_quantiles=20),
+    ][random.integers(4)]
     bins = KBinsDiscretizer(
         int(random.integers(2, 6)),
         encode=["onehot", "onehot-dense", "ordinal"][random.integers(3)],
@@ -73,7 +82,10 @@ def of_numbers(random: Random) -> Any:
         make_pipeline(imputer, chosen),
         make_pipeline(chosen, imputer),
         imputer,
-    ][random.integers(7)]
+        make_pipeline(imputer, function),
+        make_pipeline(function, imputer, chosen),
+        make_union("passthrough", make_pipeline(imputer, chosen)),
+    ][random.integers(10)]
 
 
 def of_categories(random: Random) -> Any:
@@ -161,6 +173,8 @@ def test_rows_are_those_of_transform(seed: int) -> None:
     some = both[taken]
     with warnings.catch_warnings(action="ignore"):
         expected = rows_of(pipeline, some)
+    for at, sides in made.sides.items():
+        expected[:, at] = sides.cells(expected[:, at])
     sent = [one for one, ok in zip(applications, taken, strict=True) if ok]
     rows = made.encoder.rows(sent)
 

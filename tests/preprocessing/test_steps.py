@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,8 +16,8 @@ import xgboost as xgb
 from sklearn.compose import make_column_selector
 from sklearn.compose import make_column_transformer as columns
 from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
@@ -26,7 +27,9 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     PolynomialFeatures,
     PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -34,8 +37,10 @@ from sklearn.preprocessing import (
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.steps import Indicator, Number, OneHot, Ranges, Step, Table
 from bentoml_ext.errors import ExportRefused, InvalidApplication
+from bentoml_ext.preprocessing.columns import Curve, Finite, Numeric
 from bentoml_ext.preprocessing.comparing import compare_pipeline
 from bentoml_ext.preprocessing.compiling import Compiled, compile_pipeline
+from bentoml_ext.preprocessing.sides import Sides, as_sides
 from tests.preprocessing.test_compiling import frame_of
 
 NUMBERS = ["age", "income", "debt", "gaps", "rate"]
@@ -54,6 +59,7 @@ def frame() -> pd.DataFrame:
     return made.assign(
         gaps=gaps,
         rate=random.choice([1.0, 2.5, 7.1], len(made)),
+        amount=random.gamma(2, 500, len(made)).round(2),
         when=pd.Timestamp("2026-01-31"),
         several=[["a", 1]] * len(made),
     )
@@ -67,7 +73,7 @@ def compiled(frame: pd.DataFrame, *steps: Any) -> Compiled:
 
 
 def part_of(made: Compiled, encoder: Encoder | None = None) -> Any:
-    tried = Compiled(made.pipeline, made.example, encoder or made.encoder, made.estimator)
+    tried = made if encoder is None else replace(made, encoder=encoder)
     return compare_pipeline(tried, made.estimator.get_booster())
 
 
@@ -143,6 +149,47 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
     "a frame between the steps": lambda: (
         ["age", "income", "home", "owns", "grade"],
         columns((onto_dense(), ["home"]), remainder="passthrough").set_output(transform="pandas"),
+    ),
+    "logarithms": lambda: (
+        ["amount", "age", "debt", "income"],
+        FunctionTransformer(np.log1p),
+    ),
+    "logarithms, filled in and scaled": lambda: (
+        ["amount", "income"],
+        FunctionTransformer(np.log),
+        SimpleImputer(add_indicator=True),
+        StandardScaler(),
+    ),
+    "distances from the mean, in bins": lambda: (
+        ["age", "debt"],
+        StandardScaler(),
+        FunctionTransformer(np.abs),
+        KBinsDiscretizer(4, encode="ordinal"),
+    ),
+    "powers": lambda: (["amount", "debt", "age"], PowerTransformer()),
+    "powers of positive numbers": lambda: (["amount", "age"], PowerTransformer(method="box-cox")),
+    "quantiles, scaled": lambda: (
+        ["amount", "income"],
+        QuantileTransformer(n_quantiles=40, output_distribution="normal"),
+        StandardScaler(),
+    ),
+    "logarithms in a sparse matrix": lambda: (
+        None,
+        columns(
+            (FunctionTransformer(np.log1p), ["gaps", "amount"]),
+            ("passthrough", ["age"]),
+            (OneHotEncoder(), ["home"]),
+            sparse_threshold=1,
+        ),
+    ),
+    "several steps of the same columns": lambda: (
+        ["age", "amount"],
+        make_union(StandardScaler(), KBinsDiscretizer(3), FunctionTransformer(np.sqrt)),
+    ),
+    "a text for what is missing": lambda: (
+        ["home"],
+        SimpleImputer(missing_values="other", strategy="most_frequent", add_indicator=True),
+        onto_dense(),
     ),
     "no step at all": lambda: (["age", "income", "debt", "owns", "grade"],),
     "columns by their type": lambda: (
@@ -222,10 +269,15 @@ def test_fractions_that_an_encoder_refuses_are_refused(frame: pd.DataFrame) -> N
         encoder.check({"rate": 2.4})
 
 
+def doubled(rows: Any) -> Any:
+    return rows * 2
+
+
 REFUSED = {
-    "FunctionTransformer(log1p)": FunctionTransformer(np.log1p),
-    "PowerTransformer": PowerTransformer(),
+    "FunctionTransformer(doubled)": FunctionTransformer(doubled),
+    "SplineTransformer": SplineTransformer(),
     "PolynomialFeatures": PolynomialFeatures(),
+    "KNNImputer": KNNImputer(),
 }
 
 
@@ -237,6 +289,54 @@ def test_a_step_without_the_same_bits_everywhere_is_refused_by_name(
         compiled(frame[["age"]], REFUSED[name])
 
     assert f"got {name} - at step" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((FunctionTransformer(np.log1p), onto_dense(handle_unknown="ignore")), "of every number"),
+        ((StandardScaler(), SimpleImputer(missing_values=0)), r"missing_values=0 .* field 'age'"),
+        ((FunctionTransformer(np.log1p, validate=True),), r"FunctionTransformer\(log1p\)"),
+    ],
+)
+def test_steps_that_are_covered_otherwise_alone_are_refused(
+    steps: Any, reason: str, frame: pd.DataFrame
+) -> None:
+    with pytest.raises(ExportRefused, match=reason):
+        compiled(frame[["age"]], *steps)
+
+
+def test_a_function_behind_which_no_tree_stands_is_refused(frame: pd.DataFrame) -> None:
+    linear = xgb.XGBClassifier(booster="gblinear", n_estimators=2)
+    pipeline = make_pipeline(FunctionTransformer(np.log1p), linear)
+    pipeline.fit(frame[["amount"]], frame["age"] > 40)
+
+    with pytest.raises(ExportRefused, match="got gblinear, which multiplies its values"):
+        compile_pipeline(pipeline, frame[["amount"]])
+
+
+def test_numbers_of_which_numpy_makes_half_floats_are_refused(frame: pd.DataFrame) -> None:
+    with pytest.raises(ExportRefused, match="got bool: log1p makes float16 of it"):
+        compiled(frame[["owns"]], FunctionTransformer(np.log1p))
+
+
+def test_a_function_s_last_bits_may_rise_and_fall() -> None:
+    """Near an edge each number is asked about, so that a jagged function is followed."""
+
+    def jagged(numbers: Any) -> Any:
+        is_odd = np.frombuffer(numbers.tobytes(), np.int64) % 2 == 1
+        return np.where(is_odd, numbers - 1e-15, numbers)
+
+    column = Numeric("x", np.dtype(float), (Curve(jagged, is_checked=False),))
+    sides = Sides(np.array([0.5], np.float32), np.float32(np.nan))
+    (finite,) = as_sides([column], {0: sides})
+    assert isinstance(finite, Finite)
+    assert finite.edges is not None
+
+    near = finite.edges[0] + np.arange(-40, 40) * np.spacing(finite.edges[0])
+    found = finite.values[np.searchsorted(finite.edges, near, side="right")]
+    assert np.array_equal(found.astype(np.float32), sides.cells(jagged(near)))
+    assert len(finite.edges) > 1
 
 
 def test_two_columns_of_a_name_are_refused(frame: pd.DataFrame) -> None:
@@ -290,6 +390,10 @@ def sabotaged(step: Step) -> Step | None:
         "indicators alone",
         "sums of float32, clipped, then of float64",
         "true and false, scaled",
+        "logarithms",
+        "quantiles, scaled",
+        "powers",
+        "a text for what is missing",
     ],
 )
 def test_the_proof_finds_a_step_with_another_number(case: str, frame: pd.DataFrame) -> None:

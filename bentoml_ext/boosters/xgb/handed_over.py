@@ -29,8 +29,9 @@ __all__ = [
 
 
 def is_pipeline(model: Any) -> bool:
-    """Whether a model is a Pipeline of scikit-learn, by what it has."""
-    return hasattr(model, "steps") and hasattr(model, "predict")
+    """Whether a model is a Pipeline of scikit-learn, by what it has, or stands around one."""
+    is_wrapper = type(model).__module__.startswith("sklearn.")
+    return (hasattr(model, "steps") or is_wrapper) and hasattr(model, "predict")
 
 
 def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> Encoder:
