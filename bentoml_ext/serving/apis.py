@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import bentoml
 import msgspec
@@ -21,6 +21,10 @@ from bentoml_ext.serving.document.schema import batch_of
 from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 from bentoml_ext.serving.routes import BATCH, MAX_BATCH, SINGLE
 
+# `bentoml serve` imports a service to learn its shape; a worker alone has a served model.
+if TYPE_CHECKING:
+    from bentoml_ext.serving.served_model import ServedModel
+
 __all__ = ["apis_of"]
 
 SAYS: Final = {
@@ -33,25 +37,13 @@ SAYS: Final = {
 }
 
 
-class Answering(Protocol):
-    """A service that scores applications and words its own refusals."""
+class Service(Protocol):
+    """A service that answers with a model, and words its refusals."""
 
-    scorer: Any
-
-    def reply(self, body: bytes, rows: int) -> Response:
-        """A 200 that says who scored so many rows."""
-        ...
+    served: ServedModel
 
     def refuse(self, error: InvalidApplication) -> Response:
         """A 400 that names field, expected and got."""
-        ...
-
-    def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Another answer than a 200 that no application is to blame for."""
-        ...
-
-    def check_route(self, name: str) -> None:
-        """Refuse a name that the model does not answer to."""
         ...
 
 
@@ -68,21 +60,22 @@ def _apis(contract: Contract) -> Iterator[tuple[str, Any]]:
     request = described_by("Application", contract.application, MAX_APPLICATION_BYTES)
     answer = described_by("Answer", contract.answer)
     for name in SINGLE:
-        yield name, _api(name, _single(name, contract), request, answer)
+        yield name, _api(name, _single(name), request, answer)
     many = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
     answers = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
     for name in BATCH:
         yield name, _api(name, _batch(name), many, answers)
 
 
-def _single(name: str, contract: Contract) -> Callable[..., Any]:
-    async def answer(self: Answering, application: Any = None, /, **fields: Any) -> Any:
+def _single(name: str) -> Callable[..., Any]:
+    async def answer(self: Service, application: Any = None, /, **fields: Any) -> Any:
         given = fields if application is None else application
+        served = self.served
 
         def body() -> tuple[bytes, int]:
-            return self.scorer.body(contract.unwrapped(_value(given))), 1
+            return served.scorer.body(served.unwrapped(_value(given))), 1
 
-        return _answer(self, name, given, body)
+        return _answer(self, served, name, given, body)
 
     return answer
 
@@ -91,14 +84,16 @@ def _batch(name: str) -> Callable[..., Any]:
     read = partial(json_array, most=MAX_BATCH)
 
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
-    def answer(self: Answering, applications: Any, /) -> Any:
+    def answer(self: Service, applications: Any, /) -> Any:
+        served = self.served
+
         def body() -> tuple[bytes, int]:
             from bentoml_ext.decisions.base import array_of
 
-            margins = self.scorer.margins_of(_checked_batch(_value(applications, read)))
-            return array_of(self.scorer.decider, margins), len(margins)
+            margins = served.scorer.margins_of(_checked_batch(_value(applications, read)))
+            return array_of(served.scorer.decider, margins), len(margins)
 
-        return _answer(self, name, applications, body)
+        return _answer(self, served, name, applications, body)
 
     return answer
 
@@ -113,11 +108,15 @@ def _api(
 
 
 def _answer(
-    service: Answering, name: str, given: Any, body: Callable[[], tuple[bytes, int]]
+    service: Service,
+    served: ServedModel,
+    name: str,
+    given: Any,
+    body: Callable[[], tuple[bytes, int]],
 ) -> Any:
     """A response to a body; the value itself to a caller in this process, or who pickles."""
     try:
-        service.check_route(name)
+        served.check_route(name)
         found, rows = body()
     except InvalidApplication as error:
         if isinstance(given, JsonBody):
@@ -125,14 +124,14 @@ def _answer(
         raise
     except NoDecision as error:
         if isinstance(given, JsonBody):
-            return service.fail(error.error_code, str(error))
+            return served.fail(error.error_code, str(error))
         raise
     except TooLarge as error:
-        return service.fail(error.error_code, str(error))
+        return served.fail(error.error_code, str(error))
     except HTTPException as error:
-        return service.fail(error.status_code, error.detail, error.headers)
+        return served.fail(error.status_code, error.detail, error.headers)
     if isinstance(given, JsonBody) and not given.is_pickled:
-        return service.reply(found, rows)
+        return served.reply(found, rows)
     return msgspec.json.decode(found)
 
 

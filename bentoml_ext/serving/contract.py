@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -18,6 +18,7 @@ from bentoml_ext.serving.document.schema import (
     application_schema,
     example_of,
 )
+from bentoml_ext.serving.wrapped import wrapper
 
 # `bentoml serve` imports a service to learn its shape; only a schema needs numpy.
 if TYPE_CHECKING:
@@ -52,16 +53,7 @@ class Contract:
     @property
     def whole(self) -> str:
         """The one key of an object that holds an application, as BentoML's client may send it."""
-        names, name = self._read().encoder.names, "application"
-        while name in names:
-            name += "_"
-        return name
-
-    def unwrapped(self, application: Any) -> Any:
-        """The application, also if an object holds it as its only value, under `whole`."""
-        if isinstance(application, dict) and len(application) == 1:
-            return application.get(self.whole, application)
-        return application
+        return wrapper(self._read().encoder.names)
 
     def answer(self) -> Schema:
         """Schema of an answer: the key and the words of the bundle's policy."""

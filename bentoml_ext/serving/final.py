@@ -17,20 +17,7 @@ __all__ = [
 ]
 
 ANSWERS: Final = frozenset(
-    {
-        "_make_ready",
-        "apis",
-        "check_route",
-        "classify",
-        "classify_batch",
-        "decides",
-        "fail",
-        "handlers",
-        "headers_by",
-        "predict",
-        "predict_batch",
-        "reply",
-    }
+    {"_make_ready", "apis", "classify", "classify_batch", "predict", "predict_batch"}
 )
 """Names by which the fast path, the streams and BentoML's own path answer."""
 
@@ -49,6 +36,7 @@ HELD: Final = frozenset(
         "provenance",
         "scorer",
         "self_test",
+        "served",
         "settings",
         "stored",
     }
@@ -143,7 +131,7 @@ def check_instance(instance: object, base: type) -> None:
         ConfigError: its `__init__` does not call ours; or as `check_class`.
     """
     check_unchanged(type(instance), base)
-    if "scorer" not in vars(instance):
+    if "served" not in vars(instance):
         raise ConfigError(
             "Expected a call of super().__init__(), got none - at "
             f"{type(instance).__qualname__}.__init__. Add it."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-__all__ = ["Headers"]
+__all__ = ["JSON", "Headers"]
+
+JSON: Final = "application/json"
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Names in lower case."""

@@ -22,7 +22,7 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import entries, observation, telemetry
 from bentoml_ext.internals.server import Middlewares, Series, replace_middlewares, request_timeout_s
 from bentoml_ext.serving.bento.image import EmbeddedModel, image_for, packed_labels
-from bentoml_ext.serving.classifier import JSON, Classifier
+from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.document.schema import call_schema
 from bentoml_ext.serving.entries import (
     check_served,
@@ -31,6 +31,7 @@ from bentoml_ext.serving.entries import (
     on_load_bento,
 )
 from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
+from bentoml_ext.serving.headers import JSON
 from bentoml_ext.serving.processes.supervisor import (
     check_port,
     end_server,
@@ -130,15 +131,16 @@ class ClassifierService(bentoml.Service[Any]):
         classifier = bentoml.get_current_service()
         # Past `__setattr__`, which refuses the name to a user.
         vars(classifier)["fastpath"] = True
+        served = classifier.served
         names = {
-            **classifier.headers,
+            **served.headers,
             "content-type": JSON,
             "server": f"BentoML Service/{self.name}",
         }
         headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
         sizes = dict.fromkeys(SINGLE, MAX_APPLICATION_BYTES) | dict.fromkeys(BATCH, MAX_BATCH_BYTES)
         endpoints = {}
-        for name, handler in classifier.handlers().items():
+        for name, handler in served.handlers().items():
             path = self._path(name)
             metrics = middlewares.metrics
             counts = None if metrics is None else BufferedMetrics(Series(metrics, path))

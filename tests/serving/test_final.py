@@ -47,8 +47,8 @@ def api_method(self: Any, application: dict[str, Any]) -> dict[str, Any]:
 DEFINED: dict[str, Callable[[], Any]] = {
     "classify": lambda: type("Own", (Parent,), {"classify": plain}),
     "classify_batch": lambda: type("Own", (Mixed, Parent), {}),
-    "handlers": lambda: type("Own", (Parent,), {"handlers": plain}),
-    "reply": lambda: type("Own", (Classifier,), {"reply": plain}, model=TAG),
+    "served": lambda: type("Own", (Parent,), {"served": plain}),
+    "predict": lambda: type("Own", (Classifier,), {"predict": plain}, model=TAG),
     "fields": lambda: type("Own", (Classifier,), {"fields": FIELDS}, model=TAG),
     "model": lambda: type("Own", (Classifier,), {"model": TAG}),
     "scorer": lambda: type("Own", (Parent,), {"scorer": None}),
@@ -76,7 +76,7 @@ def test_a_method_that_is_replaced_later_is_refused_when_a_service_is_made() -> 
         bentoml_ext.service(own)
 
 
-@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers", "scorer", "reply"])
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "served", "scorer", "predict"])
 @pytest.mark.parametrize("place", ["class", "parent", "mixin"])
 def test_what_is_assigned_to_a_class_later_is_refused_when_a_service_is_made(
     name: str, place: str
@@ -90,7 +90,7 @@ def test_what_is_assigned_to_a_class_later_is_refused_when_a_service_is_made(
         bentoml_ext.service(own)
 
 
-@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers"])
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "served"])
 def test_what_is_assigned_when_the_service_is_made_stops_the_worker(
     credit_model: bentoml.Model, name: str
 ) -> None:
@@ -102,7 +102,7 @@ def test_what_is_assigned_when_the_service_is_made_stops_the_worker(
         service()
 
 
-@pytest.mark.parametrize("name", ["classify", "classify_batch", "handlers", "scorer", "provenance"])
+@pytest.mark.parametrize("name", ["classify", "classify_batch", "served", "scorer", "provenance"])
 @pytest.mark.parametrize("early", [False, True], ids=["after ours", "before ours"])
 def test_what_an_init_assigns_in_the_place_of_ours_is_refused(
     credit_model: bentoml.Model, name: str, early: bool

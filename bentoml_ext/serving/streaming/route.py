@@ -29,7 +29,7 @@ from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
 from bentoml_ext.serving.limits import GONE
 from bentoml_ext.serving.streaming.body_reader import Upload, check_bytes
-from bentoml_ext.serving.streaming.codec import CODECS, NDJSON, OTHER_NAMES, Format, format_of
+from bentoml_ext.serving.streaming.codec import CODECS, NDJSON, OTHER_NAMES, Format
 from bentoml_ext.serving.streaming.results import ScoredStream, score_stream
 from bentoml_ext.serving.streaming.turns import READERS, Turns
 from bentoml_ext.settings import Settings
@@ -40,17 +40,20 @@ _logger = logging.getLogger("bentoml_ext.streaming")
 
 
 class Answering(Protocol):
-    """A service that scores applications and words its own refusals."""
+    """A model that answers."""
 
     scorer: Scorer
-    settings: Settings
+
+    def check_route(self, name: str) -> None:
+        """Refuse a name that the model does not answer to."""
+        ...
+
+    def format(self, media_type: str) -> Format:
+        """What reads and writes a stream of this media type."""
+        ...
 
     def headers_by(self, *backends: str) -> dict[str, str]:
         """The headers of an answer that these backends have scored."""
-        ...
-
-    def refuse(self, error: InvalidApplication) -> Response:
-        """A 400 that names field, expected and got."""
         ...
 
     def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -72,13 +75,11 @@ class BulkRoute(Route):
         self._api = api
         self._threads: ThreadPoolExecutor
         self._turns: Turns
-        self._formats: dict[str, Format]
         if other is not None:
-            self._threads, self._turns, self._formats = other._threads, other._turns, other._formats
+            self._threads, self._turns = other._threads, other._turns
             return
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="bulk")
         self._turns = Turns()
-        self._formats = {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match only POSTs of a streaming media type; BentoML answers every other request."""
@@ -89,33 +90,33 @@ class BulkRoute(Route):
 
     async def _answer(self, request: Request) -> Response:
         service = bentoml.get_current_service()
+        served: Answering = service.served
         try:
-            service.check_route(self._api)
-            answer = await self._judged(request, service)
+            served.check_route(self._api)
+            answer = await self._judged(request, served, service.settings)
         except InvalidApplication as error:
             answer = service.refuse(error)
         except (NoDecision, TooLarge) as error:
-            answer = service.fail(error.error_code, str(error))
+            answer = served.fail(error.error_code, str(error))
         except HTTPException as error:
-            answer = service.fail(error.status_code, error.detail, error.headers)
+            answer = served.fail(error.status_code, error.detail, error.headers)
         except ClientDisconnect:
             answer = Response(status_code=GONE)
         except Exception:
             _logger.exception("A bulk request failed")
             message = "An unexpected error has occurred, please check the server log."
-            answer = service.fail(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+            answer = served.fail(HTTPStatus.INTERNAL_SERVER_ERROR, message)
         answer.headers.update(observation.answer_headers())
         return answer
 
-    async def _judged(self, request: Request, service: Answering) -> Response:
+    async def _judged(self, request: Request, served: Answering, limits: Settings) -> Response:
         report = report_asked(request)
-        limits = service.settings
         check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
         upload = Upload(request.receive, limits.max_bulk_bytes, self._turns)
         media_type = _media_type(request)
         file = unpacked(upload, request, limits.max_bulk_bytes)
         file = lines_of(file, request) if media_type == NDJSON else file
-        work = partial(self._judge, media_type, upload, file, service, report=report)
+        work = partial(self._judge, media_type, upload, file, served, limits, report=report)
         try:
             await upload.begin()
             form, stream = await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -125,7 +126,7 @@ class BulkRoute(Route):
         counts = {"X-Scored": str(stream.scored), "X-Refused": str(stream.refused)}
         # Starlette runs each step in a thread, and starts the next when the piece is sent.
         pieces = form.answer(stream, report=report)
-        headers = {**service.headers_by(*stream.backends), **counts}
+        headers = {**served.headers_by(*stream.backends), **counts}
         return StreamingResponse(pieces, HTTPStatus.OK, headers, form.media_type)
 
     def _judge(
@@ -133,20 +134,18 @@ class BulkRoute(Route):
         media_type: str,
         upload: Upload,
         file: Readable,
-        service: Answering,
+        served: Answering,
+        limits: Settings,
         *,
         report: bool,
     ) -> tuple[Format, ScoredStream]:
         """Decode and score the body, in a thread."""
         with self._turns.working:
             try:
-                if media_type not in self._formats:
-                    self._formats[media_type] = format_of(media_type, service.scorer)
-                form = self._formats[media_type]
-                limits = service.settings
+                form = served.format(media_type)
                 encoded = upload.while_wanted(form.encoded(file, limits.max_bulk_bytes))
                 return form, score_stream(
-                    encoded, service.scorer, limits.max_bulk_rows, report=report
+                    encoded, served.scorer, limits.max_bulk_rows, report=report
                 )
             finally:
                 upload.end()
