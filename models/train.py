@@ -87,9 +87,11 @@ def _one_line_errors() -> Iterator[None]:
     from bentoml.exceptions import BentoMLException
 
     from bentoml_ext.disk_errors import refusal
+    from bentoml_ext.signals import ended_by_signal
 
     try:
-        yield
+        with ended_by_signal():
+            yield
     except ModuleNotFoundError as error:
         library = str(error.name).partition(".")[0]
         if library not in _LIBRARIES:

@@ -1,4 +1,7 @@
-"""One line: what every command of `bentoml` says of a disk that is full or only read."""
+"""One line: what every command of `bentoml` says of a disk that is full or only read.
+
+A command that a signal ends says nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from bentoml_cli.utils import BentoMLCommandGroup
 
 from bentoml_ext.disk_errors import STDOUT, place_of, refusal
 from bentoml_ext.internals.home import home_path
+from bentoml_ext.signals import ended_by_signal
 
 __all__ = ["say_in_one_line"]
 
@@ -40,7 +44,8 @@ def _in_one_line(invoke: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(invoke)
     def wrapper(group: click.Group, context: click.Context) -> Any:
         try:
-            return invoke(group, context)
+            with ended_by_signal():
+                return invoke(group, context)
         except OSError as error:
             if get_debug_mode() or (told := _told(error)) is None:
                 raise

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Never
 
 import bentoml
 
@@ -16,9 +11,10 @@ from bentoml_ext.offline.plan import ScoreRequest, plan
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
+from bentoml_ext.signals import ended_by_signal
 from bentoml_ext.store.bundle import Bundle
 
-__all__ = ["ended_by_signal", "run"]
+__all__ = ["run"]
 
 
 def run(
@@ -30,8 +26,8 @@ def run(
 ) -> Summary:
     """Score what a request means, one file after the other.
 
-    A process that SIGTERM ends leaves no half-written file; one that is killed leaves
-    at most a hidden one of a temporary name.
+    A process that SIGINT, SIGTERM or SIGHUP ends leaves no half-written file; one that is killed
+    leaves at most a hidden one of a temporary name.
 
     Args:
         request: what is asked for.
@@ -75,21 +71,3 @@ def _part(
         on_progress(before + int(size * share), total, rows)
 
     return report
-
-
-@contextmanager
-def ended_by_signal() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an exit that still removes what is half-written."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: Any) -> Never:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -24,13 +24,13 @@ from ray.exceptions import RayError
 
 from bentoml_ext.errors import ClusterFailed, ConfigError
 from bentoml_ext.offline.file_job import Progress
-from bentoml_ext.offline.local_engine import ended_by_signal
 from bentoml_ext.offline.plan import PIPE, ScoreRequest, plan
 from bentoml_ext.offline.ray_worker import Outcome, PartScorer, WorkerPayload, packed
 from bentoml_ext.offline.staging import Staging
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.settings import crossover_for
+from bentoml_ext.signals import ended_by_signal
 from bentoml_ext.store.bundle import Bundle
 
 __all__ = ["run"]
