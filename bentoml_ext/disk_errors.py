@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from traceback import walk_tb
 from typing import Final
 
-__all__ = ["STDOUT", "place_of", "refusal"]
+__all__ = ["STDOUT", "naming", "place_of", "refusal", "remedy"]
 
 STDOUT: Final = "standard output"
+
+REMEDIES: Final = {
+    errno.EFBIG: "Raise this process's limit: `ulimit -f unlimited`.",
+    errno.EMFILE: "Raise this process's limit: `ulimit -n 1024`.",
+}
+"""What to do about the answers of the system to a limit of a process."""
 
 PRINTERS: Final = ("click.utils", "rich.console")
 """Modules whose own writes go to standard output, and whose errors name no file."""
@@ -22,7 +32,27 @@ def place_of(error: OSError) -> str | None:
     return STDOUT if printed else None
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in an error of a write: unlike an opening, it names none.
+
+    Raises:
+        OSError: as the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def refusal(error: OSError) -> str:
-    """One line of an error: what the system answers, and where."""
+    """One line of an error: what the system answers, where, and what to do."""
     place = place_of(error)
-    return f"{error.strerror or error}" + (f": {place}" if place else "")
+    return f"{error.strerror or error}" + (f": {place}" if place else "") + remedy(error.errno)
+
+
+def remedy(number: int | None) -> str:
+    """What to do about a limit of this process; nothing for what another error says itself."""
+    return f". {REMEDIES[number]}" if number in REMEDIES else ""

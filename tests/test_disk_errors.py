@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bentoml_ext.disk_errors import place_of, refusal
+from bentoml_ext.disk_errors import naming, place_of, refusal
 
 FULL = "No space left on device"
 
@@ -34,3 +34,23 @@ def test_printing_that_fails_names_standard_output() -> None:
         click.echo(b"word", file=full)
 
     assert refusal(raised.value) == f"{FULL}: standard output"
+
+
+def test_a_write_is_named_by_the_file_that_it_was_for() -> None:
+    with pytest.raises(OSError, match=FULL) as raised, naming(Path("here")):
+        raise OSError(errno.ENOSPC, FULL)
+
+    assert refusal(raised.value) == f"{FULL}: here"
+
+
+def test_a_file_that_an_error_names_keeps_its_name() -> None:
+    with pytest.raises(OSError, match=FULL) as raised, naming(Path("here")):
+        raise OSError(errno.ENOSPC, FULL, "there")
+
+    assert refusal(raised.value) == f"{FULL}: there"
+
+
+def test_a_limit_of_this_process_has_a_remedy() -> None:
+    error = OSError(errno.EFBIG, "File too large", "here")
+
+    assert refusal(error).endswith(": here. Raise this process's limit: `ulimit -f unlimited`.")

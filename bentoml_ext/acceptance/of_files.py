@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from bentoml_ext.acceptance import Check, confirm
 from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.decisions.base import Decider
+from bentoml_ext.disk_errors import naming
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.proof.record import Acceptance
 from bentoml_ext.scoring.scorer import Scorer
@@ -38,7 +39,8 @@ def accepted(
         check = Check.read(Path(check), prediction)
     with TemporaryDirectory(prefix="bentoml_ext-check-") as folder:
         for name, data in files.items():
-            (Path(folder) / name).write_bytes(data)
+            with naming(place := Path(folder) / name):
+                place.write_bytes(data)
         found = [
             confirm(check, Scorer(encoder, backend, decider))
             for _, backend in opened_in(Path(folder))

@@ -31,9 +31,6 @@ EXTRAS = dict.fromkeys(
 ) | {"pyarrow": "bulk", "rich": "bulk", "ray": "ray", "pandas": "pipelines", "skops": "pipelines"}
 """The extra that installs each library of a command."""
 
-LEAST_BYTES = 900_000 * 1024
-"""Addresses that the libraries of training take, with a few threads."""
-
 
 class _Group(click.Group):
     """Turns what the caller can mend into one line and exit code 1."""
@@ -41,8 +38,10 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from bentoml.exceptions import BentoMLException
 
+        from bentoml_ext.memory_limit import USED_UP, check_memory_limit
+
         try:
-            _check_room()
+            check_memory_limit()
             return super().invoke(ctx)
         except BentoMLException as error:
             raise click.ClickException(" ".join(str(error).split())) from error
@@ -51,10 +50,7 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except MemoryError as error:
-            message = (
-                "Expected more memory, got none - at this process. Free some, or raise its limit."
-            )
-            raise click.ClickException(message) from error
+            raise click.ClickException(USED_UP) from error
         except OSError as error:
             from bentoml_ext.disk_errors import refusal
 
@@ -68,24 +64,9 @@ class _Group(click.Group):
             raise click.ClickException(message) from error
 
 
-def _check_room() -> None:
-    """Refuse a limit of memory under which loading SciPy does not end: OpenBLAS tries for ever."""
-    from importlib.util import find_spec
-
-    if sys.platform == "win32" or find_spec("scipy") is None:
-        return
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < LEAST_BYTES:
-        raise click.ClickException(
-            f"Expected at least {LEAST_BYTES:,} bytes of memory, got {limit:,} - at this process's "
-            "limit. Raise it: `ulimit -v 1000000`."
-        )
-
-
 # Where `bentoml` runs: this is the one moment before BentoML looks at its home.
 if "bentoml_cli.cli" in sys.modules:
+    from bentoml_ext.internals.builds import leave_nothing_of_failed_builds
     from bentoml_ext.internals.home import tolerate_read_only
     from bentoml_ext.internals.lost_log import say_once_that_a_log_is_lost
     from bentoml_ext.internals.one_line import say_in_one_line
@@ -93,6 +74,7 @@ if "bentoml_cli.cli" in sys.modules:
     say_once_that_a_log_is_lost()
     tolerate_read_only()
     say_in_one_line()
+    leave_nothing_of_failed_builds()
 
 
 @click.group(cls=_Group)

@@ -291,7 +291,8 @@ def check_names(encoder: Encoder, names: Sequence[str]) -> None:
     counts = Counter(names)
     for field in encoder.fields:
         if (found := counts[field.name]) != 1:
-            got = f"{found or 'no'} columns of that name among {some_of(names)}"
+            among = some_of(names) if any(map(str.strip, names)) else "none at all"
+            got = f"{found or 'no'} columns of that name among {among}"
             if not found and (near := like(field.name, names)) is not None:
                 got += f" (did you mean {near!r}?)"
             raise InvalidApplication(field.expected, got, field.name)

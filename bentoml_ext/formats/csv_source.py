@@ -108,14 +108,18 @@ def _header(text: IO[bytes], wanted: frozenset[str], *, quoted: bool) -> tuple[l
     if not line:
         raise pa.ArrowInvalid("an empty file")
     if "\0" in line:
-        raise pa.ArrowInvalid("bytes that are not text: unpack it, or write it as gzip or zstd")
+        raise pa.ArrowInvalid(
+            "bytes that are not text: unpack it, write it as gzip or zstd, or name its encoding, "
+            "such as by --encoding utf-32-le"
+        )
     read = {
         sign: next(csv.reader(line.splitlines(keepends=True), delimiter=sign))
         if quoted
         else line.split(sign)
         for sign in delimiters
     }
-    best = max(read, key=lambda delimiter: len(wanted.intersection(read[delimiter])))
+    # Names without their blanks: a blank behind each comma would count as a delimiter.
+    best = max(read, key=lambda sign: len(wanted.intersection(map(str.strip, read[sign]))))
     return read[best], best
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bentoml_ext.arrays import block_rows
+from bentoml_ext.disk_errors import naming
 from bentoml_ext.encoders.arrow_columns import check_names
 from bentoml_ext.encoders.arrow_types import is_binary
 from bentoml_ext.encoders.arrow_values import is_text
@@ -33,7 +34,7 @@ from bentoml_ext.formats.folder_keys import Key, key_columns, with_keys
 from bentoml_ext.formats.line_blocks import BLOCK_LINES, line_blocks
 from bentoml_ext.formats.source import Opened, Source, bytes_of, kept_columns, nothing_of, rows_of
 from bentoml_ext.formats.spelling import ENCODING, PLAIN, Spelling
-from bentoml_ext.formats.unpacked import unpacked
+from bentoml_ext.formats.unpacked import foreign, unpacked
 
 __all__ = ["FORMATS", "open_source"]
 
@@ -141,7 +142,7 @@ def _parquet(
     file: IO[bytes], encoder: Encoder, keep: Sequence[str], groups: range | None = None
 ) -> Opened:
     file = _seekable(file)
-    _check_no_text(file)
+    _check_begin(file)
     texts = {field.name for field in encoder.fields if field.categories}
     opened = pq.ParquetFile(
         file,
@@ -170,10 +171,12 @@ def _parquet(
     return Opened(Tables, opened.schema_arrow, blocks(), total, lambda: done)
 
 
-def _check_no_text(file: IO[bytes]) -> None:
+def _check_begin(file: IO[bytes]) -> None:
     begins_with = file.read(24)
     file.seek(0)
     if begins_with and not begins_with.startswith(b"PAR"):
+        if (what := foreign(begins_with)) is not None:
+            raise pa.ArrowInvalid(what)
         with suppress(UnicodeDecodeError):
             text = begins_with.decode("ascii")
             raise pa.ArrowInvalid(
@@ -196,6 +199,8 @@ def _coded(file: IO[bytes], texts: Container[str]) -> list[str]:
 def _arrow(file: IO[bytes], encoder: Encoder, keep: Sequence[str]) -> Opened:
     wanted = encoder.names.union(keep)
     begins_with = file.peek(len(ARROW_FILE))  # type: ignore[attr-defined]
+    if not begins_with.startswith(ARROW_FILE) and (what := foreign(begins_with)) is not None:
+        raise pa.ArrowInvalid(what)
     if begins_with.startswith(ARROW_FILE):
         batches = _arrow_file(_seekable(file), wanted, rows_of(encoder))
     else:
@@ -261,7 +266,8 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
     if file.seekable():
         return file
     copy = tempfile.TemporaryFile()  # noqa: SIM115 (its last reader closes it)
-    shutil.copyfileobj(file, copy)
+    with naming(Path(tempfile.gettempdir())):
+        shutil.copyfileobj(file, copy)
     copy.seek(0)
     return copy
 

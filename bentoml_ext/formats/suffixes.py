@@ -32,11 +32,14 @@ REMEDIES: Final = {
     "Save the sheet as CSV UTF-8.": SHEETS,
     "Where each line is an object, say --from ndjson; write an array as lines.": (".json",),
     "Where it is delimited text whose first line has names, say --from csv.": (".txt", ".dat"),
-    "Unpack it.": (".zip", ".tar", ".tgz", ".7z", ".snappy", ".deflate", ".br", ".lzo", ".z"),
+    "Unpack it.": (
+        *(".zip", ".tar", ".tgz", ".7z", ".rar", ".snappy", ".sz", ".deflate", ".br", ".lzo", ".z"),
+        *(".zz", ".lzma", ".lz"),
+    ),
     "Write the rows as Parquet.": (".orc", ".avro"),
     "Export it as CSV or Parquet.": (
         *(".rds", ".rda", ".rdata", ".sas7bdat", ".xpt", ".sav", ".zsav", ".por", ".dta"),
-        *(".pkl", ".h5", ".db", ".sqlite", ".mdb", ".dbf", ".html", ".xml"),
+        *(".pkl", ".h5", ".db", ".sqlite", ".duckdb", ".mdb", ".dbf", ".html", ".xml"),
     ),
 }
 """What to do about other files, by their suffixes."""
@@ -60,7 +63,10 @@ def _remedy(path: Path | None, option: str) -> str:
     for remedy, kinds in REMEDIES.items():
         if any(suffix in kinds for suffix in suffixes):
             return remedy
-    return "In a folder, a name that begins with '_' or '.' is not a part."
+    return (
+        "Write the rows in one of these formats. In a folder, a file whose name begins with '_' or "
+        "'.' is left out."
+    )
 
 
 def form_of(path: Path | None, given: str | None, option: str) -> str:

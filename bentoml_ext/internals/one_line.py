@@ -18,7 +18,7 @@ import click
 from bentoml._internal.configuration import get_debug_mode
 from bentoml_cli.utils import BentoMLCommandGroup
 
-from bentoml_ext.disk_errors import STDOUT, place_of, refusal
+from bentoml_ext.disk_errors import STDOUT, place_of, refusal, remedy
 from bentoml_ext.internals.home import home_path
 from bentoml_ext.signals import ended_by_signal
 
@@ -69,4 +69,4 @@ def _told(error: OSError) -> str | None:
     lacks_folder = number == errno.ENOENT and home_path() in path.parents
     if number is None or not (number in REFUSED or lacks_folder):
         return None
-    return f"{os.strerror(number)}: {path}"
+    return f"{os.strerror(number)}: {path}{remedy(number)}"

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from bentoml_ext.errors import ConfigError, InvalidApplication, TooLarge, UnreadableInput
 from bentoml_ext.formats.blocks import Block
+from bentoml_ext.formats.changed import REPLACED
 from bentoml_ext.formats.folder_keys import Key
 from bentoml_ext.formats.sinks import Sink, open_sink
 from bentoml_ext.formats.source import Source
@@ -87,6 +88,7 @@ def score(job: Job, scorer: Scorer, summary: Summary, on_progress: Progress | No
         message += ENCODING if "not UTF-8" in message else ""
         if job.source_form == "csv" and " no columns of that name among " in message:
             message += " The first line of CSV names its columns."
+            message += ENCODING if REPLACED in message else ""
         if getattr(error, "index", None) is not None:
             message += " `--on-error reject` sends such applications to a file of their own."
         raise UnreadableInput(message) from error

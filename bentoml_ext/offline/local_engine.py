@@ -26,8 +26,8 @@ def run(
 ) -> Summary:
     """Score what a request means, one file after the other.
 
-    A process that SIGINT, SIGTERM or SIGHUP ends leaves no half-written file; one that is killed
-    leaves at most a hidden one of a temporary name.
+    A process that SIGINT, SIGTERM or SIGHUP ends leaves no half-written file. A process that is
+    killed leaves at most a hidden one of a temporary name.
 
     Args:
         request: what is asked for.

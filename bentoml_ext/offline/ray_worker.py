@@ -13,6 +13,7 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from bentoml_ext.backends.crossover import Crossover
+from bentoml_ext.disk_errors import naming
 from bentoml_ext.offline.file_job import Job, score
 from bentoml_ext.offline.summary import Summary
 from bentoml_ext.scoring.opening import open_tested
@@ -69,7 +70,8 @@ class PartScorer:
         """Opened from files under their checksums, and tested on this worker's machine."""
         with TemporaryDirectory() as folder:
             for name, data in self._work.files.items():
-                (Path(folder) / name).write_bytes(data)
+                with naming(place := Path(folder) / name):
+                    place.write_bytes(data)
             scorer, _ = open_tested(Bundle(Path(folder)), self._work.backend, self._work.crossover)
             return scorer
 

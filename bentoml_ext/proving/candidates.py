@@ -15,6 +15,7 @@ from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import opened_in
 from bentoml_ext.boosters.base import Oracle
 from bentoml_ext.boosters.ensemble import Floats
+from bentoml_ext.disk_errors import naming
 from bentoml_ext.store.bundle import GRAPH
 
 __all__ = ["Candidate", "opened"]
@@ -58,7 +59,8 @@ def opened(files: Mapping[str, bytes], oracle: Oracle) -> Iterator[list[Candidat
     with TemporaryDirectory(prefix="bentoml_ext-proof-") as name:
         folder = Path(name)
         for file, data in files.items():
-            (folder / file).write_bytes(data)
+            with naming(folder / file):
+                (folder / file).write_bytes(data)
         subjects += _of_backends(folder, graph, takes_infinities=oracle.takes_infinities)
         yield subjects
 

@@ -13,6 +13,7 @@ import msgspec
 from bentoml_ext.decisions.base import Decider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy, policy_from_json
+from bentoml_ext.disk_errors import naming
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.objectives.base import Objective
@@ -266,10 +267,13 @@ class Bundle:
             manifest: its `files` are set here.
         """
         for name, data in files.items():
-            (path / name).write_bytes(data)
+            with naming(path / name):
+                (path / name).write_bytes(data)
         entries = {name: FileEntry.of(data) for name, data in sorted(files.items())}
         manifest = msgspec.structs.replace(manifest, format=FORMAT, files=entries).sealed()
-        (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        with naming(path / MANIFEST):
+            (path / MANIFEST).write_bytes(text)
 
 
 class _Format(msgspec.Struct):

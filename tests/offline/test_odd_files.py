@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,11 @@ def spoken(text: bytes) -> bytes:
     return b"\xef\xbb\xbfsep=;\r\n" + text.replace(b",", b";").replace(b"\n", b"\r\n")
 
 
+def called(mark: str, text: bytes) -> bytes:
+    """With a column in front whose name begins so."""
+    return b"\n".join(mark.encode() + b"_ID," + line for line in text.splitlines())
+
+
 TEXTS: dict[str, Callable[[bytes], bytes]] = {
     "plain.csv": lambda text: text,
     "semicolons.csv": lambda text: text.replace(b",", b";"),
@@ -144,8 +150,12 @@ TEXTS: dict[str, Callable[[bytes], bytes]] = {
     "bzip.csv.bz2": bz2.compress,
     "xz.csv.xz": lzma.compress,
     "zstd.csv.zst": zst,
+    # A frame to be skipped comes first, as pzstd writes it.
+    "skipped.csv.zst": lambda text: b"\x52\x2a\x4d\x18\4\0\0\0abcd" + zst(text),
     "lz4.csv.lz4": lz4,
     "unnamed.csv": gzip.compress,
+    # Names of columns that begin as other files do.
+    **{f"{mark}.csv": partial(called, mark) for mark in ("ORC", "PAR1", "BZh", "RDX", "ARROW1")},
 }
 
 
@@ -667,6 +677,9 @@ def test_a_broken_line_in_another_encoding_is_rejected_with_its_number(
         ("a.txt", CSV, "say --from csv"),
         ("a.csv.zip", b"PK", "Unpack it"),
         ("a.csv.snappy", b"", "Unpack it"),
+        ("a.csv.lzma", b"", "Unpack it"),
+        ("a.duckdb", b"", "Export it as CSV or Parquet"),
+        ("a.native", b"", "Write the rows in one of these formats"),
         ("a.sas7bdat", b"", "Export it as CSV or Parquet"),
         ("a.RData", b"", "Export it as CSV or Parquet"),
         ("a.orc", b"", "Write the rows as Parquet"),
@@ -688,6 +701,16 @@ def test_a_name_of_another_format_says_what_to_do(
         ("a.csv", b"HEADER RECORD*******LIBRARY", "a transport file of SAS"),
         ("a.csv", b"$FL2@(#) SPSS", "a file of SPSS"),
         ("a.csv", b"\0\0\5v\0\0H" + CSV, "bytes that are not text: unpack it"),
+        ("a.csv", CSV.decode().encode("utf-32-le"), "name its encoding, such as by --encoding"),
+        ("a.csv", CSV.decode().encode("cp037"), "Name its encoding, such as by `--encoding"),
+        ("a.csv", CSV.replace(b",", b", "), r"\(did you mean ' age'\?\)"),
+        ("a.csv", b"  \n", "no columns of that name among none at all"),
+        ("a.csv", b"\x1f\x9d\x90" + CSV, "compressed in a way that is not read: unpack it"),
+        ("a.parquet", gzip.compress(b"PAR1", mtime=0), "compressed as a whole, by gzip: unpack it"),
+        ("a.parquet", b"ORC\n\3\0", "ORC: write the rows as Parquet"),
+        ("a.arrow", zst(b"ARROW1"), "compressed as a whole, by zstd: unpack it"),
+        ("a.arrow", b"FEA1\0\0\0\0", "Feather of version 1: write version 2, or Parquet"),
+        ("a.arrow", b"PAR1\x15\4", "Parquet: say so by --from parquet"),
         ("a.csv", CSV.partition(b"\n")[2], "The first line of CSV names its columns"),
         ("a.csv", CSV.replace(b"1.5", b'"1,234.5"'), "write thousands without signs"),
         ("a.csv", CSV.replace(b"\na", b"\n1,a"), "R's write.table"),

@@ -19,7 +19,7 @@ from tests.support.commands import ROOT, python_code
 # From the ground up. A room imports from floors below its own, and from itself.
 FLOORS = (
     ("arrays", "choices", "disk_errors", "distributions", "errors", "signals"),
-    ("backends", "files", "internals", "misspelt", "objectives"),
+    ("backends", "files", "internals", "memory_limit", "misspelt", "objectives"),
     ("decisions", "encoders"),
     ("formats", "proof"),
     ("boosters", "store"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,18 +120,25 @@ def test_a_full_standard_output_is_named_and_not_the_home(
     assert log == ([f"The log is lost: {full}."] if words == "build" else [])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold this limit")
+@pytest.mark.parametrize("module", ["bentoml ext score TAG - -o -", "models.train"])
 def test_a_limit_of_memory_that_libraries_cannot_load_under_is_one_line(
-    home: Path, credit_model: bentoml.Model
+    home: Path, credit_model: bentoml.Model, module: str
 ) -> None:
-    if sys.platform != "linux":
-        pytest.skip("other systems do not hold this limit")
-    prefix = ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh"]
+    words = [sys.executable, "-m", *module.replace("TAG", TAG).split()]
 
-    code, told = ext(home, "score", TAG, "-", "-o", "-", prefix=prefix)
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh", *words],
+        cwd=ROOT,
+        env=os.environ | {"BENTOML_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert code == 1
-    assert "Expected at least 921,600,000 bytes of memory, got 716,800,000" in told
-    assert told.count("\n") == 1
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Expected at least 921,600,000 bytes of memory, got 716,800,000" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_store_on_a_full_disk_is_one_line_and_nothing_is_left(
@@ -184,6 +192,25 @@ def each(home: Path, prefix: list[str], *commands: list[str]) -> list[tuple[int,
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     # A build says more.
     return [tuple(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+def test_a_limit_of_a_files_size_is_one_line_with_path_and_remedy(
+    own_home: Path, credit_model: bentoml.Model, application: Path, tmp_path: Path
+) -> None:
+    limited = ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh"]
+    remedy = "Raise this process's limit: `ulimit -f unlimited`."
+    before = sorted(own_home.rglob("*"))
+    commands = [["ext", "verify", TAG], ["ext", "export", TAG, "-o", str(tmp_path / "x.onnx")]]
+    commands += [["ext", "migrate", TAG], ["build", str(ROOT)]]
+
+    for command, (code, told, raised) in zip(
+        commands, each(own_home, limited, *commands), strict=True
+    ):
+        last = told.splitlines()[-1]
+        assert (code, raised) == (1, "''"), (command, told)
+        assert re.fullmatch(rf"Error: File too large: /.+\. {re.escape(remedy)}", last), last
+    assert not [path for path in own_home.rglob("*") if path.is_file() and path not in before]
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_a_read_only_home_without_its_folders_is_read_and_what_writes_is_one_line(
