@@ -17,7 +17,7 @@ from bentoml_ext_simd.kernel import Forest
 __all__ = ["STRATEGY", "SimdBackend"]
 
 STRATEGY: Final = "BENTOML_EXT_SIMD"
-"""Environment variable that forces a strategy: scalar, avx2 or avx512. Unset, the best is used."""
+"""Environment variable that forces a strategy: scalar, avx2, avx512 or neon. Unset, the best."""
 
 
 class SimdBackend(Backend):

@@ -21,7 +21,7 @@ INLINE void add_shallow_group(const block_forest *forest, const int one_target, 
 static void prefetch(const float *rows, size_t n, uint32_t width) {
     size_t bytes = n * width * sizeof *rows;
     if (bytes > MOST_AHEAD) bytes = MOST_AHEAD;
-    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)rows + at, _MM_HINT_T0);
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)rows + at);
 }
 
 static void add_groups(const block_forest *forest, const uint8_t *codes, float *sums) {

@@ -54,6 +54,6 @@ size_t blocks_scratch(const block_forest *forest);
 void blocks_walk_on(const block_forest *forest, const group *g, uint32_t t, const uint8_t *codes,
                     const uint8_t *at, uint32_t rows, float *sums);
 
-blocks_rows avx512_rows, avx2_rows;
+blocks_rows avx512_rows, avx2_rows, neon_rows; /* each where the processor has it */
 
 #endif

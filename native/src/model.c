@@ -27,6 +27,8 @@ const char *const *model_strategies(void) {
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         names[n++] = "avx512";
     if (__builtin_cpu_supports("avx2")) names[n++] = "avx2";
+#elif defined(__aarch64__)
+    names[n++] = "neon"; /* every such processor has it */
 #endif
     names[n++] = "scalar";
     names[n] = NULL;
@@ -37,7 +39,8 @@ static blocks_rows *rows_of(const char *strategy) {
 #if defined(__x86_64__)
     if (!strcmp(strategy, "avx512")) return avx512_rows;
     if (!strcmp(strategy, "avx2")) return avx2_rows;
-
+#elif defined(__aarch64__)
+    if (!strcmp(strategy, "neon")) return neon_rows;
 #endif
     (void)strategy;
     return NULL;
@@ -46,7 +49,7 @@ static blocks_rows *rows_of(const char *strategy) {
 static const char *open_strategy(model *opened, const char *asked) {
     const char *const *here = model_strategies();
     while (*here && asked && strcmp(*here, asked)) here++;
-    if (!*here) return "scalar as the strategy, or avx2 or avx512 where the processor has them";
+    if (!*here) return "scalar as the strategy, or avx2, avx512 or neon where the processor has it";
     opened->by_blocks = rows_of(*here);
     int failed = opened->by_blocks ? blocks_build(&opened->blocks, &opened->walk) : 1;
     if (failed < 0) return "more memory than there is";
