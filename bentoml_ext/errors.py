@@ -7,7 +7,8 @@ BentoMLException
     ├── NoDecision           (404)  the client asks the route of predictions
     ├── FeatureMismatch             the model and the data disagree about columns
     ├── ConfigError                 the operator mends a setting
-    │   └── UnknownBackend          ... the name of the backend
+    │   ├── UnknownBackend          ... the name of the backend
+    │   └── ColumnMissing           ... the name of a column
     ├── BackendMissing              the operator installs an extra
     ├── BackendError                a backend's library refused the rows
     ├── BundleError                 a stored bundle is corrupt, truncated or of another format
@@ -42,6 +43,7 @@ __all__ = [
     "BentoMLExtError",
     "BundleError",
     "ClusterFailed",
+    "ColumnMissing",
     "ConfigError",
     "ExportRefused",
     "FeatureMismatch",
@@ -135,6 +137,23 @@ class ConfigError(BentoMLExtError, BentoMLConfigException):
 
 class UnknownBackend(ConfigError, LookupError):
     """No backend of that name is registered."""
+
+
+class ColumnMissing(ConfigError):
+    """A file has no column of a name, or two.
+
+    Args:
+        message: says so, at --keep.
+        name: that was asked for.
+    """
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+    def named_by(self, option: str) -> ColumnMissing:
+        """The same error where another option names the column."""
+        return ColumnMissing(str(self).replace("at --keep", f"at {option}"), self.name)
 
 
 class BackendMissing(BentoMLExtError, MissingDependencyException):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +12,10 @@ import click
 from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_options
 
 if TYPE_CHECKING:
+    from bentoml_ext.compare.applications import Applications
+    from bentoml_ext.compare.beside import Named
     from bentoml_ext.compare.document import Report
+    from bentoml_ext.compare.subject import Subject
 
 __all__ = ["LIBRARIES", "compare_command", "need"]
 
@@ -37,6 +42,24 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     default="",
     metavar="COLUMN",
     help="Column of the data with what became of them: 1 is the event that the model predicts.",
+)
+@click.option(
+    "--amount",
+    default="",
+    metavar="COLUMN",
+    help="Column to add up in the swap set.  [default: the field amount, where there is one]",
+)
+@click.option(
+    "--impact",
+    default="",
+    metavar="COLUMN",
+    help="Column of groups: approval rates and adverse-impact ratios, as figures.",
+)
+@click.option(
+    "--reference",
+    default="",
+    metavar="GROUP",
+    help="The group of --impact to compare with.  [default: the largest]",
 )
 @click.option(
     "--backends",
@@ -117,8 +140,13 @@ def _check(options: dict[str, Any]) -> None:
     is_two = options["other"] or options["other_data"]
     if options["backends"] and is_two:
         raise click.UsageError("--backends is for one version on one file.")
-    if options["outcome"] and not is_two:
-        raise click.UsageError("--outcome is for --with and --with-data.")
+    for name in ("outcome", "impact"):
+        if options[name] and not is_two:
+            raise click.UsageError(f"--{name} is for --with and --with-data.")
+    if options["amount"] and not options["other"]:
+        raise click.UsageError("--amount is for --with.")
+    if options["reference"] and not options["impact"]:
+        raise click.UsageError("--reference is for --impact.")
     if options["scores"] and not options["other"]:
         raise click.UsageError("--scores is for --with.")
     if options["source_form"] and not options["data"]:
@@ -150,11 +178,10 @@ def _versions(tag: str, options: dict[str, Any]) -> Report:
     from bentoml_ext.compare.subject import Subject
     from bentoml_ext.compare.versions import compare_versions
 
-    outcome = options["outcome"]
-    champion, challenger = (
-        Scoring(subject, _data(subject, options), outcome)
-        for subject in map(Subject.of, (tag, options["other"]))
-    )
+    one, other = map(Subject.of, (tag, options["other"]))
+    named = _named(one, options)
+    champion = Scoring(one, _data(one, options, named.columns), named)
+    challenger = Scoring(other, _data(other, options))
     with scoring("Comparing") as on_progress:
         return compare_versions(champion, challenger, on_progress, options["scores"])
 
@@ -166,24 +193,34 @@ def _files(tag: str, options: dict[str, Any]) -> Report:
     from bentoml_ext.compare.scored import Scoring
     from bentoml_ext.compare.subject import Subject
 
-    subject, outcome = Subject.of(tag), options["outcome"]
+    subject = Subject.of(tag)
+    named = replace(_named(subject, options), amount="")
     first, second = (
-        Scoring(subject, _data(subject, {**options, "data": options[name]}), outcome)
+        Scoring(subject, _data(subject, {**options, "data": options[name]}, named.columns), named)
         for name in ("data", "other_data")
     )
     with scoring("Comparing") as on_progress:
         return compare_files(first, second, on_progress)
 
 
-def _data(subject: Any, options: dict[str, Any]) -> Any:
+def _named(subject: Subject, options: dict[str, Any]) -> Named:
+    from bentoml_ext.compare.beside import Named
+
+    names = {name: options[name] for name in ("outcome", "amount", "impact", "reference")}
+    names["amount"] = names["amount"] or Named.amount_of(subject.bundle.encoder)
+    return Named(**names)
+
+
+def _data(
+    subject: Subject, options: dict[str, Any], keep: Mapping[str, str] | None = None
+) -> Applications:
     from bentoml_ext.compare.applications import Applications
     from bentoml_ext.formats.spelling import Spelling
 
     names = ("encoding", "decimal", "nulls", "quotes")
     spelling = Spelling(**{name: options[name] for name in names})
-    keep = [options["outcome"]] if options["outcome"] else []
     form = options["source_form"]
-    return Applications(options["data"], subject.bundle.encoder, keep, form, spelling)
+    return Applications(options["data"], subject.bundle.encoder, keep or {}, form, spelling)
 
 
 def need(*libraries: str) -> None:

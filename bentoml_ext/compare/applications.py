@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +15,13 @@ import pyarrow as pa
 
 from bentoml_ext.arrays import Bools, Rows
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.errors import InvalidApplication, TooLarge, UnreadableInput
+from bentoml_ext.errors import (
+    ColumnMissing,
+    ConfigError,
+    InvalidApplication,
+    TooLarge,
+    UnreadableInput,
+)
 from bentoml_ext.formats.sources import open_source
 from bentoml_ext.formats.spelling import PLAIN, Spelling
 from bentoml_ext.formats.suffixes import form_of
@@ -68,14 +74,14 @@ class Applications:
     Args:
         path: of the file.
         encoder: whose fields they have.
-        keep: further columns.
+        keep: further columns, and the option that names each.
         form: of the file; None for what its suffix says.
         spelling: of a file of text.
     """
 
     path: Path
     encoder: Encoder
-    keep: Sequence[str] = ()
+    keep: Mapping[str, str] = field(default_factory=dict)
     form: str | None = None
     spelling: Spelling = PLAIN
     rows: int = field(default=0, init=False)
@@ -91,20 +97,35 @@ class Applications:
         """
         form = form_of(self.path, self.form, "--from")
         self.spelling.check(form, self.path)
+        given = dict.fromkeys(self.keep, False)
         try:
             with open_source(
-                self.path, form, self.encoder, self.keep, spelling=self.spelling
+                self.path, form, self.encoder, list(self.keep), spelling=self.spelling
             ) as source:
                 blocks = source.kind(self.encoder, source.kept, first_only=False)
                 for block in source.blocks:
                     (rows, refused), kept = blocks.encode(block)
                     good = self._judged(len(rows), refused)
                     columns = dict(zip(source.kept.names, kept, strict=True))
+                    for name, column in columns.items():
+                        given[name] = given[name] or column.null_count < len(column)
                     yield Batch(rows, good, columns, partial(blocks.texts, block))
                     if on_progress is not None:
                         on_progress(source.position(), source.total, self.rows)
+        except ColumnMissing as error:
+            raise error.named_by(self.keep[error.name]) from error
         except (InvalidApplication, TooLarge) as error:
             raise UnreadableInput(f"{str(error).rstrip('.')}, in {self.path}.") from error
+        self._check(given)
+
+    def _check(self, given: Mapping[str, bool]) -> None:
+        """Refuse a column without a value: in NDJSON a wrong name looks like one."""
+        for name, is_given in given.items():
+            if self.rows and not is_given:
+                raise ConfigError(
+                    f"Expected a value in the column '{name}', got none in {self.rows:,} "
+                    f"applications - at {self.keep[name]} of {self.path}."
+                )
 
     @cached_property
     def sha256(self) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from bentoml_ext.compare.applications import FileFacts, Progress
 from bentoml_ext.compare.gate import GateResult
+from bentoml_ext.compare.impact import Impact, impact
 from bentoml_ext.compare.machine import Machine
 from bentoml_ext.compare.ranking import SEPARATE, Ranking, separate
 from bentoml_ext.compare.scored import Scored, Scoring, check_outcome
@@ -31,6 +32,7 @@ class DriftReport(
         psi: of the probabilities, in tenths of the first file's.
         field_shift: CSI by field, the greatest first.
         notes: what the figures cannot say, in sentences.
+        impact: adverse-impact ratios; None where no column was named.
         measured: where and when.
         gates: what became of the limits.
     """
@@ -47,6 +49,7 @@ class DriftReport(
     field_shift: list[FieldShift]
     notes: list[str]
     measured: Machine
+    impact: Impact | None = None
     gates: list[GateResult] = []
 
 
@@ -59,11 +62,12 @@ def compare_files(
         UnreadableInput: as `Applications.batches`; or a file without an answer.
         ConfigError: the outcome is a field, or has other values than 0 and 1.
     """
-    check_outcome(first.outcome, first.subject)
+    check_outcome(first.named.outcome, first.subject)
+    measured = Machine.here()
     one, other = (_scored(scoring, on_progress) for scoring in (first, second))
     names = _names(first, second)
     sides = Side.of(names[0], one), Side.of(names[1], other)
-    knowns = [(part.margins[part.is_known], part.is_bad[part.is_known]) for part in (one, other)]
+    knowns = [(part.known.margins, part.known.is_bad) for part in (one, other)]
     found = separate(*knowns[0], *knowns[1])
     psi = of_values(one.probabilities, other.probabilities)
     shift = field_shifts(first.subject.bundle.encoder, first.sample.rows, second.sample.rows)
@@ -74,12 +78,17 @@ def compare_files(
         second=sides[1],
         data=first.data.facts(),
         second_data=second.data.facts(),
-        outcome=first.outcome,
+        outcome=first.named.outcome,
         ranking=found,
         psi=psi,
         field_shift=shift,
-        notes=_notes(one, other, names, first.outcome, found),
-        measured=Machine.here(),
+        notes=_notes(one, other, names, first.named.outcome, found),
+        measured=measured,
+        impact=impact(
+            first.named.impact,
+            first.named.reference,
+            *((side.beside, side.bands == 0) for side in (one, other)),
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bentoml_ext.compare.grid import Part, grid, left_out
-from bentoml_ext.compare.version_parts import calibrated, ranked, shifts, stability
+from bentoml_ext.compare.version_parts import calibrated, impacts, ranked, shifts, stability
 
 if TYPE_CHECKING:
     from bentoml_ext.compare.drift import DriftReport
@@ -24,8 +24,10 @@ def of_drift(report: DriftReport) -> list[Part]:
     if report.ranking is not None:
         parts += [ranked(report.ranking, *(side.name for side in sides))]
     if report.outcome:
-        parts += [calibrated(*sides)]
+        parts += [calibrated([side.name for side in sides], *sides)]
     parts += [stability("Score", report.psi), shifts("Fields", report.field_shift)]
+    if report.impact is not None:
+        parts += impacts(report.impact, *(side.name for side in sides))
     parts += report.notes
     parts += [*left_out(report.data, report.model), *left_out(report.second_data, report.model)]
     return [*parts, f"Measured {report.measured.made}: {report.measured}."]

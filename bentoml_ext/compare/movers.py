@@ -43,7 +43,6 @@ class _Seen(NamedTuple):
     row: int
     before: float
     after: float
-    outcome: int
     text: str
 
 
@@ -58,14 +57,12 @@ class Movers:
         self,
         before: Floats,
         after: Floats,
-        outcomes: Outcomes,
         texts: Callable[[Sequence[int]], list[str]],
     ) -> None:
         """A block.
 
         Args:
             before, after: margins, (n,); NaN where there is no answer.
-            outcomes: (n,).
             texts: applications of the block as JSON.
         """
         gaps = np.nan_to_num(np.abs(probabilities(after) - probabilities(before)), nan=-1.0)
@@ -74,25 +71,20 @@ class Movers:
         places = places[np.argsort(-gaps[places], kind="stable")][:MOST]
         found = texts(places.tolist()) if len(places) else []
         seen = [
-            _Seen(
-                float(gaps[at]),
-                self._rows + int(at),
-                before[at],
-                after[at],
-                int(outcomes[at]),
-                text,
-            )
+            _Seen(float(gaps[at]), self._rows + int(at), before[at], after[at], text)
             for at, text in zip(places, found, strict=True)
         ]
         self._kept = sorted([*self._kept, *seen], key=lambda one: (-one.gap, one.row))[:MOST]
         self._rows += len(before)
 
-    def found(self, champion: BandDecider, challenger: BandDecider) -> list[Mover]:
-        """The movers, the greatest first."""
-        return [_mover(one, champion, challenger) for one in self._kept]
+    def found(
+        self, champion: BandDecider, challenger: BandDecider, outcomes: Outcomes
+    ) -> list[Mover]:
+        """The movers, the greatest first; `outcomes` are those of all that was seen."""
+        return [_mover(one, champion, challenger, int(outcomes[one.row])) for one in self._kept]
 
 
-def _mover(one: _Seen, champion: BandDecider, challenger: BandDecider) -> Mover:
+def _mover(one: _Seen, champion: BandDecider, challenger: BandDecider, outcome: int) -> Mover:
     answers = [
         decider.answer(np.array([[margin]], np.float32))
         for decider, margin in ((champion, one.before), (challenger, one.after))
@@ -103,6 +95,6 @@ def _mover(one: _Seen, champion: BandDecider, challenger: BandDecider) -> Mover:
         challenger=answers[1].probability,
         champion_answer=answers[0].status,
         challenger_answer=answers[1].status,
-        outcome=None if one.outcome == UNKNOWN else one.outcome,
+        outcome=None if outcome == UNKNOWN else outcome,
         fields=msgspec.json.decode(one.text),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from bentoml_ext.arrays import Bools, Floats
 from bentoml_ext.compare.applications import Progress
-from bentoml_ext.compare.movers import Movers
+from bentoml_ext.compare.movers import Mover, Movers
 from bentoml_ext.compare.scored import Scored, Scoring
 from bentoml_ext.errors import UnreadableInput
 
@@ -29,7 +29,7 @@ class Paired:
     champion: Scored
     challenger: Scored
     answered: Bools
-    movers: Movers
+    movers: list[Mover]
 
 
 def paired(champion: Scoring, challenger: Scoring, on_progress: Progress | None = None) -> Paired:
@@ -46,14 +46,18 @@ def paired(champion: Scoring, challenger: Scoring, on_progress: Progress | None 
     others = _Rows(margins for _, margins in challenger.blocks())
     for batch, before in champion.blocks(on_progress):
         after = others.take(len(before))
-        movers.see(before, after, champion.outcomes[-1], batch.texts)
+        movers.see(before, after, batch.texts)
     if len(others.take(1, most=True)):
         raise _uneven(champion)
     one, other = champion.whole(), challenger.whole()
     answered: Bools = ~(np.isnan(one.margins) | np.isnan(other.margins))
-    outcomes = one.outcomes
-    other = Scored(other.margins, outcomes, other.decider)
-    return Paired(one.of(answered), other.of(answered), answered, movers)
+    known = one.beside.of(answered)
+    return Paired(
+        Scored(one.margins[answered], known, one.decider),
+        Scored(other.margins[answered], known, other.decider),
+        answered,
+        movers.found(one.decider, other.decider, one.outcomes),
+    )
 
 
 class _Rows:
@@ -61,13 +65,12 @@ class _Rows:
 
     def __init__(self, blocks: Iterator[Floats]) -> None:
         self._blocks = blocks
-        self._left: Floats = np.zeros(0, np.float32)
+        self._left: Floats | None = None
 
     def take(self, count: int, *, most: bool = False) -> Floats:
         """The next values: exactly so many, or with `most` as many as there are."""
-        pieces: Sequence[Floats] = [self._left]
-        have = len(self._left)
-        pieces = list(pieces)
+        pieces = [] if self._left is None else [self._left]
+        have = sum(map(len, pieces))
         while have < count and (block := next(self._blocks, None)) is not None:
             pieces.append(block)
             have += len(block)
@@ -76,7 +79,7 @@ class _Rows:
                 f"Expected {count:,} more applications, got {have:,} - at --data. The file changed "
                 "while it was read."
             )
-        joined = np.concatenate(pieces)
+        joined = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         self._left = joined[count:]
         return joined[:count]
 

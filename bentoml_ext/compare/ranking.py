@@ -77,20 +77,16 @@ def ranking(champion: Floats, challenger: Floats, is_bad: Bools) -> Ranking | No
     """
     if _fewest(is_bad) < FEWEST:
         return None
-    auc, ks = (
-        _paired(measure(champion, is_bad), measure(challenger, is_bad)) for measure in (_auc, _ks)
-    )
-    return _ranking(is_bad, auc, ks)
+    parts = zip(_parts(champion, is_bad), _parts(challenger, is_bad), strict=True)
+    return _ranking(is_bad, *(_paired(*pair) for pair in parts))
 
 
 def separate(first: Floats, first_bad: Bools, second: Floats, second_bad: Bools) -> Ranking | None:
     """The same of one score on the rows of two files; `bads` and `goods` are the first's."""
     if min(_fewest(first_bad), _fewest(second_bad)) < FEWEST:
         return None
-    auc, ks = (
-        _unpaired(measure(first, first_bad), measure(second, second_bad)) for measure in (_auc, _ks)
-    )
-    return _ranking(first_bad, auc, ks)
+    parts = zip(_parts(first, first_bad), _parts(second, second_bad), strict=True)
+    return _ranking(first_bad, *(_unpaired(*pair) for pair in parts))
 
 
 def _fewest(is_bad: Bools) -> int:
@@ -109,26 +105,33 @@ def _ranking(is_bad: Bools, auc: PairedMeasure, ks: PairedMeasure) -> Ranking:
     return Ranking(bads, len(is_bad) - bads, auc, gini, ks)
 
 
-def _auc(score: Floats, is_bad: Bools) -> _Parts:
-    """By midranks, as in Sun and Xu, "Fast implementation of DeLong's algorithm", 2014."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
-    from sklearn.metrics import roc_auc_score
+def _parts(score: Floats, is_bad: Bools) -> tuple[_Parts, _Parts]:
+    """AUC and KS, of one sort.
 
-    bads, goods = score[is_bad], score[~is_bad]
-    ranks = rankdata(score)
-    above = (ranks[is_bad] - rankdata(bads)) / len(goods)
-    below = 1 - (ranks[~is_bad] - rankdata(goods)) / len(bads)
-    return _Parts(float(roc_auc_score(is_bad, score)), above, below)
+    Source:
+        Sun and Xu, "Fast implementation of DeLong's algorithm", 2014: the part of a bad one is the
+        share of goods below it, that of a good one the share of bads above it, ties as halves.
+    """
+    from sklearn.metrics import auc, roc_curve
 
-
-def _ks(score: Floats, is_bad: Bools) -> _Parts:
-    from sklearn.metrics import roc_curve
-
-    false, true, cuts = roc_curve(is_bad, score, drop_intermediate=False)
+    # On rows in order, the sort of `roc_curve` takes one pass.
+    order = np.argsort(score, kind="stable")
+    rising = score[order]
+    false, true, cuts = roc_curve(is_bad[order], rising, drop_intermediate=False)
+    # Cuts fall from infinity on; each row has the place of its own.
+    step = np.cumsum(np.append(False, rising[1:] != rising[:-1]))
+    place = np.empty(len(score), np.int64)
+    place[order] = len(cuts) - 1 - step
+    below = 1 - (false[1:] + false[:-1]) / 2
+    above = (true[1:] + true[:-1]) / 2
+    bads, goods = place[is_bad], place[~is_bad]
     at: Any = int(np.argmax(true - false))
     # The choice of the cut-off adds nothing of first order to the variance.
-    over = (score >= cuts[at]).astype(np.float64)
-    return _Parts(float(true[at] - false[at]), over[is_bad], over[~is_bad])
+    over = [(group <= at).astype(np.float64) for group in (bads, goods)]
+    return (
+        _Parts(float(auc(false, true)), below[bads - 1], above[goods - 1]),
+        _Parts(float(true[at] - false[at]), *over),
+    )
 
 
 def _paired(champion: _Parts, challenger: _Parts) -> PairedMeasure:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
-from bentoml_ext.arrays import Bools, Floats, Ints, Probabilities
+from bentoml_ext.arrays import Bools, Floats, Ints, Margins, Probabilities
 from bentoml_ext.backends.registry import AUTO
 from bentoml_ext.compare.applications import Applications, Batch, Progress
-from bentoml_ext.compare.outcomes import BAD, UNKNOWN, Outcomes, outcomes
+from bentoml_ext.compare.beside import Beside, Named, Reading
+from bentoml_ext.compare.outcomes import BAD, UNKNOWN, Outcomes
 from bentoml_ext.compare.sample import Sample
 from bentoml_ext.compare.subject import Subject
 from bentoml_ext.decisions.bands import BandDecider
@@ -19,7 +21,9 @@ from bentoml_ext.errors import ConfigError
 from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.scoring.opening import open_scorer
 
-__all__ = ["Scored", "Scoring", "check_outcome"]
+__all__ = ["Scored", "Scoring", "check_outcome", "margins_of"]
+
+NOTHING: Final = Named()
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,23 @@ class Scored:
 
     Args:
         margins: float32, (n,), log-odds; no NaN.
-        outcomes: int8, (n,).
+        beside: what is known of them.
         decider: whose bands they are in.
     """
 
     margins: Floats
-    outcomes: Outcomes
+    beside: Beside
     decider: BandDecider
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """int8, (n,)."""
+        return self.beside.outcomes
+
+    @cached_property
+    def order(self) -> Ints:
+        """int64, (n,): places by rising margin; equal ones as they are in the file."""
+        return np.argsort(self.margins, kind="stable")
 
     @cached_property
     def probabilities(self) -> Probabilities:
@@ -61,13 +75,18 @@ class Scored:
         """bool, (n,): whether the outcome is the event that the model predicts."""
         return np.asarray(self.outcomes == BAD)
 
+    @cached_property
+    def known(self) -> Scored:
+        """Those whose outcome is known; itself where all are."""
+        return self if self.is_known.all() else self.of(self.is_known)
+
     def answered(self) -> Scored:
         """Those that have an answer."""
         return self.of(~np.isnan(self.margins))
 
     def of(self, which: Bools) -> Scored:
         """Some of them."""
-        return Scored(self.margins[which], self.outcomes[which], self.decider)
+        return Scored(self.margins[which], self.beside.of(which), self.decider)
 
 
 @dataclass
@@ -76,45 +95,45 @@ class Scoring:
 
     Args:
         subject: the version.
-        data: the file under its encoder.
-        outcome: name of the column with what became of them; empty where none is named.
+        data: the file under its encoder; keeps the columns of `named`.
+        named: the columns beside the fields.
     """
 
     subject: Subject
     data: Applications
-    outcome: str = ""
+    named: Named = NOTHING
     margins: list[Floats] = field(default_factory=list)
-    outcomes: list[Outcomes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.reading = Reading(self.named)
         self.sample = Sample(self.subject.bundle.encoder.n_features)
-        self._backend = open_scorer(self.subject.bundle, AUTO).backend
 
     def blocks(self, on_progress: Progress | None = None) -> Iterator[tuple[Batch, Floats]]:
         """Each block with its margins, float32, (n,), NaN where there is no answer."""
-        start = 0
-        for batch in self.data.batches(on_progress):
-            margins: Floats = np.full(len(batch.good), np.nan, np.float32)
-            margins[batch.good] = self._backend.margins(batch.rows)[:, 0]
+        for batch, found in margins_of(self.subject, self.data, self.sample, on_progress):
+            margins = np.ascontiguousarray(found[:, 0])
             self.margins.append(margins)
-            self.outcomes.append(self._outcomes(batch))
-            self.sample.add(batch.rows, start + np.flatnonzero(batch.good))
-            start += len(margins)
+            self.reading.read(batch.kept, len(batch.good))
             yield batch, margins
 
     def whole(self) -> Scored:
         """All that has been scored; NaN where there is no answer."""
-        none: tuple[Floats, Outcomes] = (np.zeros(0, np.float32), np.zeros(0, np.int8))
-        return Scored(
-            np.concatenate([none[0], *self.margins]),
-            np.concatenate([none[1], *self.outcomes]),
-            self.subject.decider,
-        )
+        margins = np.concatenate([np.zeros(0, np.float32), *self.margins])
+        return Scored(margins, self.reading.whole(), self.subject.decider)
 
-    def _outcomes(self, batch: Batch) -> Outcomes:
-        if self.outcome:
-            return outcomes(batch.kept[self.outcome], self.outcome)
-        return np.full(len(batch.good), UNKNOWN, np.int8)
+
+def margins_of(
+    subject: Subject, data: Applications, sample: Sample, on_progress: Progress | None
+) -> Iterator[tuple[Batch, Margins]]:
+    """Each block of a file with its margins, float32, (n, k), NaN where there is no answer."""
+    backend = open_scorer(subject.bundle, AUTO).backend
+    start = 0
+    for batch in data.batches(on_progress):
+        margins: Margins = np.full((len(batch.good), subject.bundle.n_margins), np.nan, np.float32)
+        margins[batch.good] = backend.margins(batch.rows)
+        sample.add(batch.rows, start + np.flatnonzero(batch.good))
+        start += len(margins)
+        yield batch, margins
 
 
 def check_outcome(name: str, *subjects: Subject) -> None:

@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from bentoml_ext.compare.beside import Named
 from bentoml_ext.compare.calibration import BandCalibration, calibration
 from bentoml_ext.compare.scored import Scored
 from bentoml_ext.compare.strategy import Curve, curve
 
-__all__ = ["Side", "limits"]
+__all__ = ["Side", "amounts_said", "limits"]
 
 FEW: Final = 100
 """Bads or goods below which intervals by the normal distribution are rough."""
@@ -61,6 +62,16 @@ def _histogram(scored: Scored) -> list[int]:
     """Applications in each of `BINS` equal parts of the probability."""
     counts, _ = np.histogram(scored.probabilities, bins=BINS, range=(0, 1))
     return [int(count) for count in counts]
+
+
+def amounts_said(named: Named, scored: Scored) -> list[str]:
+    """Which column the amounts are of, and how many are not given; nothing without amounts."""
+    amounts = scored.beside.amounts
+    if amounts is None:
+        return []
+    lacking = int(np.isnan(amounts).sum())
+    missing = f" {lacking:,} are not given and count as 0." if lacking else ""
+    return [f"Amounts are sums of the column '{named.amount}'.{missing}"]
 
 
 def limits(scored: Scored, outcome: str) -> list[str]:

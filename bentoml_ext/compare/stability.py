@@ -129,9 +129,12 @@ def field_shifts(encoder: Encoder, first: Rows, second: Rows) -> list[FieldShift
 
 def _of_patterns(first: Rows, second: Rows, tests: int) -> Stability | None:
     """The index of categories: each pattern of cells is one."""
-    both = np.nan_to_num(np.concatenate([first, second]), nan=-1.0)
-    _, codes = np.unique(both, axis=0, return_inverse=True)
-    codes = codes.reshape(-1)
+    codes = np.zeros(len(first) + len(second), np.int64)
+    for column in np.concatenate([first, second]).T:
+        _, part = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)
+        # Numbered anew each time: the codes stay below the number of rows.
+        pairs = codes * (int(part.max(initial=0)) + 1) + part
+        _, codes = np.unique(pairs, return_inverse=True)
     most = int(codes.max(initial=0)) + 1
     return of_counts(
         np.bincount(codes[: len(first)], minlength=most),

@@ -28,11 +28,10 @@ class Curve(msgspec.Struct, frozen=True):
 
 def curve(scored: Scored) -> Curve | None:
     """The curve at each per cent that a cut-off reaches; None where no outcome is known."""
-    known = scored.of(scored.is_known)
+    known = scored.known
     if not len(known.margins):
         return None
-    order = np.argsort(known.margins, kind="stable")
-    margins, bads = known.margins[order], np.cumsum(known.is_bad[order])
+    margins, bads = known.margins[known.order], np.cumsum(known.is_bad[known.order])
     # Equal scores are approved together.
     ends = np.flatnonzero(np.append(margins[1:] != margins[:-1], True)) + 1
     wanted = np.arange(1, POINTS + 1) / POINTS * len(margins)

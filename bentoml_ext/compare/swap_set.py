@@ -20,12 +20,16 @@ class Group(msgspec.Struct, frozen=True):
         known: of them with a known outcome.
         bads: of these.
         bad_rate: with Wilson's interval; None where no outcome is known.
+        amount: sum of their amounts; None where there is no column of amounts.
+        bad_amount: of the bads; None where no outcome is known, too.
     """
 
     count: int
     known: int
     bads: int
     bad_rate: Interval | None
+    amount: float | None = None
+    bad_amount: float | None = None
 
 
 class SwapCell(msgspec.Struct, frozen=True):
@@ -77,13 +81,20 @@ def group(scored: Scored, which: Bools) -> Group:
     """Those of the applications that `which` marks."""
     known = int((which & scored.is_known).sum())
     bads = int((which & scored.is_bad).sum())
-    return Group(int(which.sum()), known, bads, wilson(bads, known))
+    found = Group(int(which.sum()), known, bads, wilson(bads, known))
+    amounts = scored.beside.amounts
+    if amounts is None:
+        return found
+    of_bads = float(np.nansum(amounts[which & scored.is_bad])) if known else None
+    return msgspec.structs.replace(
+        found, amount=float(np.nansum(amounts[which])), bad_amount=of_bads
+    )
 
 
 def same_approval_rate(champion: Scored, challenger: Scored) -> Trade | None:
     """The trade if the challenger gave its best answer to as many; None if nobody gets it."""
     wanted = int((champion.bands == 0).sum())
-    order = np.sort(challenger.margins)
+    order = challenger.margins[challenger.order]
     ends = np.flatnonzero(np.append(order[1:] != order[:-1], True)) + 1
     if not wanted or not len(ends):
         return None
@@ -100,11 +111,10 @@ def same_bad_rate(champion: Scored, challenger: Scored) -> Trade | None:
     rate = group(champion, champion.bands == 0).bad_rate
     if rate is None:
         return None
-    known = challenger.of(challenger.is_known)
-    order = np.argsort(known.margins, kind="stable")
-    margins = known.margins[order]
+    known = challenger.known
+    margins = known.margins[known.order]
     ends: Ints = np.flatnonzero(np.append(margins[1:] != margins[:-1], True))
-    bad_rates = np.cumsum(known.is_bad[order])[ends] / (ends + 1)
+    bad_rates = np.cumsum(known.is_bad[known.order])[ends] / (ends + 1)
     low = np.flatnonzero(bad_rates <= rate.value)
     if not len(low):
         return None

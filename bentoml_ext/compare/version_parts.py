@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bentoml_ext.compare.grid import Grid, Part, grid, left_out
 
 if TYPE_CHECKING:
     from bentoml_ext.compare.calibration import BandCalibration
+    from bentoml_ext.compare.impact import Impact
     from bentoml_ext.compare.interval import Interval
     from bentoml_ext.compare.ranking import PairedMeasure, Ranking
     from bentoml_ext.compare.side import Side
@@ -16,22 +17,27 @@ if TYPE_CHECKING:
     from bentoml_ext.compare.swap_set import Group, Trade
     from bentoml_ext.compare.versions import VersionsReport
 
-__all__ = ["calibrated", "of_versions", "ranked", "shifts", "stability"]
+__all__ = ["calibrated", "impacts", "of_versions", "ranked", "shifts", "stability"]
 
 SHOWN: Final = 5
+SIDES: Final = ("champion", "challenger")
 
 
 def of_versions(report: VersionsReport) -> list[Part]:
     """The verdict, then what a validator reads, in that order."""
     parts: list[Part] = [report.verdict, _swap_set(report)]
+    if report.amount:
+        parts += [_amounts(report)]
     parts += map(_trade, report.trades)
     if report.ranking is not None:
-        parts += [ranked(report.ranking, report.champion.name, report.challenger.name)]
+        parts += [ranked(report.ranking, *SIDES)]
     if report.outcome:
-        parts += [calibrated(report.champion, report.challenger)]
+        parts += [calibrated(SIDES, report.champion, report.challenger)]
     parts += [stability("Score", report.psi)]
     if report.approved_shift:
         parts += [shifts("Approved by field", report.approved_shift)]
+    if report.impact is not None:
+        parts += impacts(report.impact, *SIDES)
     parts += [_movers(report), *report.notes]
     parts += left_out(report.data, report.champion.name)
     parts += left_out(report.challenger_data, report.challenger.name)
@@ -41,22 +47,40 @@ def of_versions(report: VersionsReport) -> list[Part]:
 def _swap_set(report: VersionsReport) -> Grid:
     """Rows are the champion's answers, columns the challenger's."""
     before, after = report.champion.answers, report.challenger.answers
-    made = grid("Champion \\ challenger", *after)
+    made = grid("champion \\ challenger", *after)
     cells = iter(report.swap_set)
     for answer in before:
         made.add_row(answer, *(_group(next(cells).group) for _ in after))
     return made
 
 
+def _amounts(report: VersionsReport) -> Grid:
+    """The amounts of the swap set, with the share of the bads where it is known."""
+    made = grid(f"Sum of {report.amount}", *report.challenger.answers)
+    cells = iter(report.swap_set)
+    for answer in report.champion.answers:
+        made.add_row(answer, *(_amount(next(cells).group) for _ in report.challenger.answers))
+    return made
+
+
+def _amount(group: Group) -> str:
+    if group.bad_amount is None or not group.amount:
+        return f"{group.amount:,.0f}"
+    return f"{group.amount:,.0f} ({group.bad_amount / group.amount:.1%} bad)"
+
+
 def _trade(trade: Trade) -> Grid:
-    made = grid(f"At the same {trade.same}", "Applications", "Bad rate")
+    has_amounts = trade.both.amount is not None
+    names = ("Applications", "Bad rate", *(["Amount"] if has_amounts else []))
+    made = grid(f"At the same {trade.same}", *names)
     for name, group in (
         ("champion approves", trade.champion_group),
         (f"challenger up to {trade.cutoff:.4f}", trade.challenger_group),
         ("swapped in", trade.swapped_in),
         ("swapped out", trade.swapped_out),
     ):
-        made.add_row(name, f"{group.count:,}", _share(group.bad_rate))
+        amount = [_amount(group)] if has_amounts else []
+        made.add_row(name, f"{group.count:,}", _share(group.bad_rate), *amount)
     return made
 
 
@@ -73,11 +97,11 @@ def _measure(one: PairedMeasure) -> Iterator[str]:
         yield f"{part.value:{form}} ({part.low:{form}} to {part.high:{form}})"
 
 
-def calibrated(*sides: Side) -> Grid:
+def calibrated(names: Sequence[str], *sides: Side) -> Grid:
     """By side and band, the mean probability and the bad rate."""
-    made = grid("Calibration", "Known", "Expected", "Observed", "")
-    for side in sides:
-        for row in _calibration_rows(side.name, side.calibration):
+    made = grid("Calibration", "Known", "Expected", "Observed", "Within")
+    for name, side in zip(names, sides, strict=True):
+        for row in _calibration_rows(name, side.calibration):
             made.add_row(*row)
     return made
 
@@ -86,7 +110,7 @@ def _calibration_rows(name: str, bands: list[BandCalibration]) -> Iterator[list[
     """A row for each band, which names what lies outside its interval."""
     for band in bands:
         expected = "-" if band.expected is None else f"{band.expected:.1%}"
-        off = "" if band.holds else "outside"
+        off = "-" if band.observed is None else "yes" if band.holds else "outside"
         yield [
             f"{name} {band.answer}",
             f"{band.known:,}",
@@ -114,6 +138,23 @@ def shifts(title: str, found: list[FieldShift]) -> Grid:
         csi = one.csi
         made.add_row(one.field, f"{csi.psi:.4f}", f"{csi.critical:.4f}", str(csi.bins))
     return made
+
+
+def impacts(found: Impact, *names: str) -> list[Part]:
+    """The rate of each group and its ratio to that of the reference, as figures."""
+    heads = [f"{name} {what}" for name in names for what in ("rate", "ratio")]
+    made = grid(f"Approved by {found.column}", "Applications", *heads)
+    for one in found.groups:
+        sides = one.first, one.second
+        counts = list(dict.fromkeys(f"{side.count:,}" for side in sides))
+        cells = [cell for side in sides for cell in (_share(side.rate), _times(side.ratio))]
+        made.add_row(one.group, " / ".join(counts), *cells)
+    text = f"The adverse-impact ratio is a group's approval rate over that of '{found.reference}', "
+    return [made, f"{text}with Katz's 95 % interval. It is a figure and no verdict."]
+
+
+def _times(one: Interval | None) -> str:
+    return "-" if one is None else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 
 def _movers(report: VersionsReport) -> Grid:

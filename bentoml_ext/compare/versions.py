@@ -9,14 +9,16 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.compare.applications import FileFacts, Progress
+from bentoml_ext.compare.beside import Named
 from bentoml_ext.compare.gate import GateResult
+from bentoml_ext.compare.impact import Impact, impact
 from bentoml_ext.compare.machine import Machine
 from bentoml_ext.compare.movers import Mover
 from bentoml_ext.compare.paired import Paired, paired
 from bentoml_ext.compare.ranking import METHOD, Ranking, ranking
 from bentoml_ext.compare.scored import Scoring, check_outcome
 from bentoml_ext.compare.scores_file import write_scores
-from bentoml_ext.compare.side import Side, limits
+from bentoml_ext.compare.side import Side, amounts_said, limits
 from bentoml_ext.compare.stability import FieldShift, Stability, field_shifts, of_values
 from bentoml_ext.compare.swap_set import (
     SwapCell,
@@ -51,6 +53,8 @@ class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
         psi: of the probabilities.
         approved_shift: by field, those with the champion's best answer against the challenger's.
         movers: the applications that move most.
+        amount: name of the column with the amounts; empty where there is none.
+        impact: adverse-impact ratios; None where no column was named.
         notes: what the figures cannot say, in sentences.
         measured: where and when.
         gates: what became of the limits.
@@ -72,6 +76,8 @@ class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     movers: list[Mover]
     notes: list[str]
     measured: Machine
+    amount: str = ""
+    impact: Impact | None = None
     gates: list[GateResult] = []
 
 
@@ -92,7 +98,8 @@ def compare_versions(
         UnreadableInput: as `Applications.batches`; or no application that both answer.
         ConfigError: the outcome is a field, or has other values than 0 and 1.
     """
-    check_outcome(champion.outcome, champion.subject, challenger.subject)
+    check_outcome(champion.named.outcome, champion.subject, challenger.subject)
+    measured = Machine.here()
     pair = paired(champion, challenger, on_progress)
     if not len(pair.champion.margins):
         raise UnreadableInput(
@@ -101,17 +108,18 @@ def compare_versions(
         )
     if scores is not None:
         write_scores(scores, pair, str(champion.subject.tag), str(challenger.subject.tag))
-    return _report(champion, challenger, pair)
+    return _report(champion, challenger, pair, measured)
 
 
-def _report(champion: Scoring, challenger: Scoring, pair: Paired) -> VersionsReport:
-    one, other = pair.champion, pair.challenger
+def _report(
+    champion: Scoring, challenger: Scoring, pair: Paired, measured: Machine
+) -> VersionsReport:
+    one, other, named = pair.champion, pair.challenger, champion.named
     facts = (
         Side.of(str(champion.subject.tag), one),
         Side.of(str(challenger.subject.tag), other),
     )
-    known = one.is_known
-    found = ranking(one.margins[known], other.margins[known], one.is_bad[known])
+    found = ranking(one.known.margins, other.known.margins, one.known.is_bad)
     flips = int((one.bands != other.bands).sum())
     trades = [same_approval_rate(one, other), same_bad_rate(one, other)]
     traded = [trade for trade in trades if trade is not None]
@@ -123,22 +131,28 @@ def _report(champion: Scoring, challenger: Scoring, pair: Paired) -> VersionsRep
         flips=flips,
         data=champion.data.facts(),
         challenger_data=challenger.data.facts(),
-        outcome=champion.outcome,
+        outcome=named.outcome,
         swap_set=swap_set(one, other),
         trades=traded,
         ranking=found,
         psi=of_values(one.probabilities, other.probabilities),
         approved_shift=_approved_shift(champion, pair),
-        movers=pair.movers.found(one.decider, other.decider),
-        notes=_notes(pair, champion.outcome, found, trades),
-        measured=Machine.here(),
+        movers=pair.movers,
+        notes=_notes(pair, named, found, trades),
+        measured=measured,
+        amount=named.amount,
+        impact=impact(
+            named.impact,
+            named.reference,
+            *((side.beside, side.bands == 0) for side in (one, other)),
+        ),
     )
 
 
 def _notes(
-    pair: Paired, outcome: str, found: Ranking | None, trades: list[Trade | None]
+    pair: Paired, named: Named, found: Ranking | None, trades: list[Trade | None]
 ) -> list[str]:
-    notes = limits(pair.champion, outcome)
+    notes = limits(pair.champion, named.outcome) + amounts_said(named, pair.champion)
     if trades[0] is None:
         notes.append("The champion approves nobody: there is no approval rate to hold.")
     elif trades[1] is None and pair.champion.is_known.any():
@@ -164,7 +178,7 @@ def _verdict(
     found: Ranking | None,
     trades: list[Trade],
 ) -> str:
-    share = f"{flips:,} of {rows:,} decisions change ({flips / rows:.1%})"
+    share = f"{flips:,} of {rows:,} decisions change ({flips / rows:.1%}), {rows - flips:,} do not"
     rate = f"approval goes from {facts[0].approval_rate:.1%} to {facts[1].approval_rate:.1%}"
     parts = [share, rate]
     if found is not None:

@@ -13,7 +13,7 @@ from bentoml_ext.arrays import block_rows
 from bentoml_ext.choices import like, some_of
 from bentoml_ext.encoders.arrow_types import plain_type
 from bentoml_ext.encoders.encoder import Encoder
-from bentoml_ext.errors import ConfigError
+from bentoml_ext.errors import ColumnMissing
 from bentoml_ext.formats.blocks import BLOCK_ROWS, Block, Blocks
 
 __all__ = ["Opened", "Source", "bytes_of", "kept_columns", "nothing_of", "rows_of"]
@@ -60,15 +60,16 @@ def kept_columns(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
     """The columns to keep, in the types that they are written in.
 
     Raises:
-        ConfigError: one is not there, or twice.
+        ColumnMissing: one is not there, or twice.
     """
     for name in keep:
         if schema.names.count(name) != 1:
             near = like(name, schema.names)
             hint = f" Did you mean {near!r}?" if near not in (None, name) else ""
-            raise ConfigError(
+            raise ColumnMissing(
                 f"Expected one of the columns {some_of(schema.names)}, got '{name}' - at --keep."
-                f"{hint}"
+                f"{hint}",
+                name,
             )
     return pa.schema([(name, plain_type(schema.field(name).type)) for name in keep])
 

@@ -8,16 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from scipy.stats.contingency import relative_risk  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score
 
 from bentoml_ext.arrays import Bools, Floats
+from bentoml_ext.compare.beside import Beside, Named, Reading
 from bentoml_ext.compare.calibration import calibration
+from bentoml_ext.compare.impact import impact, ratio
 from bentoml_ext.compare.interval import wilson
 from bentoml_ext.compare.movers import Movers
 from bentoml_ext.compare.outcomes import outcomes
 from bentoml_ext.compare.ranking import ranking
 from bentoml_ext.compare.sample import Sample
 from bentoml_ext.compare.scored import Scored
+from bentoml_ext.compare.side import amounts_said
 from bentoml_ext.compare.stability import field_shifts, of_counts, of_values
 from bentoml_ext.compare.strategy import curve
 from bentoml_ext.compare.swap_set import same_approval_rate, same_bad_rate, swap_set
@@ -35,7 +39,7 @@ def scored(margins: list[float], known: str) -> Scored:
     codes = {"b": 1, "g": 0, "?": -1}
     return Scored(
         np.array(margins, np.float32),
-        np.array([codes[one] for one in known], np.int8),
+        Beside(np.array([codes[one] for one in known], np.int8)),
         BandDecider(small.policy()),
     )
 
@@ -177,6 +181,64 @@ def test_the_swap_set_counts_every_application_once() -> None:
     assert cells["MAYBE", "MAYBE"].bad_rate is None
 
 
+def test_amounts_are_added_up_and_those_that_are_not_given_are_nothing() -> None:
+    amounts = np.array([10, 20, np.nan, 40])
+    beside = Beside(np.array([1, 0, 0, -1], np.int8), amounts)
+    some = Scored(np.full(4, -2, np.float32), beside, BandDecider(small.policy()))
+
+    (cell,) = [one.group for one in swap_set(some, some) if one.group.count]
+
+    assert (cell.count, cell.amount, cell.bad_amount) == (4, 70, 10)
+    assert "1 are not given" in amounts_said(Named(amount="sum"), some)[0]
+
+
+def test_an_impact_ratio_by_hand_and_by_scipy() -> None:
+    # 20 of 50 against 60 of 100: the ratio of 0.4 and 0.6, its logarithm with a variance of
+    # 1/20 - 1/50 + 1/60 - 1/100.
+    found = ratio(20, 50, 60, 100)
+
+    assert found is not None
+    half = 1.959964 * math.sqrt(1 / 20 - 1 / 50 + 1 / 60 - 1 / 100)
+    assert found.value == pytest.approx(2 / 3)
+    assert (found.low, found.high) == pytest.approx(
+        (2 / 3 * math.exp(-half), 2 / 3 * math.exp(half))
+    )
+    theirs = relative_risk(20, 50, 60, 100).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    assert ratio(1, 2, 0, 5) is None
+    nobody = ratio(0, 50, 60, 100)
+    assert nobody is not None
+    assert nobody.low == nobody.value == 0 < nobody.high
+
+
+def test_the_largest_group_is_the_reference_unless_one_is_named() -> None:
+    reading = Reading(Named(impact="sex"))
+    reading.read({"sex": pa.array(["f", "m", None, "m"])}, 4)
+    reading.read({"sex": pa.array(["f", "m"])}, 2)
+    beside = reading.whole()
+    approved = np.array([True, True, False, True, False, True])
+
+    found = impact("sex", "", (beside, approved), (beside, ~approved))
+    named = impact("sex", "f", (beside, approved), (beside, approved))
+
+    assert found is not None
+    assert named is not None
+    assert (found.reference, named.reference) == ("m", "f")
+    assert [one.group for one in found.groups] == ["m", "f", "(not given)"]
+    assert [one.first.approved for one in found.groups] == [3, 1, 0]
+    assert [one.second.approved for one in found.groups] == [0, 1, 1]
+    assert found.groups[0].first.ratio is None
+    with pytest.raises(
+        ConfigError, match=r"Expected a group of m, f, .* got 'x' - at --impact sex"
+    ):
+        impact("sex", "x", (beside, approved), (beside, approved))
+
+
+def test_a_number_is_no_column_of_groups() -> None:
+    with pytest.raises(ConfigError, match=r"at most 20 groups, got '0', '1', '2' and more"):
+        Reading(Named(impact="age")).read({"age": pa.array([float(n) for n in range(30)])}, 30)
+
+
 def test_the_same_approval_rate_moves_the_challengers_cutoff() -> None:
     # The champion approves the first two; the challenger's two lowest are the second and third.
     before, after = scored([-3, -2, 0, 1], "gbgb"), scored([0.5, -1, -0.9, 2], "gbgb")
@@ -246,15 +308,15 @@ def test_outcomes_are_read_in_every_spelling_and_never_guessed() -> None:
 
 def test_the_movers_are_the_largest_of_all_blocks() -> None:
     movers, decider = Movers(), BandDecider(small.policy())
-    unknown = np.full(30, -1, np.int8)
+    unknown = np.full(60, -1, np.int8)
     for start in (0, 30):
         before = np.zeros(30, np.float32)
         after = (np.arange(start, start + 30) / 100).astype(np.float32)
         after[3] = np.nan
         texts = lambda places, start=start: [f'{{"at": {start + one}}}' for one in places]  # noqa: E731
-        movers.see(before, after, unknown, texts)
+        movers.see(before, after, texts)
 
-    found = movers.found(decider, decider)
+    found = movers.found(decider, decider, unknown)
 
     assert [one.row for one in found] == list(range(59, 49, -1))
     assert [one.fields["at"] for one in found] == [one.row for one in found]

@@ -91,7 +91,7 @@ def test_a_worse_challenger_is_said_to_rank_worse(
 def test_a_version_against_itself_changes_nothing(champion: bentoml.Model, data: Path) -> None:
     report, printed = compared(champion, champion, data, "--outcome", "bad")
 
-    assert printed.startswith("0 of 400 decisions change (0.0%); ")
+    assert printed.startswith("0 of 400 decisions change (0.0%), 400 do not; ")
     assert "neither better nor worse beyond chance: Gini +0.000 (+0.000 to +0.000)" in printed
     assert report["psi"]["psi"] == 0
     assert report["movers"] == []
