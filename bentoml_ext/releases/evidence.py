@@ -80,14 +80,14 @@ class Trial:
 
     def _side(self, tag: str) -> Scoring:
         from bentoml_ext.compare.applications import Applications
+        from bentoml_ext.compare.beside import Named
         from bentoml_ext.compare.scored import Scoring
         from bentoml_ext.compare.subject import Subject
 
         subject = Subject.of(tag)
-        keep = [self.outcome] if self.outcome else []
-        encoder = subject.bundle.encoder
-        data = Applications(self.data, encoder, keep, self.form, self.spelling)
-        return Scoring(subject, data, self.outcome)
+        named, encoder = Named(self.outcome), subject.bundle.encoder
+        data = Applications(self.data, encoder, named.columns, self.form, self.spelling)
+        return Scoring(subject, data, named)
 
 
 def prove_again(bundle: Bundle, on_progress: ProofProgress | None = None) -> str:
