@@ -51,7 +51,7 @@ class Named:
 
     @staticmethod
     def amount_of(encoder: Encoder) -> str:
-        """The number field that is called amount; empty where there is none."""
+        """The number field that is called amount; empty without such a field."""
         found = [field.name for field in encoder.fields if not field.categories]
         return next((name for name in found if name.casefold() == AMOUNT), "")
 

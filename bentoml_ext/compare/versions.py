@@ -53,7 +53,7 @@ class VersionsReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
         psi: of the probabilities.
         approved_shift: by field, those with the champion's best answer against the challenger's.
         movers: the applications that move most.
-        amount: name of the column with the amounts; empty where there is none.
+        amount: name of the column with the amounts; empty without such a column.
         impact: adverse-impact ratios; None where no column was named.
         notes: what the figures cannot say, in sentences.
         measured: where and when.
