@@ -22,8 +22,8 @@ class ImpactRate(msgspec.Struct, frozen=True, kw_only=True):
         count: applications.
         approved: of them with the best answer.
         rate: their share with Wilson's interval; None of nobody.
-        ratio: the rate over that of the reference, the adverse-impact ratio; None of the reference
-            itself, of nobody, and where nobody of the reference has the best answer.
+        ratio: the adverse-impact ratio, the rate over that of the reference. None of the reference
+            itself, of nobody, and where nobody of the reference is approved.
     """
 
     count: int

@@ -109,8 +109,8 @@ def _parts(score: Floats, is_bad: Bools) -> tuple[_Parts, _Parts]:
     """AUC and KS, of one sort.
 
     Source:
-        Sun and Xu, "Fast implementation of DeLong's algorithm", 2014: the part of a bad one is the
-        share of goods below it, that of a good one the share of bads above it, ties as halves.
+        Sun and Xu, "Fast implementation of DeLong's algorithm", 2014. The part of a bad one is the
+        share of goods below it. That of a good one is the share of bads above it. Ties are halves.
     """
     from sklearn.metrics import auc, roc_curve
 
