@@ -174,7 +174,8 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
     encoder = bundle.encoder
     for field, steps in zip(encoder.fields, encoder.steps_by_field, strict=True):
         columns = sum(len(step.columns_filled) for step in steps)
-        fields.add_row(field.name, str(columns), field.expected)
+        takes = ", ".join(filter(None, (field.expected, field.trained)))
+        fields.add_row(field.name, str(columns), takes)
     return Group(facts, files, fields, *([_read_as(manifest.origin)] if manifest.origin else []))
 
 

@@ -25,6 +25,12 @@ Unknown: TypeAlias = Literal["refuse", "zero"]
 FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
 """The largest finite float32."""
 
+FAR = 1e30
+"""Bounds beyond come of float32's own range: they are named where a number is beyond one."""
+
+LEAST = math.ulp(0.0)
+"""The smallest number above 0."""
+
 
 class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     """One field of an application: a category if it lists categories, otherwise a number.
@@ -44,6 +50,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         unknown: whether any other text, or number beside codes, is refused, or taken as one of
             the baseline.
         multiple: whether a list of different categories may stand for several at once.
+        seen: the least and the greatest number of training, for people: others are taken, too.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     baseline: tuple[str, ...] = ()
     unknown: Unknown = "refuse"
     multiple: bool = False
+    seen: tuple[int | float, int | float] | None = None
 
     @property
     def is_listed(self) -> bool:
@@ -67,7 +75,18 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def expected(self) -> str:
         """What the field takes, in words."""
-        what = self._expected_text() if self.categories else self._expected_number()
+        return self._expected()
+
+    @property
+    def trained(self) -> str:
+        """The range of training, in words; nothing where it is not known."""
+        if self.seen is None:
+            return ""
+        low, high = self.seen
+        return f"in training from {low:.10g} to {high:.10g}"
+
+    def _expected(self, got: float | None = None) -> str:
+        what = self._expected_text() if self.categories else self._expected_number(got)
         return what + (" or null" if self.nullable else "")
 
     def _expected_text(self) -> str:
@@ -76,24 +95,28 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         what = one_of((*self.categories, *self.baseline))
         return f"{what}, or a list of them" if self.multiple else what
 
-    def _expected_number(self) -> str:
+    def _expected_number(self, got: float | None) -> str:
         if self.is_listed:
             first, last = self.codes[0], self.codes[-1]
             said = some_of(list(map(str, self.codes)))
-            if all(two - one == 1 for one, two in pairwise(self.codes)):
+            if len(self.codes) > 1 and all(two - one == 1 for one, two in pairwise(self.codes)):
                 said = f"{first} to {last}"
             return f"one of the codes {said}" + (", true or false" if self.boolean else "")
         what = "a finite number" + (f" in {self.unit}" if self.unit else "")
-        if self.minimum is not None:
-            what += f", at least {self.minimum:.15g}"
-        if self.maximum is not None:
-            what += f", at most {self.maximum:.15g}"
+        for word, bound in (("at least", self.minimum), ("at most", self.maximum)):
+            if bound == LEAST:
+                what += ", above 0"
+            elif bound is not None and abs(bound) < FAR:
+                what += f", {word} {bound:.15g}"
+            elif bound is not None and got is not None and abs(got) >= FAR:
+                what += ", nearer to 0: after the model's steps float32 cannot hold it"
         return what + (", true or false" if self.boolean else "")
 
     def _expected_for(self, value: Any) -> str:
         """What the field takes, with the category that a refused text may mean, if one is near."""
         near = meant(value, self.categories) if isinstance(value, str) else None
-        return self.expected + (f" (did you mean {words(near)}?)" if near else "")
+        got = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return self._expected(got) + (f" (did you mean {words(near)}?)" if near else "")
 
     @property
     def plain(self) -> tuple[float, float]:

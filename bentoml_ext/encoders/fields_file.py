@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from bentoml_ext.encoders.field import Field
 from bentoml_ext.encoders.user_rules import Rule
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["read_fields"]
+__all__ = ["fields_json", "read_fields"]
 
 
 def read_fields(path: Path) -> tuple[Rule, ...]:
@@ -43,6 +43,16 @@ def read_fields(path: Path) -> tuple[Rule, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"Expected each field once, got '{twice[0]}' twice - at {path}.")
     return rules
+
+
+def fields_json(fields: Iterable[Field]) -> bytes:
+    """Fields as a file of rules that `read_fields` reads: an object with a rule for each name."""
+    rules = {field.name: msgspec.to_builtins(field) for field in fields}
+    for rule in rules.values():
+        # Under its name; and the one key that each kind of field has is always there to be edited.
+        del rule["name"]
+        rule.setdefault("nullable", False)
+    return msgspec.json.format(msgspec.json.encode(rules), indent=1) + b"\n"
 
 
 def _rule(name: str, rule: Any, path: Path) -> Mapping[str, Any]:

@@ -17,11 +17,11 @@ from bentoml_ext.errors import FeatureMismatch
 __all__ = ["Rule", "check_rules", "ruled"]
 
 HAVE_A_SAY: Final = {
-    Number: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean"},
+    Number: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean", "seen"},
     OneHot: {"categories", "baseline", "unknown", "nullable", "multiple"},
     Codes: {"categories", "codes", "unit", "nullable"},
     Table: {"categories", "baseline", "unknown", "nullable"},
-    Ranges: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean"},
+    Ranges: {"unit", "minimum", "maximum", "nullable", "sentinels", "boolean", "seen"},
     Indicator: {"nullable"},
 }
 """What a rule can say of a field, by the step that fills the field's columns."""
@@ -88,7 +88,8 @@ def ruled(own: Field, rule: Rule, step: Step) -> Field:
     plain = Field(own.name)
     said = {key: getattr(rule.field, key) for key in rule.given}
     for key, value in said.items():
-        if key not in HAVE_A_SAY[type(step)] and value != getattr(plain, key):
+        is_said = value in (getattr(plain, key), getattr(own, key))
+        if key not in HAVE_A_SAY[type(step)] and not is_said:
             raise FeatureMismatch(
                 f"Expected a rule for {WORDS[type(step)]}, got '{key}' - at field '{own.name}' of "
                 f"--fields. It may have {', '.join(sorted(HAVE_A_SAY[type(step)]))}."

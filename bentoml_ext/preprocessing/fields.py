@@ -31,7 +31,7 @@ from bentoml_ext.preprocessing.columns import (
     Odd,
     is_null,
 )
-from bentoml_ext.preprocessing.frames import kind_of
+from bentoml_ext.preprocessing.frames import kind_of, seen_of
 from bentoml_ext.preprocessing.ranges import as_ranges
 
 __all__ = ["steps_and_fields"]
@@ -246,4 +246,4 @@ def _field(name: str, step: Step, columns: Sequence[Column], series: Any) -> Fie
             codes=tuple(map(int, said)) if step.whole else (),
             unknown="refuse" if any(column.refused[-1] for column in categories) else "zero",
         )
-    return msgspec.structs.replace(field, **bounds_of(name, finite))
+    return msgspec.structs.replace(field, seen=seen_of(series), **bounds_of(name, finite))

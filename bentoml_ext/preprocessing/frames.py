@@ -19,7 +19,16 @@ from bentoml_ext.preprocessing.columns import (
     is_null,
 )
 
-__all__ = ["applications_of", "as_frame", "columns_of", "domain_of", "is_text", "kind_of", "plain"]
+__all__ = [
+    "applications_of",
+    "as_frame",
+    "columns_of",
+    "domain_of",
+    "is_text",
+    "kind_of",
+    "plain",
+    "seen_of",
+]
 
 _KINDS: Final = {
     **{name: name for name in ("float64", "float32", "int64", "int32", "int16", "int8", "bool")},
@@ -112,3 +121,15 @@ def plain(value: Any) -> Any:
     if is_null(value):
         return None
     return value.item() if isinstance(value, np.generic) else value
+
+
+def seen_of(series: Any) -> tuple[int | float, int | float] | None:
+    """The least and the greatest number of a column; whole where all of its numbers are."""
+    kind = kind_of(series)
+    known = series.dropna()
+    if kind is None or kind == np.bool_ or not len(known):
+        return None
+    numbers = known.to_numpy(np.float64)
+    ends = [float(end) for end in (numbers.min(), numbers.max())]
+    low, high = [int(end) for end in ends] if np.equal(numbers, numbers.round()).all() else ends
+    return (low, high) if np.isfinite(ends).all() else None

@@ -16,6 +16,7 @@ from bentoml_ext.encoders.user_rules import Rule, check_rules, ruled
 from bentoml_ext.encoders.vectorizer_names import steps_of_names
 from bentoml_ext.errors import ExportRefused
 from bentoml_ext.preprocessing.columns import is_null
+from bentoml_ext.preprocessing.frames import seen_of
 from bentoml_ext.preprocessing.walk import is_selector
 
 __all__ = ["encoder_of_records", "frame_of_records", "is_of_records"]
@@ -84,6 +85,13 @@ def encoder_of_records(pipeline: Any, example: Any, rules: Sequence[Rule] = ()) 
     )
 
 
+def _numbers(series: Any) -> Any:
+    """A column's numbers, which a frame of records holds as objects."""
+    import pandas as pd
+
+    return pd.to_numeric(series, errors="coerce")
+
+
 def _field(step: Number | OneHot, series: Any) -> Field:
     """What a DictVectorizer takes of a field: true for 1, and any text for a category."""
     return msgspec.structs.replace(
@@ -91,5 +99,6 @@ def _field(step: Number | OneHot, series: Any) -> Field:
         nullable=any(map(is_null, series)),
         boolean=isinstance(step, Number),
         unknown="zero" if isinstance(step, OneHot) else "refuse",
+        seen=seen_of(_numbers(series)) if isinstance(step, Number) else None,
         multiple=any(isinstance(one, list | tuple) for one in series),
     )

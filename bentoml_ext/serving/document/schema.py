@@ -122,7 +122,9 @@ def _field_schema(field: Field) -> Schema:
     schema = _text_schema(field) if field.categories else _number_schema(field)
     # OpenAPI 3.0 has no null type.
     null: Schema = {"nullable": True} if field.nullable else {}
-    return {"description": field.expected.capitalize() + "."} | schema | null
+    said = [field.expected, field.trained]
+    words = " ".join(f"{one[:1].upper()}{one[1:]}." for one in said if one)
+    return {"description": words} | schema | null
 
 
 def _text_schema(field: Field) -> Schema:
@@ -149,7 +151,7 @@ def _example_value(field: Field) -> Any:
     if field.categories:
         return field.categories[0]
     low, high = field.plain
-    for number in (*field.codes[:1], 0, 1, low, high, (low + high) / 2):
+    for number in (*field.codes[:1], *(field.seen or ())[:1], 0, 1, low, high, (low + high) / 2):
         try:
             field.check(number)
         except InvalidApplication:
