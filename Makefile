@@ -41,7 +41,7 @@ $(SERVING): requirements.lock pyproject.toml
 	@touch $@
 
 $(STAMP): $(SERVING)
-	@echo "Installing the rest into $(VENV): some 35 packages, 600 MB. This happens once."
+	@echo "Installing the rest into $(VENV): some 38 packages, 770 MB. This happens once."
 	@sed '/^# The site/,$$d' requirements.lock > $(VENV)/rest.txt
 	$(PIP) --requirement $(VENV)/rest.txt
 	@touch $@

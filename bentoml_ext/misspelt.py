@@ -14,6 +14,8 @@ from bentoml_ext.errors import ConfigError
 __all__ = ["check_environment"]
 
 PREFIX = "BENTOML_EXT_"
+SHORT = 4
+"""Letters of a name from which on one letter may differ."""
 
 
 def check_environment(
@@ -43,6 +45,9 @@ def check_environment(
 def _is_near(found: str, name: str) -> bool:
     """Whether two names differ in one letter, two neighbours, case, underscores or a prefix."""
     plain = found.upper().removeprefix(PREFIX).removeprefix("BENTOML_").replace("_", "")
+    if len(name) < SHORT:
+        # A letter away from UI are CI and UID.
+        return plain == name
     return not _shorter(plain).isdisjoint(_shorter(name.replace("_", "")))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bentoml
@@ -30,6 +31,8 @@ NAMES = (
     "MAX_BULK_BYTES",
     "MAX_BULK_ROWS",
     "MODEL",
+    "REPORT",
+    "UI",
 )
 """Every setting: a variable of the environment, and in small letters an argument."""
 
@@ -52,6 +55,8 @@ class Settings:
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
         max_bulk_rows: `MAX_BULK_ROWS`; applications in one request as Arrow or NDJSON.
         max_bulk_bytes: `MAX_BULK_BYTES`; of such a request's body.
+        ui: `UI`, on or off; the page at /ui. Default on.
+        report: `REPORT`; an HTML file of `bentoml ext compare --html` that the page links to.
     """
 
     model: bentoml.Tag | Named | None = None
@@ -61,6 +66,8 @@ class Settings:
     access_log: bool = False
     max_bulk_rows: int = 1_000_000
     max_bulk_bytes: int = 256 * 1024 * 1024
+    ui: bool = True
+    report: Path | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in backend_names():
@@ -117,6 +124,7 @@ class Settings:
             return _count(name, value(name, str(default)))
 
         crossover, model = value("CROSSOVER", ""), value("MODEL", "")
+        report = value("REPORT", "")
         return cls(
             model=_tag(model) if model else None,
             backend=value("BACKEND", DEFAULT_BACKEND),
@@ -125,6 +133,8 @@ class Settings:
             access_log=_switch("ACCESS_LOG", value("ACCESS_LOG", "off")),
             max_bulk_rows=count("MAX_BULK_ROWS", cls.max_bulk_rows),
             max_bulk_bytes=count("MAX_BULK_BYTES", cls.max_bulk_bytes),
+            ui=_switch("UI", value("UI", "on")),
+            report=_file("REPORT", report) if report else None,
         )
 
 
@@ -153,6 +163,9 @@ def hand_on() -> None:
     for name in NAMES:
         if given.get(name.lower()) not in (None, ""):
             os.environ[name] = str(given[name.lower()])
+    if report := os.environ.get("REPORT"):
+        # Workers may start in another folder.
+        os.environ["REPORT"] = str(Path(report).absolute())
 
 
 def _takes(name: str, value: str) -> bool:
@@ -186,3 +199,10 @@ def _count(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()) or int(value) < 1:
         raise ConfigError(f"Expected a whole number from 1 on, got '{value}' - at {name}.")
     return int(value)
+
+
+def _file(name: str, value: str) -> Path:
+    path = Path(value).absolute()
+    if not path.is_file():
+        raise ConfigError(f"Expected a file, got '{value}' - at {name}.")
+    return path

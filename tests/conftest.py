@@ -27,6 +27,8 @@ for name in (
     "MAX_BULK_BYTES",
     "MAX_BULK_ROWS",
     "MODEL",
+    "REPORT",
+    "UI",
 ):
     os.environ.pop(name, None)
 

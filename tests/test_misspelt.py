@@ -25,6 +25,9 @@ from tests.support.servers import START_S, serve
         ("ACCESSLOG", "on", "ACCESS_LOG"),
         ("MAX_BULK_ROW", "5", "MAX_BULK_ROWS"),
         ("CROSS_OVER", "onnx:1", "CROSSOVER"),
+        ("ui", "off", "UI"),
+        ("BENTOML_UI", "off", "UI"),
+        ("REPORTS", __file__, "REPORT"),
         ("BENTOML_EXT_COLOUR", "red", "one of ACCESS_LOG, BACKEND"),
     ],
 )
@@ -56,6 +59,11 @@ def test_a_misspelt_model_is_known_by_a_version_that_is_stored(
         ("ACCESSLOG", "/var/log/access.log"),
         ("FASTPATH_LIBRARY", "on"),
         ("BACKND", ""),
+        ("CI", "1"),
+        ("CI", "true"),
+        ("GUI", "on"),
+        ("UID", "0"),
+        ("REPORTS", "weekly"),
         *((name, "") for name in NAMES),
     ],
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bentoml_ext.backends.crossover import Crossover
 from bentoml_ext.errors import ConfigError, UnknownBackend
-from bentoml_ext.settings import Settings
+from bentoml_ext.settings import Settings, hand_on
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -98,12 +100,28 @@ def test_a_crossover_needs_the_backends_that_it_names(
 )
 def test_a_switch_is_on_or_off(text: str, value: bool) -> None:
     assert Settings.read({}, {"ACCESS_LOG": text}).access_log is value
+    assert Settings.read({}, {"UI": text}).ui is value
 
 
 @pytest.mark.parametrize("text", ["yes please", "2", "onn"])
 def test_a_switch_that_is_neither_stops_the_start(text: str) -> None:
     with pytest.raises(ConfigError, match=f"got '{text}' - at ACCESS_LOG"):
         Settings.read({}, {"ACCESS_LOG": text})
+
+
+def test_a_report_is_a_file_that_is_there_and_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report.html").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPORT", "report.html")
+
+    hand_on()
+
+    assert os.environ["REPORT"] == str(tmp_path / "report.html")
+    assert Settings.read().report == tmp_path / "report.html"
+    with pytest.raises(ConfigError, match=r"Expected a file, got 'none\.html' - at REPORT"):
+        Settings.read({"report": "none.html"})
 
 
 def test_settings_never_change() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+
+from bentoml.exceptions import BentoMLException
 
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.crossover import Crossover
@@ -14,7 +17,22 @@ from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.scoring.self_test import SelfTest, load_rows, self_test
 from bentoml_ext.store.bundle import Bundle
 
-__all__ = ["open_backend", "open_scorer", "open_tested"]
+__all__ = ["Opened", "open_backend", "open_each", "open_scorer", "open_tested"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backend that a bundle's proof judged.
+
+    Args:
+        name: in the registry.
+        backend: ready and tested; None where it cannot score here.
+        why_not: the reason, in a sentence; empty where it can.
+    """
+
+    name: str
+    backend: Backend | None = None
+    why_not: str = ""
 
 
 def open_backend(bundle: Bundle, name: str, crossover: Crossover | None = None) -> Backend:
@@ -78,6 +96,28 @@ def _why_none(bundle: Bundle, filename: str) -> str:
         "The form was not installed where the model was stored: `bentoml ext migrate TAG` stores "
         "it anew, with every form that is installed here."
     )
+
+
+def open_each(bundle: Bundle, ready: Sequence[Backend] = ()) -> Iterator[Opened]:
+    """Every backend that the bundle's proof judged and found equal, tested on this machine.
+
+    Args:
+        bundle: an opened bundle.
+        ready: backends of the same bundle that passed their self-test already; used as they are.
+    """
+    there = {backend.name: backend for backend in ready}
+    for name in dict.fromkeys([*there, *_proven(bundle)]):
+        if name in there:
+            yield Opened(name, there[name])
+            continue
+        try:
+            backend = open_backend(bundle, name)
+            self_test(bundle, backend)
+        # A library may be there and not load: ImportError and OSError are its own words for that.
+        except (BentoMLException, ImportError, OSError) as error:
+            yield Opened(name, why_not=str(error))
+        else:
+            yield Opened(name, backend)
 
 
 def _open_auto(bundle: Bundle, crossover: Crossover | None) -> Backend:

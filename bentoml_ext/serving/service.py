@@ -79,22 +79,17 @@ class ClassifierService(bentoml.Service[Any]):
         return instance
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """BentoML's application with GET /model, and the fast path in front of it."""
-        from bentoml_ext.serving.document.page import keep_to_itself
+        """BentoML's application with our routes, and the fast path in front of it."""
         from bentoml_ext.serving.endpoints import endpoint_of
         from bentoml_ext.serving.fastpath.middleware import FastPath
         from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
         from bentoml_ext.serving.processes.startup import freeze_startup_objects, prepare
-        from bentoml_ext.serving.streaming.route import bulk_routes
         from bentoml_ext.serving.timeout import PromptTimeout
 
         prepare()
         app = super().to_asgi(is_main)
-        app.add_route(self._path("model"), _model_view, methods=["GET"])
-        keep_to_itself(app, self.name)
-        # Before BentoML's own route of this path, which takes every other media type.
-        app.router.routes[:0] = bulk_routes({name: self._path(name) for name in BATCH})
+        self._add_routes(app)
         # The innermost: a refusal is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
@@ -119,6 +114,18 @@ class ClassifierService(bentoml.Service[Any]):
         app.router.lifespan_context = lifespan
         install()
         return fastpath
+
+    def _add_routes(self, app: Starlette) -> None:
+        from bentoml_ext.serving.document.page import keep_to_itself
+        from bentoml_ext.serving.streaming.route import bulk_routes
+        from bentoml_ext.serving.ui.routes import ui_routes
+
+        app.add_route(self._path("model"), _model_view, methods=["GET"])
+        keep_to_itself(app, self.name)
+        if self.inner.settings.ui:
+            app.router.routes += ui_routes(self._path, self.name)
+        # Before BentoML's own route of this path, which takes every other media type.
+        app.router.routes[:0] = bulk_routes({name: self._path(name) for name in BATCH})
 
     @ending_where_scarce()
     def _open(self, fastpath: FastPath, middlewares: Middlewares) -> None:
@@ -151,7 +158,10 @@ class ClassifierService(bentoml.Service[Any]):
         """The limit of a request's body; None if the route itself has limits."""
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
         from bentoml_ext.serving.streaming.route import is_bulk
+        from bentoml_ext.serving.ui.routes import COMPARE
 
+        if scope["path"] == self._path(COMPARE):
+            return Limit(MAX_APPLICATION_BYTES, "Send one")
         name = next((one for one in NAMES if scope["path"] == self._path(one)), "")
         if name in SINGLE:
             return Limit(MAX_APPLICATION_BYTES, f"Send one, or many to /{name}_batch")
@@ -243,7 +253,8 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 def _check_start(inner: type[Classifier], prefix: str) -> None:
     check_served(inner)
     check_port()
-    welcome(inner.example, prefix, "classify" if inner.contract.decides_by_file() else "predict")
+    name = "classify" if inner.contract.decides_by_file() else "predict"
+    welcome(inner.example, prefix, name, ui=inner.settings.ui)
 
 
 def service_for(model: bentoml.Tag | str, **config: Any) -> Any:

@@ -15,30 +15,39 @@ from bentoml_ext.internals.server import listens_on
 __all__ = ["welcome"]
 
 
-def welcome(example: Application | None = None, prefix: str = "", name: str = "classify") -> None:
+def welcome(
+    example: Application | None = None,
+    prefix: str = "",
+    name: str = "classify",
+    *,
+    ui: bool = True,
+) -> None:
     """Print where the server listens and the next thing to type; nothing but under `bentoml serve`.
 
     Args:
         example: an application to ask with.
         prefix: path before those of the service.
         name: of the route that answers one application.
+        ui: whether there is a page with a form.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.command.name != "serve":
         return
     host, port = listens_on(context.params)
-    for line in _lines(host, port, example, prefix.rstrip("/"), name):
+    for line in _lines(host, port, example, prefix.strip("/"), name, ui=ui):
         click.echo(line, err=True)
 
 
 def _lines(
-    host: str, port: int, example: Application | None, prefix: str, route: str
+    host: str, port: int, example: Application | None, prefix: str, route: str, *, ui: bool
 ) -> Iterator[str]:
     everywhere = False
     with suppress(ValueError):
         everywhere = ipaddress.ip_address(host).is_unspecified
     name = "localhost" if everywhere else f"[{host}]" if ":" in host else host
-    url = f"http://{name}:{port}{prefix}"
+    url = f"http://{name}:{port}" + (f"/{prefix}" if prefix else "")
+    if ui:
+        yield f"A form for one application, with its answer and every backend's bits: {url}/ui"
     yield f"The page of the service: {url}/   The model and its proof: {url}/model"
     if everywhere:
         yield (

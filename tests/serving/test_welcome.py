@@ -30,6 +30,7 @@ def test_the_curl_that_a_server_prints_is_answered(
     assert (
         f"{onnx_server.url}/   The model and its proof: {onnx_server.url}/model" in onnx_server.log
     )
+    assert f"backend's bits: {onnx_server.url}/ui\n" in onnx_server.log
     assert (
         "It listens at 127.0.0.1 alone; `--host 0.0.0.0`, or BENTOML_HOST=0.0.0.0 before "
         "`make serve`, lets other machines ask."
@@ -49,7 +50,16 @@ def test_a_server_that_listens_everywhere_says_so(
 def test_a_prefix_and_an_address_of_ipv6_are_in_what_is_typed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "curl http://[::1]:3000/v1/classify " in told(capsys, "/v1", host="::1", port=3000)
+    for prefix in ("v1", "/v1", "/v1/"):
+        assert "curl http://[::1]:3000/v1/classify " in told(capsys, prefix, host="::1", port=3000)
+
+
+def test_a_page_that_is_off_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with click.Context(click.Command("serve")) as context:
+        context.params = {"host": "127.0.0.1", "port": 3000}
+        welcome(EXAMPLE, ui=False)
+
+    assert "/ui" not in capsys.readouterr().err
 
 
 def test_a_text_with_an_apostrophe_stays_one_word_of_the_shell(

@@ -106,6 +106,12 @@ def server(moved: Moved, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield server
 
 
+def test_its_wheel_has_the_files_of_the_page(server: Server) -> None:
+    names = ("", "/page.css", "/page.js", "/form.js", "/icon.svg", "/model")
+
+    assert {server.client.get(f"/ui{name}").status_code for name in names} == {200}
+
+
 def test_it_serves_the_model_that_it_carries(
     server: Server,
     onnx_server: Server,

@@ -33,12 +33,13 @@ def test_the_wheel_is_what_is_installed_and_the_same_each_time(tmp_path: Path) -
         licence = archive.read(f"bentoml_ext-{number}.dist-info/licenses/LICENSE")
         code = archive.read("bentoml_ext/serving/bento/wheel.py")
     package = ROOT / "bentoml_ext"
-    files = {str(path.relative_to(ROOT)) for path in package.rglob("*.py")}
+    kinds = (".css", ".html", ".js", ".py", ".svg")
+    files = {str(one.relative_to(ROOT)) for one in package.rglob("*") if one.suffix in kinds}
     assert {name for name in names if name.startswith("bentoml_ext/")} == {
         *files,
         "bentoml_ext/py.typed",
-        "bentoml_ext/compare/page.html",
     }
+    assert {f"bentoml_ext/serving/ui/page.{kind}" for kind in ("css", "html", "js")} <= names
     assert code == (package / "serving" / "bento" / "wheel.py").read_bytes()
     assert licence == (ROOT / "LICENSE").read_bytes()
     assert "bentoml_ext.cli:ext" in points
