@@ -14,10 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from bentoml_ext.cli import ext
 from bentoml_ext.offline import local_engine
 from bentoml_ext.offline.plan import ScoreRequest
-from bentoml_ext.store.models import get
+from bentoml_ext.store.models import get, load_bundle
+from examples.categories import train as categories
+from examples.churn import train as churn
 from examples.houses import train as houses
 from examples.wine import train as wine
 from tests.support.homes import store_of
@@ -54,20 +58,31 @@ class Example:
         return re.findall(pattern, text, re.DOTALL)
 
 
-@pytest.fixture(scope="module", params=["houses", "wine"])
+def of_records(model: Any) -> Callable[[pd.DataFrame], Any]:
+    """The chances that a model gives to records."""
+    return lambda frame: model.predict_proba(frame.to_dict(orient="records"))[:, 1]
+
+
+EXAMPLES: dict[str, tuple[Any, Callable[[Any], Callable[[pd.DataFrame], Any]]]] = {
+    "houses": (houses, lambda model: model.predict),
+    "wine": (wine, lambda model: model.predict_proba),
+    "churn": (churn, of_records),
+    "categories": (categories, lambda model: lambda frame: model.predict_proba(frame)[:, 1]),
+}
+"""Each with what its trained model predicts."""
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
 def example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Example]:
     """One that was trained in a folder of its own."""
     home = tmp_path_factory.mktemp("home")
+    module, predicting = EXAMPLES[request.param]
     with pytest.MonkeyPatch.context() as patch, store_of(home):
         patch.chdir(home)
-        if request.param == "houses":
-            pipeline, frame = houses.main()
-            yield Example("houses", houses.NAME, pipeline.predict, frame, home)
-        else:
-            classifier, frame = wine.main()
-            yield Example("wine", wine.NAME, classifier.predict_proba, frame, home)
+        model, frame = module.main()
+        yield Example(request.param, module.NAME, predicting(model), frame, home)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +92,8 @@ def server(example: Example) -> Iterator[Server]:
 
 
 def numbers(answers: list[dict[str, Any]]) -> npt.NDArray[np.float32]:
-    """Prices, or the probabilities of the cultivars."""
-    each = [one.get("price", one.get("probabilities")) for one in answers]
+    """Prices, probabilities, or the probabilities of the cultivars."""
+    each = [one.get("price", one.get("probability", one.get("probabilities"))) for one in answers]
     return np.array([list(x.values()) if isinstance(x, dict) else x for x in each], np.float32)
 
 
@@ -93,6 +108,9 @@ def test_the_service_answers_as_the_trained_model(example: Example, server: Serv
     if example.name == "wine":
         labels = [wine.LABELS[best] for best in expected.argmax(axis=1)]
         assert [one["cultivar"] for one in answers] == labels
+    if example.name == "churn":
+        said = ["call" if chance > 0.5 else "leave alone" for chance in expected]
+        assert [one["decision"] for one in answers] == said
 
 
 def test_a_file_is_scored_as_by_the_trained_model(example: Example, tmp_path: Path) -> None:
@@ -109,7 +127,8 @@ def test_a_file_is_scored_as_by_the_trained_model(example: Example, tmp_path: Pa
 def test_the_request_of_the_readme_is_answered_as_it_says(example: Example, server: Server) -> None:
     (request,) = example.shown(r"-d '(.*?)'")
     headers = {"content-type": "application/json"}
-    answer = server.client.post("/predict", content=request, headers=headers)
+    (route,) = example.shown(r"localhost:3000(/\w+)")
+    answer = server.client.post(route, content=request, headers=headers)
 
     frame = pd.DataFrame([json.loads(request)])[list(example.asked)]
     frame = frame.astype(example.asked.dtypes.to_dict())
@@ -119,8 +138,20 @@ def test_the_request_of_the_readme_is_answered_as_it_says(example: Example, serv
 
 
 def test_a_wrong_application_is_named(example: Example, server: Server) -> None:
-    field = next(iter(example.asked))
+    field = next(name for name in example.asked if example.asked[name].dtype.kind in "if")
     answer = server.client.post("/predict", json={**example.applications[0], field: "many"})
 
     assert answer.status_code == 400
     assert answer.json()["field"] == field
+
+
+@pytest.mark.parametrize("example", ["churn"], indirect=True)
+def test_the_import_of_the_readme_gives_the_same_encoder(example: Example) -> None:
+    own = load_bundle(get(example.model))
+    (command,) = example.shown(r"```bash\nbentoml ext (import .*?)\n```")
+
+    ended = CliRunner().invoke(ext, command.split(), prog_name="bentoml ext")
+
+    assert ended.exit_code == 0, ended.output
+    assert "600 of the trainer's predictions" in ended.output
+    assert load_bundle(get(example.model)).encoder.steps == own.encoder.steps
