@@ -10,7 +10,8 @@ import bentoml
 
 from bentoml_ext.boosters.xgb.handed_over import (
     booster_of,
-    check_categories,
+    check_columns,
+    check_open,
     check_types,
     is_pipeline,
     with_marker,
@@ -19,7 +20,6 @@ from bentoml_ext.decisions.base import Decider
 from bentoml_ext.decisions.deciding import decider_of, default_policy
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
-from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.objectives.table import objective_of
@@ -27,8 +27,10 @@ from bentoml_ext.proof import environment
 from bentoml_ext.scoring.opening import open_scorer
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.settings import Settings
-from bentoml_ext.store.bundle import ENCODER, POLICY, Manifest, Origin
+from bentoml_ext.store.assumed import handed_over
+from bentoml_ext.store.bundle import ENCODER, POLICY, Manifest
 from bentoml_ext.store.models import MODULE, get, load_bundle, store
+from bentoml_ext.store.origin import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def save_model(
         The stored model, module `bentoml_ext`.
 
     Raises:
-        FeatureMismatch: the encoder's features are not the booster's, or it is not an encoder.
+        FeatureMismatch: the encoder's features are not the booster's, or it is not an encoder. Or
+            the booster's splits show what it leaves open, or says otherwise; names the arguments.
         ExportRefused: no exact graph covers the booster, or it is not a booster. Or `rounds` does
             not name the rounds that count.
         NotAccepted: an answer is not the trainer's own. Nothing is stored.
@@ -119,8 +122,9 @@ def save_model(
     encoder, model, compiled = _compiled(encoder, model, example, fields)
     encoder = with_marker(check_types(encoder, policy, rounds, check), model)
     tag, booster = tag_of(name), booster_of(model, rounds)
-    _check_columns(booster, encoder)
+    check_columns(booster, encoder)
     ensemble, decider = _decided(booster, policy)
+    assumed = None if origin or compiled else _asked(model, booster, encoder, check)
     forms = written(booster)
     files = forms.files | {ENCODER: encoder.to_json(), POLICY: decider.policy.to_json()}
     proven = prove(
@@ -131,9 +135,8 @@ def save_model(
         applications=applications or (compiled.applications if compiled else ()),
         on_progress=on_progress,
     )
-    proven = _compared(proven, compiled, booster)
-    proven = _accepted(proven, check, prediction, files, encoder, decider)
-    manifest = _manifest(booster, encoder, origin, ensemble, forms)
+    proven = _compared(proven, compiled, booster, check, prediction, files, encoder, decider)
+    manifest = _manifest(booster, encoder, ensemble, forms, origin=origin, assumptions=assumed)
     files |= proven.files(manifest.facts)
     return store(tag, files, manifest, labels=labels, metadata=metadata)
 
@@ -201,28 +204,31 @@ def _compiled(
     return compiled.encoder, compiled.estimator, compiled
 
 
-def _check_columns(booster: xgboost.Booster, encoder: Encoder) -> None:
-    """Refuse an encoder whose columns are not the booster's."""
-    check_features(booster, encoder.features, "the encoder")
-    check_categories(booster, encoder)
+def _asked(model: Any, booster: xgboost.Booster, encoder: Encoder, check: Any) -> list[Assumption]:
+    """What is assumed of a model that its training hands over; what must not be is asked for."""
+    is_booster = isinstance(model, type(booster))
+    check_open(booster, encoder, is_booster=is_booster, checked=check is not None)
+    return handed_over(
+        encoder,
+        named=bool(booster.feature_names),
+        marked=encoder.says_missing or not is_booster,
+        checked=check is not None,
+    )
 
 
-def _compared(proven: Proven, compiled: Compiled | None, booster: xgboost.Booster) -> Proven:
-    """The proof with what the pipeline itself says, where there is one."""
-    if compiled is None:
-        return proven
-    from bentoml_ext.preprocessing.comparing import compare_pipeline
+def _compared(
+    proven: Proven, compiled: Compiled | None, booster: xgboost.Booster, check: Any, *given: Any
+) -> Proven:
+    """The proof with what the pipeline itself says, and a check, where there is one."""
+    if compiled is not None:
+        from bentoml_ext.preprocessing.comparing import compare_pipeline
 
-    return proven.with_part(compare_pipeline(compiled, booster))
+        proven = proven.with_part(compare_pipeline(compiled, booster))
+    if check is not None:
+        from bentoml_ext.acceptance.of_files import accepted
 
-
-def _accepted(proven: Proven, check: Any, *given: Any) -> Proven:
-    """The proof with what a check says, where there is one."""
-    if check is None:
-        return proven
-    from bentoml_ext.acceptance.of_files import accepted
-
-    return proven.accepted(accepted(check, *given))
+        proven = proven.accepted(accepted(check, *given))
+    return proven
 
 
 def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble, Decider]:
@@ -238,9 +244,11 @@ def _decided(booster: xgboost.Booster, policy: Policy | None) -> tuple[Ensemble,
 def _manifest(
     booster: xgboost.Booster,
     encoder: Encoder,
-    origin: Origin | None,
     ensemble: Ensemble,
     forms: Forms,
+    *,
+    origin: Origin | None,
+    assumptions: list[Assumption] | None,
 ) -> Manifest:
     return Manifest(
         format=0,
@@ -253,4 +261,5 @@ def _manifest(
         origin=origin,
         transform=ensemble.transform or None,
         left_out=forms.left_out or None,
+        assumptions=assumptions,
     )

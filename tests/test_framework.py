@@ -269,7 +269,7 @@ def test_an_estimator_that_lacks_its_best_round_is_not_stored() -> None:
 def test_of_an_estimator_that_stopped_early_the_trees_that_it_uses_are_stored(
     parallel: int,
 ) -> None:
-    known, label = small.rows(300), np.arange(300) % 2
+    known, label = np.nan_to_num(small.rows(300)), np.arange(300) % 2
     estimator = xgboost.XGBClassifier(
         n_estimators=60, early_stopping_rounds=3, max_depth=2, num_parallel_tree=parallel, n_jobs=1
     )

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from bentoml_ext.proof.record import Acceptance, Part, Proof
 from bentoml_ext.scoring.self_test import load_proof
-from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest, Origin
+from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest
+from bentoml_ext.store.origin import Assumption
 from bentoml_ext.store.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def accepted(acceptance: Acceptance | None) -> str:
     if acceptance is None:
         return (
             "Not checked: nothing compared it with predictions of the model as it was trained. "
-            "`bentoml ext import --check FILE` does."
+            "`bentoml ext import --check FILE` does, and `save_model(..., check=FILE)`."
         )
     said = str(acceptance)
     sentences = [
@@ -112,7 +113,9 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
         f"{manifest.objective}."
     )
-    lines: list[RenderableType] = [head, *([_read_as(manifest.origin)] if manifest.origin else [])]
+    lines: list[RenderableType] = [head]
+    if manifest.origin is not None:
+        lines.append(_read_as(manifest.origin.assumptions))
     lines += _left_out(manifest)
     lines.append(accepted(bundle.proof.acceptance))
     if (slow := slowness(bundle.file(GRAPH))) is not None:
@@ -137,9 +140,9 @@ def _left_out(manifest: Manifest) -> list[str]:
     return [f"Stored without {name}: {why}" for name, why in (manifest.left_out or {}).items()]
 
 
-def _read_as(origin: Origin) -> Table:
+def _read_as(assumptions: Sequence[Assumption]) -> Table:
     table = _table("Part", "Read as", "Because")
-    for assumption in origin.assumptions:
+    for assumption in assumptions:
         table.add_row(assumption.part, assumption.read_as, assumption.why)
     return table
 
@@ -176,7 +179,8 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
         columns = sum(len(step.columns_filled) for step in steps)
         takes = ", ".join(filter(None, (field.expected, field.trained)))
         fields.add_row(field.name, str(columns), takes)
-    return Group(facts, files, fields, *([_read_as(manifest.origin)] if manifest.origin else []))
+    assumed = manifest.origin.assumptions if manifest.origin else manifest.assumptions
+    return Group(facts, files, fields, *([_read_as(assumed)] if assumed else []))
 
 
 def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:

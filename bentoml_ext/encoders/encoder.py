@@ -72,7 +72,8 @@ class Encoder:
             DictVectorizer writes, "missing" (NaN) what XGBoost makes of a sparse one's gap.
         null: what a number becomes that is null: "missing" is DictVectorizer's own NaN, "zero"
             what training sees after `fillna(0)`.
-        missing: a number that means missing besides NaN, compared in float32 with every cell.
+        missing: a number that means missing besides NaN, compared in float32 with every cell; NaN,
+            or an infinity, where no number does.
         steps: how fields fill columns; by default those that the feature names give. The first
             step of a field says what the field is.
 
@@ -95,7 +96,7 @@ class Encoder:
         self.features = tuple(features)
         self.absent: MissingValue = absent
         self.null: MissingValue = null
-        # No application holds an infinity, so that one marks nothing.
+        self.says_missing = missing is not None
         self.missing = float(missing) if missing is not None and math.isfinite(missing) else None
         check_names(self.features, separator)
         if steps is None:
@@ -126,10 +127,7 @@ class Encoder:
 
     @property
     def start(self) -> float:
-        """What a number is added to: a dense array's 0 turns -0.0 into 0.0, a sparse one has none.
-
-        In float64; -0.0 leaves every number as it is.
-        """
+        """float64 that numbers are added to: 0 of a dense array, or -0.0, which changes none."""
         return start_of(self.absent)
 
     def marking(self, missing: float | None) -> Encoder:

@@ -21,6 +21,7 @@ from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.pickled_vectorizer import (
     CUSTOM_OBJECTS,
     CustomObjects,
+    cut_offs_of,
     read_custom_objects,
 )
 from bentoml_ext.importers.source import Source
@@ -110,14 +111,20 @@ def from_store(tag: bentoml.Tag | str, *, rules: Sequence[Rule] = ()) -> Source:
     file = replace(file, estimator=_is_estimator(stored) or file.estimator)
     if (folder / CUSTOM_OBJECTS).is_file():
         objects = read_custom_objects(files.read(folder / CUSTOM_OBJECTS))
-        return _of_vectorizer(str(stored.tag), file, objects, sha256, rules)
+        return _with_cut_offs(_of_vectorizer(str(stored.tag), file, objects, sha256, rules), stored)
     if not file.features:
         raise ImportRefused(
             f"Expected a DictVectorizer among the custom objects, got none - at {stored.tag}. "
             "Save it with custom_objects={'DictVectorizer': dv}, or import the booster's file "
             "with --features."
         )
-    return _checked(Source(str(stored.tag), file, file.features, _said(file), sha256=sha256), rules)
+    source = Source(str(stored.tag), file, file.features, _said(file), sha256=sha256)
+    return _with_cut_offs(_checked(source, rules), stored)
+
+
+def _with_cut_offs(source: Source, stored: bentoml.Model) -> Source:
+    """The source with the cut-offs of its metadata, too."""
+    return replace(source, cut_offs=cut_offs_of(stored.info.metadata) | dict(source.cut_offs))
 
 
 def _is_estimator(stored: bentoml.Model) -> bool:

@@ -11,7 +11,7 @@ import math
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bentoml
 import numpy as np
@@ -34,13 +34,15 @@ from bentoml_ext.importers.pipelines import find_pipeline, import_pipeline
 from bentoml_ext.importers.request import ImportRequest
 from bentoml_ext.importers.source import Source
 from bentoml_ext.objectives.table import objective_of
-from bentoml_ext.store.bundle import Assumption, Origin
+from bentoml_ext.store.origin import Assumption, Origin
 from bentoml_ext.store.tags import tag_of
 
 if TYPE_CHECKING:
     from bentoml_ext.proving.every_form import ProofProgress
 
 __all__ = ["ImportRequest", "import_model"]
+
+KEPT_WITH: Final = "the custom objects or the metadata of"
 
 
 def import_model(
@@ -84,7 +86,7 @@ def _import_booster(
         source = source.with_columns(check.given.names)
         decider = _decider(source, policy)
         reading = accept(check, source.read, reading, source.choices, decider).reading
-        ask_gaps(source, reading)
+        ask_gaps(source, reading, check.name)
     else:
         ask(source, reading)
     found = source.read(reading)
@@ -121,11 +123,11 @@ def _policy(source: Source, path: Path | None) -> tuple[Policy, Assumption]:
         if not isinstance(default, Bands):
             raise ImportRefused(
                 f"Expected no threshold of a model of '{file.objective}', got "
-                f"{sorted(source.cut_offs)} - at the custom objects of {source.name}. Say what is "
+                f"{sorted(source.cut_offs)} - at {KEPT_WITH} {source.name}. Say what is "
                 "answered: --policy FILE."
             )
         policy = of_threshold(_cut_off(source))
-        return policy, _said(policy, "the threshold among the custom objects")
+        return policy, _said(policy, "the threshold that was kept with it")
     return default, _said(default, "assumed: the default (--policy FILE)")
 
 
@@ -149,7 +151,7 @@ def _cut_off(source: Source) -> float:
     if others or not is_chance:
         got = f"{reprlib.repr(value)} at '{name}'" if not others else f"{sorted(source.cut_offs)}"
         raise ImportRefused(
-            f"Expected one threshold between 0 and 1, got {got} - at the custom objects of "
+            f"Expected one threshold between 0 and 1, got {got} - at {KEPT_WITH} "
             f"{source.name}. Say which answers there are: --policy FILE."
         )
     return float(value)

@@ -19,7 +19,7 @@ import numpy as np
 from bentoml_ext.errors import ImportRefused
 from bentoml_ext.importers.unpickler import Unpickler
 
-__all__ = ["CUSTOM_OBJECTS", "CustomObjects", "Vectorizer", "read_custom_objects"]
+__all__ = ["CUSTOM_OBJECTS", "CustomObjects", "Vectorizer", "cut_offs_of", "read_custom_objects"]
 
 CUSTOM_OBJECTS = "custom_objects.pkl"
 CUT_OFF: Final = re.compile(r"thresh|cut.?off|(^|[^a-z])thr([^a-z]|$)")
@@ -87,10 +87,11 @@ def read_custom_objects(data: bytes) -> CustomObjects:
             f"Expected one DictVectorizer, got {len(found)} among {there:.200} "
             f"- at {CUSTOM_OBJECTS}."
         )
-    return CustomObjects(_vectorizer_of(found[0]), _cut_offs_of(named))
+    return CustomObjects(_vectorizer_of(found[0]), cut_offs_of(named))
 
 
-def _cut_offs_of(named: Mapping[Any, Any]) -> dict[str, Any]:
+def cut_offs_of(named: Mapping[Any, Any]) -> dict[str, Any]:
+    """What stands under a key that says that it is a cut-off."""
     return {
         str(key): value
         for key, value in named.items()

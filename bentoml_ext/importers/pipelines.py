@@ -21,7 +21,7 @@ from bentoml_ext.importers.find import STORED_BY_OTHERS
 from bentoml_ext.importers.pickled_pipeline import is_pickled, read_pickled_pipeline
 from bentoml_ext.importers.request import ImportRequest
 from bentoml_ext.store import tags
-from bentoml_ext.store.bundle import Assumption, Origin
+from bentoml_ext.store.origin import Assumption, Origin
 
 if TYPE_CHECKING:
     from bentoml_ext.proving.every_form import ProofProgress

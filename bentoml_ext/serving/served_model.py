@@ -149,6 +149,7 @@ class ServedModel:
             "objective": manifest.objective,
             "trees": manifest.n_trees,
             "origin": msgspec.to_builtins(manifest.origin),
+            "assumptions": msgspec.to_builtins(manifest.assumptions),
             "features": manifest.features,
             "fields": [
                 msgspec.to_builtins(field) | {"expected": field.expected}

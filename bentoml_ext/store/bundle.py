@@ -20,6 +20,7 @@ from bentoml_ext.objectives.base import Objective
 from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof.record import PROOF, Proof
 from bentoml_ext.proof.stored_rows import PROOF_ROWS, ProofRows
+from bentoml_ext.store.origin import Assumption, Origin
 
 __all__ = ["BOOSTER", "ENCODER", "GRAPH", "MANIFEST", "POLICY", "Bundle", "FileEntry", "Manifest"]
 
@@ -58,40 +59,6 @@ class FileEntry(msgspec.Struct, frozen=True):
         return cls(hashlib.sha256(data).hexdigest(), len(data))
 
 
-class Assumption(msgspec.Struct, frozen=True):
-    """One thing that a source was read by.
-
-    Args:
-        part: what of the model it is about.
-        read_as: how it was read.
-        why: whose word that is.
-    """
-
-    part: str
-    read_as: str
-    why: str
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """The source of an imported model.
-
-    Args:
-        source: file or tag, as it was named.
-        sha256: checksum of the booster's file.
-        trees: that were in it; the manifest's `n_trees` of them count.
-        reading: how it was read, as options of `bentoml ext import`.
-        assumptions: the same part by part, and whose word each is.
-        xgboost: version that wrote the booster's file.
-    """
-
-    source: str
-    sha256: str
-    trees: int
-    reading: str
-    assumptions: list[Assumption]
-    xgboost: str = ""
-
-
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """manifest.json: what the bundle holds and what made it.
 
@@ -106,8 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sha256: checksum of this manifest, taken with an empty text here: no other file holds it.
         origin: of an imported model; None of one that was handed over by its training.
         transform: as `Ensemble.transform`; None where the objective predicts in its usual way.
-        left_out: why other packages' forms cannot hold the model, by file name; None where they
-            all hold it.
+        left_out: by file name, why another package's form cannot hold the model; None if all can.
+        assumptions: what nobody said of a model that its training handed over; None of others.
     """
 
     format: int
@@ -121,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: Origin | None = None
     transform: str | None = None
     left_out: dict[str, str] | None = None
+    assumptions: list[Assumption] | None = None
 
     @property
     def facts(self) -> dict[str, Any]:

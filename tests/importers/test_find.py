@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import numpy as np
 import pandas as pd
 import pytest
@@ -674,6 +675,19 @@ def test_a_threshold_among_the_custom_objects_decides() -> None:
     answers = scorer.classify_batch(MADE)
     assert {answer.status for answer in answers} == {"DECLINED", "APPROVED"}
     assert scorer.decider.policy == of_threshold(0.25)
+
+
+def test_a_threshold_among_the_metadata_decides() -> None:
+    vectorizer = DictVectorizer(sparse=False)
+    model = trained(vectorizer.fit_transform(MADE), LABEL)
+    tag = bentoml.xgboost.save_model(
+        "sources_metadata",
+        model,
+        custom_objects={"dv": vectorizer},
+        metadata={"auc": 0.8, "threshold": 0.25},
+    ).tag
+
+    assert imported(tag, "sources_metadata_cut").decider.policy == of_threshold(0.25)
 
 
 def test_a_policy_file_decides(tmp_path: Path) -> None:

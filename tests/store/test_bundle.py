@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ def other() -> bentoml.Model:
     return bentoml_ext.save_model(
         "bundle_test",
         small.booster(seed=1),
-        encoder=Encoder(small.FEATURES, null="missing"),
+        encoder=Encoder(small.FEATURES, null="missing", missing=math.nan),
         policy=small.policy(bands=(Band(0.4, "NO"),), otherwise="YES"),
     )
 

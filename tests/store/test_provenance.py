@@ -14,7 +14,8 @@ from bentoml_ext.encoders.reading import Reading
 from bentoml_ext.importers.importing import ImportRequest, import_model
 from bentoml_ext.proof.record import Proof
 from bentoml_ext.proving.verify import verify_file
-from bentoml_ext.store.bundle import Manifest, Origin
+from bentoml_ext.store.bundle import Manifest
+from bentoml_ext.store.origin import Origin
 from bentoml_ext.store.provenance import Provenance
 from tests.support import small
 from tests.support.commands import bentoml_command, python_code

@@ -45,8 +45,8 @@ def booster(seed: int = 0, rounds: int = 12, **parameters: Any) -> xgboost.Boost
 
 
 def encoder() -> Encoder:
-    """The encoder of `FEATURES`."""
-    return Encoder(FEATURES)
+    """The encoder of `FEATURES`; no application lacks a number."""
+    return Encoder(FEATURES, missing=np.nan)
 
 
 def policy(

@@ -105,7 +105,7 @@ def _encoder(random: np.random.Generator) -> Encoder:
         fields.append(Field(f"c{at}", tuple(texts)))
     order = random.permutation(len(features))
     absent, null = random.choice(["zero", "missing"], 2).tolist()
-    return Encoder([features[at] for at in order], fields, absent=absent, null=null)
+    return Encoder([features[at] for at in order], fields, absent=absent, null=null, missing=np.nan)
 
 
 def _applications(encoder: Encoder, random: np.random.Generator, n: int) -> list[Application]:

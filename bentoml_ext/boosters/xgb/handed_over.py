@@ -10,8 +10,10 @@ import numpy as np
 from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.methods import check_methods
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
+from bentoml_ext.boosters.xgb.spelling import ARGUMENTS
 from bentoml_ext.decisions.policy import Bands, Classes, Value
 from bentoml_ext.encoders.encoder import Encoder
+from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.reading import Rounds
 from bentoml_ext.encoders.steps import OneHot
 from bentoml_ext.errors import ConfigError, ExportRefused, FeatureMismatch
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "booster_of",
-    "check_categories",
+    "check_columns",
+    "check_open",
     "check_types",
     "is_pipeline",
     "with_marker",
@@ -63,18 +66,19 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
     return encoder
 
 
-def check_categories(booster: xgboost.Booster, encoder: Encoder) -> None:
-    """Refuse a category in whose column training saw numbers.
+def check_columns(booster: xgboost.Booster, encoder: Encoder) -> None:
+    """Refuse other features than the booster's, and a category in whose column it saw numbers.
 
     A column of a category holds 0, 1 or nothing, and that under a field's own name, in which null
     is missing, 0 or nothing. XGBoost splits such columns at few thresholds; any other is of
     numbers.
 
     Raises:
-        FeatureMismatch: names the field, the column and the threshold.
+        FeatureMismatch: names the features, or the field, the column and the threshold.
     """
     from bentoml_ext.boosters.xgb.splits import of_numbers, of_other_numbers
 
+    check_features(booster, encoder.features, "the encoder")
     texts = [step for step in encoder.steps if isinstance(step, OneHot)]
     gaps = {step.gap: step.field for step in texts if step.gap is not None}
     fields = {column: step.field for step in texts for column in step.columns.values()}
@@ -92,6 +96,32 @@ def check_categories(booster: xgboost.Booster, encoder: Encoder) -> None:
             "or give another separator. Rows that were scaled, and lists that hold a category "
             "twice, no encoder makes."
         )
+
+
+def check_open(
+    booster: xgboost.Booster, encoder: Encoder, *, is_booster: bool, checked: bool
+) -> None:
+    """Ask for what an encoder leaves open, and refuse what a booster's splits contradict.
+
+    Args:
+        booster: the model's own.
+        encoder: with the estimator's marker, if it has one.
+        is_booster: whether the model is a Booster. An estimator says that NaN alone was missing.
+        checked: whether the trainer's own predictions decide all but what none of them shows.
+
+    Raises:
+        FeatureMismatch: says which arguments decide it.
+    """
+    from bentoml_ext.boosters.xgb.questions import Questions
+
+    questions = Questions(booster, encoder, "the booster", ARGUMENTS)
+    if not checked:
+        if not encoder.says_missing and questions.marker_is_open(encoder.absent):
+            raise FeatureMismatch(questions.undecided(["missing"]))
+        if contradiction := questions.contradiction():
+            raise FeatureMismatch(contradiction)
+    if not encoder.says_missing and (gap := questions.gap(alone=not is_booster)):
+        raise FeatureMismatch(gap)
 
 
 def booster_of(model: Any, rounds: Rounds | None) -> xgboost.Booster:
@@ -139,8 +169,9 @@ def with_marker(encoder: Encoder, model: Any) -> Encoder:
     marker = getattr(model, "missing", None)
     if marker is None or np.isnan(marker):
         return encoder
-    if encoder.missing not in (None, float(marker)):
+    if encoder.says_missing and encoder.missing != float(marker):
         raise FeatureMismatch(
-            f"Expected the estimator's missing={marker}, got {encoder.missing} - at the encoder."
+            f"Expected the estimator's missing={marker}, got "
+            f"{'nan' if encoder.missing is None else encoder.missing} - at the encoder."
         )
     return encoder.marking(float(marker))
