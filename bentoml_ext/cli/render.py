@@ -16,7 +16,6 @@ from rich.table import Table
 from bentoml_ext.proof.record import Acceptance, Part, Proof
 from bentoml_ext.scoring.self_test import load_proof
 from bentoml_ext.store.bundle import GRAPH, Bundle, Manifest
-from bentoml_ext.store.origin import Assumption
 from bentoml_ext.store.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -113,10 +112,7 @@ def imported(stored: bentoml.Model, bundle: Bundle, source: str) -> RenderableTy
         f"{manifest.n_features} features, {len(bundle.encoder.fields)} fields, "
         f"{manifest.objective}."
     )
-    lines: list[RenderableType] = [head]
-    if manifest.origin is not None:
-        lines.append(_read_as(manifest.origin.assumptions))
-    lines += _left_out(manifest)
+    lines: list[RenderableType] = [head, *_read_as(manifest), *_left_out(manifest)]
     lines.append(accepted(bundle.proof.acceptance))
     if (slow := slowness(bundle.file(GRAPH))) is not None:
         lines.append(slow)
@@ -140,11 +136,13 @@ def _left_out(manifest: Manifest) -> list[str]:
     return [f"Stored without {name}: {why}" for name, why in (manifest.left_out or {}).items()]
 
 
-def _read_as(assumptions: Sequence[Assumption]) -> Table:
+def _read_as(manifest: Manifest) -> list[Table]:
+    """A table of what was assumed, unless nothing was."""
+    assumptions = manifest.origin.assumptions if manifest.origin else manifest.assumptions
     table = _table("Part", "Read as", "Because")
-    for assumption in assumptions:
+    for assumption in assumptions or ():
         table.add_row(assumption.part, assumption.read_as, assumption.why)
-    return table
+    return [table] if assumptions else []
 
 
 def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
@@ -179,8 +177,7 @@ def inspected(stored: bentoml.Model, bundle: Bundle) -> RenderableType:
         columns = sum(len(step.columns_filled) for step in steps)
         takes = ", ".join(filter(None, (field.expected, field.trained)))
         fields.add_row(field.name, str(columns), takes)
-    assumed = manifest.origin.assumptions if manifest.origin else manifest.assumptions
-    return Group(facts, files, fields, *([_read_as(assumed)] if assumed else []))
+    return Group(facts, files, fields, *_read_as(manifest))
 
 
 def proven(proof: Proof, features: Sequence[str] = ()) -> RenderableType:
