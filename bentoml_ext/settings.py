@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,13 @@ __all__ = ["DEFAULT_BACKEND", "NAMES", "Settings", "crossover_for", "hand_on"]
 
 DEFAULT_BACKEND = "onnx"
 
+MOST_SECONDS = 3600
+
 NAMES = (
     "ACCESS_LOG",
     "BACKEND",
     "CROSSOVER",
+    "DRAIN_SECONDS",
     "FASTPATH",
     "MAX_BULK_BYTES",
     "MAX_BULK_ROWS",
@@ -51,6 +55,8 @@ class Settings:
         crossover: `CROSSOVER`, as onnx:1,xgboost:80; the rows from which each backend scores, if
             `BACKEND` is auto. Another backend ignores it, so that a bento that carries it can
             still be swapped by one word. Default: measured at start.
+        drain_seconds: `DRAIN_SECONDS`; from SIGTERM on, the time in which a server is not ready and
+            still answers, also on new connections.
         fastpath: `FASTPATH`, on or off; answer simple requests in front of BentoML. Default on.
         access_log: `ACCESS_LOG`, on or off; a log line for every request. Default off.
         max_bulk_rows: `MAX_BULK_ROWS`; applications in one request as Arrow or NDJSON.
@@ -62,6 +68,7 @@ class Settings:
     model: bentoml.Tag | Named | None = None
     backend: str = DEFAULT_BACKEND
     crossover: Crossover | None = None
+    drain_seconds: float = 1.0
     fastpath: bool = True
     access_log: bool = False
     max_bulk_rows: int = 1_000_000
@@ -129,6 +136,7 @@ class Settings:
             model=_tag(model) if model else None,
             backend=value("BACKEND", DEFAULT_BACKEND),
             crossover=Crossover.parse(crossover) if crossover else None,
+            drain_seconds=_seconds("DRAIN_SECONDS", value("DRAIN_SECONDS", str(cls.drain_seconds))),
             fastpath=_switch("FASTPATH", value("FASTPATH", "on")),
             access_log=_switch("ACCESS_LOG", value("ACCESS_LOG", "off")),
             max_bulk_rows=count("MAX_BULK_ROWS", cls.max_bulk_rows),
@@ -193,6 +201,13 @@ def _switch(name: str, value: str) -> bool:
     if value.lower() not in switches:
         raise ConfigError(f"Expected on or off, got '{value}' - at {name}.")
     return switches[value.lower()]
+
+
+def _seconds(name: str, value: str) -> float:
+    # Not by `float` alone, which takes "nan", "1_0" and "infinity".
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", value) or float(value) > MOST_SECONDS:
+        raise ConfigError(f"Expected seconds from 0 to {MOST_SECONDS}, got '{value}' - at {name}.")
+    return float(value)
 
 
 def _count(name: str, value: str) -> int:

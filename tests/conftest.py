@@ -23,6 +23,7 @@ for name in (
     "ACCESS_LOG",
     "BACKEND",
     "CROSSOVER",
+    "DRAIN_SECONDS",
     "FASTPATH",
     "MAX_BULK_BYTES",
     "MAX_BULK_ROWS",

@@ -124,6 +124,15 @@ def test_a_report_is_a_file_that_is_there_and_is_found_from_any_folder(
         Settings.read({"report": "none.html"})
 
 
+def test_the_time_to_drain_is_of_seconds() -> None:
+    assert Settings.read({}, {}).drain_seconds == 1
+    assert Settings.read({}, {"DRAIN_SECONDS": "0"}).drain_seconds == 0
+    assert Settings.read({"drain_seconds": 2.5}, {"DRAIN_SECONDS": "9"}).drain_seconds == 2.5
+    for value in ("-1", "nan", "inf", "1e3", "1_0", "soon", "3601", "5s"):
+        with pytest.raises(ConfigError, match=rf"0 to 3600, got '{value}' - at DRAIN_SECONDS"):
+            Settings.read({}, {"DRAIN_SECONDS": value})
+
+
 def test_settings_never_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().backend = "xgboost"  # type: ignore[misc]

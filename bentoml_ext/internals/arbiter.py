@@ -25,7 +25,7 @@ from bentoml._internal.utils import circus
 
 from bentoml_ext.errors import BentoMLExtError, ConfigError
 
-__all__ = ["Watch", "check_free", "use_metrics_folder", "watch_over"]
+__all__ = ["Watch", "check_free", "grant", "use_metrics_folder", "watch_over"]
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
 _logger = logging.getLogger("bentoml.serve")
@@ -54,11 +54,18 @@ REMEDIES = {
 }
 
 
+_granted_s = 0.0
+
+
 class Watch(Protocol):
     """Keeps track of a server's workers."""
 
     def was_ready(self, pid: int) -> bool:
         """Whether a worker has begun to answer."""
+        ...
+
+    def hurry(self) -> None:
+        """Let workers end without waiting for new connections."""
         ...
 
     def has_ended(self, pid: int) -> None:
@@ -72,6 +79,12 @@ def use_metrics_folder(path: Path) -> None:
     BentoML has one folder for all servers of a home, and each empties it when it starts.
     """
     BentoMLContainer.prometheus_multiproc_dir.set(str(path))
+
+
+def grant(seconds: float) -> None:
+    """Let a worker live longer after its SIGTERM; by default circus kills it after 30 s."""
+    global _granted_s  # noqa: PLW0603
+    _granted_s = seconds
 
 
 def watch_over(watch: Watch) -> None:
@@ -96,6 +109,7 @@ def _start(arbiter: Any, watch: Watch, cb: Callable[[Any], Any] | None = None) -
         if not listener.is_unix:
             check_free(listener.host, listener.port)
     for watcher in arbiter.watchers:
+        watcher.graceful_timeout += _granted_s
         watcher.hooks["after_reap"] = partial(_ended, watch)
     try:
         with _prompt(arbiter, watch):
@@ -122,7 +136,14 @@ def _prompt(arbiter: Any, watch: Watch) -> Iterator[None]:
     def on_signal(_: int, __: FrameType | None) -> None:
         arbiter.loop.add_callback_from_signal(look)
 
+    def on_interrupt(*_: Any) -> None:
+        # At the console nobody wants to wait. Workers have sessions of their own, so that the
+        # terminal interrupts this process alone.
+        watch.hurry()
+        arbiter.ctrl.sys_hdl.quit()
+
     before = signal.signal(signal.SIGCHLD, on_signal)
+    signal.signal(signal.SIGINT, on_interrupt)
     if sys.stdin is not None and sys.stdin.isatty():
         # The terminal is gone. The arbiter would start its workers anew, and stay.
         signal.signal(signal.SIGHUP, lambda *_: arbiter.ctrl.sys_hdl.quit())

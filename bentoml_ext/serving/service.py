@@ -36,6 +36,7 @@ from bentoml_ext.serving.processes.supervisor import (
     check_port,
     end_server,
     ending_where_scarce,
+    grant_seconds,
     ready,
     supervise,
 )
@@ -84,12 +85,15 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.fastpath.middleware import FastPath
         from bentoml_ext.serving.fastpath.protocol import install
         from bentoml_ext.serving.limits import BodyLimit
+        from bentoml_ext.serving.processes.drain import Drain
         from bentoml_ext.serving.processes.startup import freeze_startup_objects, prepare
         from bentoml_ext.serving.timeout import PromptTimeout
 
         prepare()
         app = super().to_asgi(is_main)
         self._add_routes(app)
+        drain = Drain(self.inner.settings.drain_seconds)
+        app.router.routes.insert(0, drain.route(app.router.routes))
         # The innermost: a refusal is counted, traced, logged and timed.
         app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
@@ -107,6 +111,7 @@ class ClassifierService(bentoml.Service[Any]):
                 freeze_startup_objects()
                 if self.inner.settings.fastpath and observation.has_plain_answers(self):
                     self._open(fastpath, middlewares)
+                drain.follow()
                 ready()
                 yield state
                 fastpath.flush()
@@ -253,6 +258,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 def _check_start(inner: type[Classifier], prefix: str) -> None:
     check_served(inner)
     check_port()
+    grant_seconds(inner.settings.drain_seconds)
     name = "classify" if inner.contract.decides_by_file() else "predict"
     welcome(inner.example, prefix, name, ui=inner.settings.ui)
 

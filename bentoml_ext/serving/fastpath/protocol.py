@@ -46,6 +46,9 @@ def install() -> None:
 class Connection(HttpToolsProtocol):
     """A client's connection to uvicorn; its arguments are those of uvicorn's own class."""
 
+    closing = False
+    """Whether each connection is closed after its next answer: the server goes down."""
+
     def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
         super().__init__(config, server_state, *rest, **options)
         special = config.root_path or config.limit_concurrency is not None or self.access_log
@@ -116,7 +119,9 @@ class Connection(HttpToolsProtocol):
             return
         self.transport.write(octets)
         self.server_state.total_requests += 1
-        if self.timeout_keep_alive_task is None:
+        if self.closing:
+            self.transport.close()
+        elif self.timeout_keep_alive_task is None:
             self._keep_alive(self.timeout_keep_alive)
 
     def forward(self, data: bytes, sampled: bool | None = None) -> None:

@@ -20,12 +20,13 @@ from pathlib import Path
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["begin", "follow", "sweep"]
+__all__ = ["begin", "follow", "hurry", "is_hurried", "sweep"]
 
 _logger = logging.getLogger("bentoml.classifier")
 
 PREFIX = "bentoml_ext-server-"
 LOCK = "lock"
+HURRY = ".hurry"
 GRACE_S = 10.0
 """For the requests that a worker has when its supervisor has ended."""
 
@@ -75,9 +76,22 @@ def _follow(folder: Path, parent: int) -> None:
             while os.getppid() == parent:
                 time.sleep(1)
     _logger.warning("The supervisor has ended, and so does this worker.")
+    hurry(folder)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_S)
     os._exit(1)
+
+
+def hurry(folder: Path) -> None:
+    """Let the workers of a server end without waiting for new connections."""
+    # Without the folder they end anyway.
+    with suppress(OSError):
+        (folder / HURRY).touch()
+
+
+def is_hurried(folder: Path) -> bool:
+    """Whether they were hurried."""
+    return (folder / HURRY).exists()
 
 
 def _lock(file: int, *, shared: bool = False, wait: bool = True) -> bool:

@@ -31,6 +31,8 @@ __all__ = [
     "check_port",
     "end_server",
     "ending_where_scarce",
+    "grant_seconds",
+    "is_hurried",
     "pin",
     "pinned",
     "ready",
@@ -117,6 +119,15 @@ def check_port() -> None:
         check_free(*listens_on(context.params))
 
 
+def grant_seconds(drain: float) -> None:
+    """Let the workers of the servers that this process starts drain before they are killed."""
+    pid, _ = _given()
+    if pid == os.getpid():
+        from bentoml_ext.internals import arbiter
+
+        arbiter.grant(drain)
+
+
 class _Workers:
     """State of a server's workers, by the files in its folder."""
 
@@ -125,6 +136,9 @@ class _Workers:
 
     def was_ready(self, pid: int) -> bool:
         return (self._folder / f"{READY}{pid}").exists()
+
+    def hurry(self) -> None:
+        lifeline.hurry(self._folder)
 
     def has_ended(self, pid: int) -> None:
         if self.was_ready(pid):
@@ -142,6 +156,12 @@ def ready() -> None:
         if folder is not None:
             (folder / f"{READY}{os.getpid()}").touch()
             (folder / SHORT).unlink(missing_ok=True)
+
+
+def is_hurried() -> bool:
+    """Whether the supervisor over this process has ended, or was interrupted at the console."""
+    _, folder = _given()
+    return folder is not None and lifeline.is_hurried(folder)
 
 
 def pin(tag: str, version: str) -> None:

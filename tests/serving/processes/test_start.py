@@ -99,7 +99,9 @@ def test_an_unknown_argument_stops_the_start_with_the_known_ones(
 
     with serve(home, ".", "--arg", "modle=credit_risk_model:v1", wait=None) as server:
         assert server.process.wait(START_S) == 1
-        assert "Expected one of access_log, backend, crossover, fastpath" in server.log
+        assert (
+            "Expected one of access_log, backend, crossover, drain_seconds, fastpath" in server.log
+        )
         assert "got 'modle' - at --arg modle=credit_risk_model:v1" in server.log
         assert "Traceback" not in server.log
 
