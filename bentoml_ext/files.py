@@ -87,6 +87,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             with path.open("wb") as file:
                 yield file
         else:
+            # A circle of links is an error of the system's here, as an open would give it.
+            with suppress(FileNotFoundError):
+                path.stat()
             yield from _replaced(path.resolve())
     except OSError as error:
         # Libraries such as pyarrow raise OSError without errno for damaged input; that is not an

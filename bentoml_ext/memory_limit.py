@@ -1,27 +1,44 @@
-"""Memory limit: what a process may take, found before libraries that never end under too little."""
+"""Memory limit: a process that may take too little says so in one line."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["USED_UP", "check_memory_limit"]
+__all__ = ["within_memory"]
 
-LEAST_BYTES: Final = 900_000 * 1024
+LEAST_BYTES: Final = 1_000_000 * 1024
 """Addresses that the libraries of training take, with a few threads."""
 
-USED_UP: Final = "Expected more memory, got none - at this process. Free some, or raise its limit."
+WORDS: Final = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
+"""What libraries say of memory that they did not get, in errors of many classes."""
 
 
-def check_memory_limit() -> None:
-    """Refuse a limit of memory under which loading SciPy does not end: OpenBLAS tries for ever.
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Run what loads the libraries of training, and say of used up memory that it is.
 
     Raises:
-        ConfigError: names the limit.
+        ConfigError: the process may take too little, or memory is used up.
     """
+    _check_limit()
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or any(word in str(error) for word in WORDS):
+            raise ConfigError(
+                "Expected more memory, got none - at this process. Free some, or raise its limit."
+            ) from error
+        raise
+
+
+def _check_limit() -> None:
+    """Refuse a limit under which loading SciPy does not end: OpenBLAS tries for ever."""
     if sys.platform == "win32" or find_spec("scipy") is None:
         return
     import resource
@@ -30,5 +47,5 @@ def check_memory_limit() -> None:
     if limit != resource.RLIM_INFINITY and limit < LEAST_BYTES:
         raise ConfigError(
             f"Expected at least {LEAST_BYTES:,} bytes of memory, got {limit:,} - at this process's "
-            "limit. Raise it: `ulimit -v 1000000`."
+            "limit. Raise it: `ulimit -v 1200000`."
         )

@@ -87,12 +87,11 @@ def _one_line_errors() -> Iterator[None]:
     from bentoml.exceptions import BentoMLException
 
     from bentoml_ext.disk_errors import refusal
-    from bentoml_ext.memory_limit import USED_UP, check_memory_limit
+    from bentoml_ext.memory_limit import within_memory
     from bentoml_ext.signals import ended_by_signal
 
     try:
-        with ended_by_signal():
-            check_memory_limit()
+        with ended_by_signal(), within_memory():
             yield
     except ModuleNotFoundError as error:
         library = str(error.name).partition(".")[0]
@@ -101,8 +100,6 @@ def _one_line_errors() -> Iterator[None]:
         raise click.ClickException(
             f"Training needs {library}. Install it with the 'train' extra."
         ) from error
-    except MemoryError as error:
-        raise click.ClickException(USED_UP) from error
     except OSError as error:
         raise click.ClickException(refusal(error)) from error
     except BentoMLException as error:

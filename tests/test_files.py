@@ -80,3 +80,15 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> No
 
     assert (tmp_path / "graph.onnx").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["graph.onnx"]
+
+
+def test_a_circle_of_links_is_an_error_of_the_system(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+
+    with pytest.raises(OSError, match="levels of symbolic links") as raised:
+        files.write(one, b"data")
+
+    assert raised.value.filename == str(one)
+    assert one.is_symlink()

@@ -38,19 +38,17 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from bentoml.exceptions import BentoMLException
 
-        from bentoml_ext.memory_limit import USED_UP, check_memory_limit
+        from bentoml_ext.memory_limit import within_memory
 
         try:
-            check_memory_limit()
-            return super().invoke(ctx)
+            with within_memory():
+                return super().invoke(ctx)
         except BentoMLException as error:
             raise click.ClickException(" ".join(str(error).split())) from error
         except BrokenPipeError:
             # The reader has closed the pipe. Without a new stdout Python's last flush would fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
-        except MemoryError as error:
-            raise click.ClickException(USED_UP) from error
         except OSError as error:
             from bentoml_ext.disk_errors import refusal
 
@@ -70,7 +68,9 @@ if "bentoml_cli.cli" in sys.modules:
     from bentoml_ext.internals.home import tolerate_read_only
     from bentoml_ext.internals.lost_log import say_once_that_a_log_is_lost
     from bentoml_ext.internals.one_line import say_in_one_line
+    from bentoml_ext.internals.printing import escape_what_output_lacks
 
+    escape_what_output_lacks()
     say_once_that_a_log_is_lost()
     tolerate_read_only()
     say_in_one_line()

@@ -41,6 +41,8 @@ def export_command(tag: str, output: Path | None, with_encoder: bool, one_thread
 
     if with_encoder and one_thread:
         raise click.UsageError("--one-thread is for the graph of rows, --with-encoder is not.")
+    if output == Path():
+        raise click.BadParameter("Expected a file, got an empty name.", param_hint="'-o'")
     if output is not None and output.suffix not in (".onnx", ""):
         raise click.BadParameter(
             f"Expected a name that ends in .onnx, got '{output.name}'.", param_hint="'-o'"

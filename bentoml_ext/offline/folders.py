@@ -162,7 +162,8 @@ def check_no_table(place: Path, expected: str, remedy: str | None = None) -> Non
     Raises:
         ConfigError: names the kind of table and what to do.
     """
-    for folder in (place.resolve(), *place.resolve().parents):
+    whole = Path(os.path.realpath(place))
+    for folder in (whole, *whole.parents):
         for kind in KINDS:
             heads = {mark.partition("/")[0] for mark in kind.marks}
             names = [head for head in heads if "*" not in head and (folder / head).exists()]

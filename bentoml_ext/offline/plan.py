@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -85,6 +86,7 @@ def plan(request: ScoreRequest, model: str) -> Plan:
         ConfigError: no such source, a format that no name gives, an output that is in the way, or
             one that is of another request.
     """
+    _check_named(request)
     source = Path(request.source)
     if request.source != PIPE and not source.exists():
         raise ConfigError(f"Expected a file or folder, got none - at {source}.")
@@ -92,6 +94,14 @@ def plan(request: ScoreRequest, model: str) -> Plan:
         check_no_table(source, "a file outside a table")
     as_parts = source.is_dir() or request.split
     return _parts(request, model) if as_parts else _single(request)
+
+
+def _check_named(request: ScoreRequest) -> None:
+    """Refuse an empty name, such as that of a shell's unset variable: it would be this folder."""
+    given = {"INPUT": request.source, "-o": request.output, "--rejected": request.rejected}
+    for place, name in given.items():
+        if name == "":
+            raise ConfigError(f"Expected a file or folder, got an empty name - at {place}.")
 
 
 def _single(request: ScoreRequest) -> Plan:
@@ -155,7 +165,8 @@ def _parts(request: ScoreRequest, model: str) -> Plan:
 
 def _check_apart(*paths: Path | None) -> None:
     """Refuse an output that is the source or another output, or lies within one of them."""
-    given = [path.resolve() for path in paths if path is not None]
+    # Unlike `resolve`, it takes a circle of links; who opens it says so.
+    given = [Path(os.path.realpath(path)) for path in paths if path is not None]
     for one, other in permutations(given, 2):
         if one.is_relative_to(other):
             raise ConfigError(

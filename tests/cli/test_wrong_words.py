@@ -182,3 +182,28 @@ def test_a_missing_library_is_installed_by_a_command_that_works_here() -> None:
 
     assert "No matching distribution found for bentoml-ext" not in ended.stderr
     assert "Requirement already satisfied: bentoml-ext" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["score", TAG, ""], "INPUT"),
+        (["score", TAG, "{book}", "-o", ""], "-o"),
+        (["score", TAG, "{book}", "--on-error", "reject", "--rejected", ""], "--rejected"),
+    ],
+)
+def test_an_empty_name_is_not_this_folder(book: Path, words: list[str], place: str) -> None:
+    said = refusal(called(*(word.format(book=book) for word in words)))
+
+    assert said == f"Expected a file or folder, got an empty name - at {place}."
+
+
+def test_an_export_without_a_name_is_refused() -> None:
+    assert "Expected a file, got an empty name." in called("export", TAG, "-o", "").output
+
+
+def test_a_circle_of_links_is_refused_in_its_name(book: Path, tmp_path: Path) -> None:
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+
+    assert str(loop) in refusal(called("score", TAG, book, "-o", loop))

@@ -137,7 +137,7 @@ def test_a_limit_of_memory_that_libraries_cannot_load_under_is_one_line(
     )
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Expected at least 921,600,000 bytes of memory, got 716,800,000" in done.stderr
+    assert "Expected at least 1,024,000,000 bytes of memory, got 716,800,000" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
