@@ -26,7 +26,7 @@ SIGNS: Final = {
 FORM: Final = re.compile(rb"[\w.%+\[\]-]+=[\w.%+*-]*(&|$)")
 """How a form begins, as browsers, `curl -d age=26` and `requests.post(data={...})` send it."""
 
-LINES: Final = "an array of many goes to /predict_batch, and one a line is NDJSON"
+LINES: Final = "an array of many goes to /classify_batch or /predict_batch; one a line is NDJSON"
 
 
 class Doubled(dict[str, Any]):
