@@ -34,8 +34,10 @@ def welcome(
     if context is None or context.command.name != "serve":
         return
     host, port = listens_on(context.params)
-    for line in _lines(host, port, example, prefix.strip("/"), name, ui=ui):
-        click.echo(line, err=True)
+    # Advice alone: a full disk behind standard error stops no server.
+    with suppress(OSError):
+        for line in _lines(host, port, example, prefix.strip("/"), name, ui=ui):
+            click.echo(line, err=True)
 
 
 def _lines(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -81,3 +84,13 @@ def test_another_command_says_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         welcome(EXAMPLE)
 
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_standard_error_stops_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, write_through=True))
+
+        with click.Context(click.Command("serve")) as context:
+            context.params = {"host": "127.0.0.1", "port": 3000}
+            welcome(EXAMPLE)

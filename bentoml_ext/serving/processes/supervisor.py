@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -53,6 +54,7 @@ METRICS = "metrics"
 REPLACED, SHORT = ".replaced", ".short"
 HOME = "home"
 ROOM_BYTES = 1024 * 1024
+LEAST_FILES = 20
 
 
 def supervise() -> None:
@@ -82,6 +84,7 @@ def _begin(context: click.Context) -> None:
     from bentoml_ext.internals.arbiter import use_metrics_folder, watch_over
     from bentoml_ext.internals.home import lend_home
 
+    _check_files()
     folder = lifeline.begin()
     _check_room(folder)
     os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
@@ -91,6 +94,20 @@ def _begin(context: click.Context) -> None:
     use_metrics_folder(folder / METRICS)
     watch_over(_Workers(folder))
     context.call_on_close(partial(_end, folder))
+
+
+def _check_files() -> None:
+    """Find that this process may open its files: ZeroMQ would abort it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_FILES:
+        raise ConfigError(
+            f"Expected at least {LEAST_FILES} open files, got {limit} - at this process's limit. "
+            "Raise it: `ulimit -n 1024`."
+        )
 
 
 def _check_room(folder: Path) -> None:

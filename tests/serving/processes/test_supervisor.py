@@ -113,6 +113,24 @@ def refused(home: Path, *options: str) -> list[str]:
     return lines
 
 
+def test_a_supervisor_that_may_open_too_few_files_ends_with_one_line(
+    home: Path, credit_model: bentoml.Model
+) -> None:
+    serving = [sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *serving],
+        cwd=ROOT,
+        env={**os.environ, "BENTOML_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Raise it: `ulimit -n 1024`.\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_server_that_may_open_too_few_files_ends_with_one_line(
     home: Path, credit_model: bentoml.Model
 ) -> None:
