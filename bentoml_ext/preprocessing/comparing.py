@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -60,8 +60,8 @@ def compare_pipeline(compiled: Compiled, booster: xgboost.Booster, seed: int = 0
         sent = [one for one, is_taken in zip(applications, taken, strict=True) if is_taken]
         rows, some = compiled.encoder.rows(sent), compiled.given(frame[taken], sent)
         comparison.compare("row", _own_rows(compiled, some), _one_nan(rows), rows)
-        own = _own_predictions(compiled.pipeline, some)
         found = oracle.truth(rows).predictions
+        own = _own_predictions(compiled.pipeline, some, found.shape[1])
         comparison.compare("prediction", own, found.reshape(own.shape), rows)
         comparison.seen(len(rows))
     return comparison.part()
@@ -80,9 +80,13 @@ def _frames(compiled: Compiled, seed: int) -> Iterator[tuple[Any, Any]]:
         for dtype in example.dtypes
     )
     made = PipelineRows(example, kinds)
+    fields = {field.name for field in compiled.encoder.fields}
+    unused = [name for name in example if name not in fields]
     for missing in (False, True):
-        yield (some := made.shuffled(MADE_UP, seed, missing=missing).rows), some
-    said = _on_edges(compiled.encoder, made.shuffled(MADE_UP, seed + 1, missing=False).rows, seed)
+        some = _as_trained(made.shuffled(MADE_UP, seed, missing=missing).rows, example, unused)
+        yield some, some
+    some = _as_trained(made.shuffled(MADE_UP, seed + 1, missing=False).rows, example, unused)
+    said = _on_edges(compiled.encoder, some, seed)
     singles = [name for name in example if kind_of(example[name]) == np.float32]
     yield said, said.astype(dict.fromkeys(singles, np.float32))
 
@@ -96,6 +100,14 @@ def _nearly_zero(frame: Any) -> npt.NDArray[np.bool_]:
     with np.errstate(under="ignore"):
         found: npt.NDArray[np.bool_] = ((numbers != 0) & (numbers.astype(np.float32) == 0)).any(1)
     return found
+
+
+def _as_trained(frame: Any, example: Any, unused: Sequence[str]) -> Any:
+    """The rows with columns that no field is of as in the example: a step may check them still."""
+    if unused:
+        rows = np.arange(len(frame)) % len(example)
+        frame[unused] = example[unused].iloc[rows].set_index(frame.index)
+    return frame
 
 
 def _on_edges(encoder: Encoder, frame: Any, seed: int) -> Any:
@@ -113,14 +125,14 @@ def _on_edges(encoder: Encoder, frame: Any, seed: int) -> Any:
     return frame
 
 
-def _own_predictions(pipeline: Any, frame: Any) -> Floats:
+def _own_predictions(pipeline: Any, frame: Any, width: int) -> Floats:
     """float32, (n, columns): what the pipeline predicts; of two classes the second."""
     with warnings.catch_warnings(action="ignore"):
         if not hasattr(pipeline, "predict_proba"):
             own = np.asarray(pipeline.predict(frame), np.float32)
             return own.reshape(len(own), -1)
         own = np.asarray(pipeline.predict_proba(frame), np.float32)
-    return own[:, 1:] if own.shape[1] == 2 else own
+    return own[:, 1:] if own.shape[1] == width + 1 else own
 
 
 def _own_rows(compiled: Compiled, given: Any) -> Rows:

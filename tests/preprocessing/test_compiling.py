@@ -120,7 +120,8 @@ def of_rates(random: Random) -> Any:
     return [encoder, make_pipeline(first, encoder)][random.integers(2)]
 
 
-def pipeline_of(random: Random) -> Pipeline:
+def pipeline_of(random: Random, estimator: Any = None) -> Pipeline:
+    """Random steps ahead of an estimator, by default of two classes."""
     wholes = [of_categories(random), "passthrough", StandardScaler()][random.integers(3)]
     if isinstance(wholes, Pipeline):
         wholes = wholes.steps[-1][1]
@@ -141,7 +142,8 @@ def pipeline_of(random: Random) -> Pipeline:
         # Beside columns of float64, those of float32 become that, too.
         columns.set_params(single="passthrough")
         steps.append(StandardScaler())
-    return make_pipeline(*steps, xgb.XGBClassifier(n_estimators=4, max_depth=3, n_jobs=1))
+    last = estimator or xgb.XGBClassifier(n_estimators=4, max_depth=3, n_jobs=1)
+    return make_pipeline(*steps, last)
 
 
 def rows_of(pipeline: Pipeline, frame: pd.DataFrame) -> Rows:
@@ -154,7 +156,7 @@ def rows_of(pipeline: Pipeline, frame: pd.DataFrame) -> Rows:
 
 
 @pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= 20)) for seed in range(80)]
+    "seed", [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= 20)) for seed in range(120)]
 )
 def test_rows_are_those_of_transform(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -150,6 +150,11 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
         ["age", "income", "home", "owns", "grade"],
         columns((onto_dense(), ["home"]), remainder="passthrough").set_output(transform="pandas"),
     ),
+    "columns that were not chosen, and may not be null": lambda: (
+        None,
+        columns((StandardScaler(), ["debt", "amount"]), (onto_dense(), ["home", "grade"])),
+        SelectKBest(k=3),
+    ),
     "logarithms": lambda: (
         ["amount", "age", "debt", "income"],
         FunctionTransformer(np.log1p),
