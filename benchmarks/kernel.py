@@ -79,7 +79,7 @@ def _measured(subject: Subject, rounds: int) -> dict[str, list[str]]:
         engine: partial(backend.margins, subject.rows) for engine, (backend, _) in opened.items()
     }
     single = {engine: _one_row(backend, subject.rows) for engine, (backend, _) in opened.items()}
-    rows_s, row_s = _least(many, rounds), _least(single, rounds)
+    rows_s, row_s = least(many, rounds), least(single, rounds)
     base = rows_s["XGBoost"]
     return {
         engine: [
@@ -125,7 +125,7 @@ def _one_row(backend: Backend, rows: Rows) -> Callable[[], None]:
     return calls
 
 
-def _least(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def least(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds of each, the least of several, in turns."""
     least = dict.fromkeys(ways, math.inf)
     for _ in range(rounds):

@@ -3,13 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From so many rows on a block is faster than walks, though most of it may be empty. */
-#define FEW 6
-
-typedef struct {
+/* A block costs the same however many rows it has, so fewer than `few` walk; of trees that go on
+   below their complete levels, fewer than `few_deep`. docs/kernel.md has the measurements. */
+struct way {
     const char *name;
-    blocks_rows *by_blocks;
-} strategy_of;
+    blocks_rows *rows;
+    uint32_t block, few, few_deep;
+};
+
+static const way ways[] = {
+#if defined(__x86_64__)
+    {"avx512", avx512_rows, 64, 8, 40},
+    {"avx2", avx2_rows, 32, 10, 28},
+#elif defined(__aarch64__)
+    {"neon", neon_rows, 16, 6, 14},
+#endif
+    {"scalar", NULL, 1, 1, 1},
+};
 
 void model_close(model *opened) {
     blocks_free(&opened->blocks);
@@ -35,26 +45,28 @@ const char *const *model_strategies(void) {
     return names;
 }
 
-static blocks_rows *rows_of(const char *strategy) {
-#if defined(__x86_64__)
-    if (!strcmp(strategy, "avx512")) return avx512_rows;
-    if (!strcmp(strategy, "avx2")) return avx2_rows;
-#elif defined(__aarch64__)
-    if (!strcmp(strategy, "neon")) return neon_rows;
-#endif
-    (void)strategy;
-    return NULL;
+static const way *way_of(const char *name) {
+    const way *found = ways;
+    while (found->rows && strcmp(found->name, name)) found++;
+    return found;
+}
+
+static int goes_deeper(const block_forest *forest) {
+    int deeper = 0;
+    for (uint32_t i = 0; i < forest->n_groups; i++) deeper |= forest->groups[i].deeper;
+    return deeper;
 }
 
 static const char *open_strategy(model *opened, const char *asked) {
     const char *const *here = model_strategies();
     while (*here && asked && strcmp(*here, asked)) here++;
     if (!*here) return "scalar as the strategy, or avx2, avx512 or neon where the processor has it";
-    opened->by_blocks = rows_of(*here);
-    int failed = opened->by_blocks ? blocks_build(&opened->blocks, &opened->walk) : 1;
+    const way *by = way_of(*here);
+    int failed = by->rows ? blocks_build(&opened->blocks, &opened->walk) : 1;
     if (failed < 0) return "more memory than there is";
-    if (failed) opened->by_blocks = NULL;
-    opened->strategy = opened->by_blocks ? *here : "scalar";
+    opened->by = failed ? way_of("scalar") : by;
+    opened->few = goes_deeper(&opened->blocks) ? opened->by->few_deep : opened->by->few;
+    opened->strategy = opened->by->name;
     return NULL;
 }
 
@@ -71,13 +83,16 @@ const char *model_open(model *opened, const uint8_t *data, size_t size, const ch
 }
 
 int model_margins(const model *opened, const float *rows, size_t n, float *margins) {
-    if (!opened->by_blocks || n < FEW) {
-        walk_rows(&opened->walk, rows, n, margins);
-        return 0;
+    const size_t width = opened->walk.file.n_features, targets = opened->walk.file.n_targets;
+    /* The last rows walk where they are too few for a block of their own. */
+    size_t rest = n % opened->by->block, by_blocks = opened->by->rows ? n : 0;
+    if (by_blocks && rest < opened->few) by_blocks -= rest;
+    if (by_blocks) {
+        uint8_t *scratch = malloc(blocks_scratch(&opened->blocks));
+        if (!scratch) return -1;
+        opened->by->rows(&opened->blocks, rows, by_blocks, margins, scratch);
+        free(scratch);
     }
-    uint8_t *scratch = malloc(blocks_scratch(&opened->blocks));
-    if (!scratch) return -1;
-    opened->by_blocks(&opened->blocks, rows, n, margins, scratch);
-    free(scratch);
+    walk_rows(&opened->walk, rows + by_blocks * width, n - by_blocks, margins + by_blocks * targets);
     return 0;
 }

@@ -5,12 +5,15 @@
 #include "blocks.h"
 #include "walk.h"
 
+typedef struct way way;
+
 typedef struct {
     uint8_t *data; /* the file */
     walk_forest walk;
     block_forest blocks;
-    blocks_rows *by_blocks; /* of many rows, or NULL: a few rows always walk */
-    const char *strategy;   /* of many rows */
+    const way *by;        /* of many rows */
+    uint32_t few;         /* rows that walk, where fewer are left */
+    const char *strategy; /* the name of `by` */
 } model;
 
 /* The names of all strategies that this processor has, the best one first, then NULL. */

@@ -99,10 +99,14 @@ def test_each_depth_and_number_of_thresholds_has_the_bits(depth: int, max_bin: i
         assert_same_bits(expected=native, got=margins(Forest(packed(ensemble), strategy), probes))
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 63, 64, 65, 128, 200])
-def test_no_number_of_rows_changes_a_bit_or_writes_beyond(n: int, strategy: str) -> None:
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 31, 42, 63, 64, 65, 106, 128, 200])
+@pytest.mark.parametrize("depth", [6, 9])
+def test_no_number_of_rows_changes_a_bit_or_writes_beyond(
+    n: int, depth: int, strategy: str
+) -> None:
     rows = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    params = {"objective": "multi:softprob", "num_class": 3, "nthread": 1}
+    params = {"objective": "multi:softprob", "num_class": 3, "nthread": 1, "max_depth": depth}
+    params |= {"min_child_weight": 0}
     booster = xgb.train(params, xgb.DMatrix(rows, label=np.arange(200) % 3), 9)
     forest = Forest(packed(read(booster)[1]), strategy)
     around = np.full((n + 2, 3), 7, np.float32)

@@ -13,8 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import bentoml_ext
+import bentoml_ext_simd.kernel
+from bentoml_ext.backends.registry import packages
 from bentoml_ext.errors import BundleError
 from bentoml_ext.export.forms import FormLeftOut
+from bentoml_ext.serving.bento.other_package import requirement
 from models.fields import EXAMPLE
 from models.synthetic import generate
 from tests.support import small
@@ -90,3 +93,15 @@ def test_a_model_of_weights_is_stored_without_the_form() -> None:
     with pytest.raises(BundleError, match="without this form: Expected trees, got the weights"):
         bentoml_ext.load_model(stored, "simd")
     bentoml_ext.load_model(stored, "auto").margins(small.rows(3))
+
+
+def test_a_bento_carries_the_kernel_as_it_is_installed(tmp_path: Path) -> None:
+    assert packages("simd") == ["bentoml-ext-simd"]
+    named = requirement("bentoml-ext-simd", tmp_path)
+
+    (wheel,) = tmp_path.iterdir()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
+    subprocess.run([*pip, str(tmp_path / "site"), str(wheel)], check=True)
+    kernel = tmp_path / "site" / "bentoml_ext_simd" / "kernel.abi3.so"
+    assert kernel.read_bytes() == Path(bentoml_ext_simd.kernel.__file__ or "").read_bytes()
+    assert named.startswith("bentoml-ext-simd==") and "+sha" in named
