@@ -26,6 +26,7 @@ __all__ = [
     "get_backend",
     "libraries",
     "opened_in",
+    "packages",
     "require",
 ]
 
@@ -44,11 +45,13 @@ class BackendSpec:
         target: "module:Class".
         library: what it imports and may not find.
         extra: the extra of this package that installs the library.
+        package: the distribution that registered it; empty for ours.
     """
 
     target: str
     library: str = ""
     extra: str = ""
+    package: str = ""
 
 
 BACKENDS = {
@@ -74,7 +77,8 @@ def _table() -> dict[str, BackendSpec]:
                 f"Expected a free backend name, got '{point.name}' again - at entry point "
                 f"'{point.value}'. Uninstall one of the two."
             )
-        table[point.name] = BackendSpec(point.value)
+        package = point.dist.name if point.dist is not None else ""
+        table[point.name] = BackendSpec(point.value, package=package)
     return table
 
 
@@ -101,6 +105,15 @@ def libraries(name: str) -> list[str]:
         UnknownBackend: as `get_backend`.
     """
     return [entry.library for entry in _entries(name) if entry.library]
+
+
+def packages(name: str) -> list[str]:
+    """The distributions of other hands that registered a backend; of `auto`, any of its members.
+
+    Raises:
+        UnknownBackend: as `get_backend`.
+    """
+    return list(dict.fromkeys(entry.package for entry in _entries(name) if entry.package))
 
 
 def require(*names: str) -> None:

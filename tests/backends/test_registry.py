@@ -11,6 +11,7 @@ import pytest
 import xgboost
 
 import bentoml_ext
+from bentoml_ext.backends import registry
 from bentoml_ext.backends.base import Backend
 from bentoml_ext.backends.registry import (
     BACKENDS,
@@ -136,6 +137,8 @@ def test_a_backend_of_another_package_brings_its_own_libraries(site: Path) -> No
     install(site, "constant = third_party:Constant")
 
     assert libraries("constant") == []
+    assert len(registry.packages("constant")) == 1
+    assert registry.packages("onnx") == []
     require("constant")
 
 

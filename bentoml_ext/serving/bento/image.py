@@ -13,7 +13,7 @@ import bentoml
 from bentoml.exceptions import NotFound
 from bentoml.images import Image
 
-from bentoml_ext.backends.registry import libraries
+from bentoml_ext.backends.registry import libraries, packages
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.marks import BeforeStart
@@ -136,6 +136,7 @@ class PackedImage(Image):
     models: list[EmbeddedModel] = attrs.field(factory=list, kw_only=True)
     service: type = attrs.field(default=object, kw_only=True)
     needed: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    registrars: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     # Variables that a bento of a service of another's remembers.
     envs: list[Any] = attrs.field(factory=list, kw_only=True)
 
@@ -165,7 +166,7 @@ class PackedImage(Image):
         # BentoML's classes reach mypy as Any.
         image: Any = self
         folder = bento_fs / "env" / "python"
-        lines = requirements(image.python_requirements, self.needed, folder)
+        lines = requirements(image.python_requirements, self.needed, folder, self.registrars)
         image.python_requirements = "\n".join([*lines, image.python_requirements])
         document = bento_fs / "apis" / "openapi.yaml"
         if document.is_file():
@@ -185,8 +186,7 @@ def image_for(
 ) -> PackedImage:
     """The image of a service: its models, this package, and the libraries of its backend.
 
-    A backend of another package brings what it needs by its own requirements: add its package
-    under `python: packages` in bentofile.yaml.
+    A backend of another package brings what it needs by that package's own requirements.
 
     Args:
         settings: say the backend.
@@ -195,7 +195,8 @@ def image_for(
         models: those that it carries.
     """
     needed = tuple(library for name in settings.needed for library in libraries(name))
-    image = PackedImage(models=list(models), service=service, needed=needed)
+    others = tuple(package for name in settings.needed for package in packages(name))
+    image = PackedImage(models=list(models), service=service, needed=needed, registrars=others)
     # Ours are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
     # Not through the constructor, which does not take all, and adds to a list that it is given.

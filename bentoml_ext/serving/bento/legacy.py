@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from bentoml_ext.backends.registry import libraries
+from bentoml_ext.backends.registry import libraries, packages
 from bentoml_ext.internals import entries
 from bentoml_ext.serving.bento.requirements import requirements
 from bentoml_ext.settings import DEFAULT_BACKEND, Settings
@@ -46,5 +46,6 @@ def _with_ours(options: Any, bento: Path, folder: Path) -> Any:
             str(folder / options.requirements_txt), include_nested=True
         ).dumps()
         own = NESTED.sub("", own)
-    lines = requirements(own, needed, bento / "env" / "python")
+    others = [package for name in names for package in packages(name)]
+    lines = requirements(own, needed, bento / "env" / "python", others)
     return evolve(options, packages=[*lines, own], requirements_txt=None)

@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from bentoml_ext.distributions import installed
+from bentoml_ext.serving.bento.other_package import requirement
 from bentoml_ext.serving.bento.wheel import NAME, write_wheel
 
 __all__ = ["has_arrow", "requirements"]
@@ -29,19 +30,26 @@ VARIANTS: Final = ("cpu", "directml", "gpu", "migraphx", "openvino", "qnn", "roc
 """NAME-cpu and so on provide the module NAME, too."""
 
 
-def requirements(given: str, needed: Sequence[str], folder: Path) -> Iterator[str]:
-    """The lines that we add, and the wheel that one of them names.
+def requirements(
+    given: str, needed: Sequence[str], folder: Path, packages: Sequence[str] = ()
+) -> Iterator[str]:
+    """The lines that we add, and the wheels that some of them name.
 
     Args:
         given: the user's own lines; what they name is left to them.
         needed: libraries of the backends.
         folder: where the file of requirements will be.
+        packages: other distributions that register the backends.
     """
     named = _named(given)
-    if not named.get(NAME):
+    others = [name for name in packages if canonicalize_name(name) not in named]
+    if others or not named.get(NAME):
         # Relative to the file of requirements, for pip and uv alike, from any folder.
         yield f"--find-links {WHEELS}"
+    if not named.get(NAME):
         yield write_wheel(folder / WHEELS)
+    for package in others:
+        yield requirement(package, folder / WHEELS)
     for library in dict.fromkeys((*ALWAYS, *needed)):
         if not named.keys() & {library, *(f"{library}-{variant}" for variant in VARIANTS)}:
             yield _pinned(library)

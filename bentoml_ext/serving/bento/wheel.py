@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution
 from importlib.resources import files as resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from bentoml_ext.backends.registry import BACKENDS
 from bentoml_ext.distributions import whole
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["NAME", "PACKAGE", "write_wheel"]
+__all__ = ["NAME", "PACKAGE", "write", "write_wheel"]
 
 NAME: Final = "bentoml-ext"
 
@@ -46,29 +46,55 @@ def write_wheel(folder: Path) -> str:
         ConfigError: the package is imported from a folder and installed nowhere.
     """
     found = _own()
-    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
     files = {f"bentoml_ext/{name}": data for name, data in _package()}
+    beside = {f"licenses/{name}": data for name, data in _licences(found)}
+    return write(found, files, beside, WHEEL, folder)
+
+
+def write(
+    found: Distribution,
+    files: Mapping[str, bytes],
+    beside: Mapping[str, bytes],
+    wheel: str,
+    folder: Path,
+) -> str:
+    """Write a wheel of an installed distribution, and name the requirement that it meets.
+
+    Args:
+        found: whose metadata and entry points it has.
+        files: of its packages.
+        beside: further files of its metadata.
+        wheel: its file WHEEL.
+        folder: for the wheel.
+    """
+    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
     digest = hashlib.sha256(metadata.encode())
     for name, data in files.items():
         digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
     version = f"{found.version.partition('+')[0]}+sha{digest.hexdigest()[:12]}"
-    info = f"bentoml_ext-{version}.dist-info"
-    files |= {
-        f"{info}/METADATA": _metadata(metadata, version).encode(),
-        f"{info}/WHEEL": WHEEL.encode(),
-        f"{info}/entry_points.txt": (found.read_text("entry_points.txt") or "").encode(),
-        **{f"{info}/licenses/{name}": data for name, data in _licences(found)},
+    stem = f"{found.name.replace('-', '_')}-{version}"
+    information = {
+        "METADATA": _metadata(metadata, version).encode(),
+        "WHEEL": wheel.encode(),
+        "entry_points.txt": (found.read_text("entry_points.txt") or "").encode(),
+        **beside,
     }
-    record = [f"{name},{_digest(data)},{len(data)}" for name, data in files.items()]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"bentoml_ext-{version}-py3-none-any.whl"
+    whole = {**files, **{f"{stem}.dist-info/{name}": d for name, d in information.items()}}
+    record = [f"{name},{_digest(data)},{len(data)}" for name, data in whole.items()]
+    record += [f"{stem}.dist-info/RECORD,,", ""]
+    whole[f"{stem}.dist-info/RECORD"] = "\n".join(record).encode()
+    tag = wheel.rpartition("Tag: ")[2].split()[0]
+    _zip(whole, folder / f"{stem}-{tag}.whl")
+    return f"{found.name}=={version}"
+
+
+def _zip(files: Mapping[str, bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, MADE)
             entry.external_attr = 0o644 << 16
             wheel.writestr(entry, data, zipfile.ZIP_DEFLATED)
-    return f"{NAME}=={version}"
 
 
 def _own() -> Distribution:

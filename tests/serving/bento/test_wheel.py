@@ -15,6 +15,7 @@ from bentoml_ext.distributions import Installed, installed
 from bentoml_ext.serving.bento.image import PackedImage
 from bentoml_ext.serving.bento.requirements import requirements
 from bentoml_ext.serving.bento.wheel import write_wheel
+from tests.support import packages
 from tests.support.commands import ROOT
 
 
@@ -83,6 +84,45 @@ def test_a_library_that_is_not_here_is_bounded(
     monkeypatch.setattr("bentoml_ext.serving.bento.requirements.installed", lambda _: None)
 
     assert "uvicorn<0.55,>=0.30" in list(requirements("", [], tmp_path))
+
+
+def install_engine(site: Path, url: str) -> None:
+    """A package of another hand that pip noted as installed from a place."""
+    packages.install(site, "engine", "SPEED = 9\n", "[bentoml_ext.backends]\nfast = engine:E\n")
+    info = site / "engine-1.0.dist-info"
+    (info / "direct_url.json").write_text(f'{{"url": "{url}"}}')
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\nTag: cp311-abi3-linux_x86_64\n")
+    (info / "RECORD").write_text("engine.py,,\nengine-1.0.dist-info/METADATA,,\n__a.pyc,,\n")
+
+
+def test_a_package_that_no_index_has_is_carried_as_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    install_engine(tmp_path, "file:///home/me/engine")
+
+    lines = list(requirements("bentoml-ext @ file:///x", [], tmp_path, ["engine"]))
+
+    assert lines[0] == "--find-links wheels"
+    assert lines[1].startswith("engine==1.0+sha")
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    assert wheel.name == f"{lines[1].replace('==', '-')}-cp311-abi3-linux_x86_64.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("engine.py") == b"SPEED = 9\n"
+        assert {name.partition("/")[2] for name in archive.namelist()} == {
+            "", "METADATA", "WHEEL", "entry_points.txt", "RECORD",
+        }  # fmt: skip
+
+
+def test_a_package_of_an_index_is_pinned_and_one_of_the_users_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    install_engine(tmp_path, "https://pypi.org/engine")
+
+    assert "engine==1.0" in list(requirements("", [], tmp_path, ["engine"]))
+    lines = list(requirements("engine>=1", [], tmp_path, ["engine"]))
+    assert not [line for line in lines if line.startswith("engine")]
 
 
 @pytest.mark.parametrize(
