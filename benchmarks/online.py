@@ -37,6 +37,9 @@ WANTED = (
     ("ours, onnx", "stock BentoML, onnx", 25),
     ("ours, onnx", "FastAPI, onnx", 6),
     ("ours, xgboost", "FastAPI, xgboost", 10),
+    ("ours, simd", "ours, onnx", 1),
+    ("ours, simd", "nginx", 0.7),
+    ("ours, onnx", "nginx", 0.5),
 )
 
 Runs = dict[tuple[str, str, int], list[Load]]
@@ -91,7 +94,10 @@ def online(
 ) -> None:
     """Measure the service against others under wrk, on loopback."""
     console = Console()
-    names = [name for name in CONTESTANTS if not only or name in only]
+    chosen = [name for name in CONTESTANTS if not only or name in only]
+    names = [name for name in chosen if CONTESTANTS[name].is_there]
+    for name in (name for name in chosen if name not in names):
+        console.print(f"Left out: {name}, which needs {CONTESTANTS[name].needs}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENTOML_HOME"] = folder
         console.print("Training")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -27,18 +30,27 @@ class Contestant:
 
     Args:
         name: as the tables call it.
-        target: what uvicorn or BentoML serves.
-        by: "uvicorn" or "bentoml".
+        target: what uvicorn or BentoML serves, or a module that takes a port.
+        by: "uvicorn", "bentoml" or "module".
+        needs: a module or a command that it cannot do without.
         environ: variables to set.
     """
 
     name: str
     target: str
     by: str = "bentoml"
+    needs: str = ""
     environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.needs or bool(shutil.which(self.needs) or find_spec(self.needs))
 
     def command(self, port: int) -> list[str]:
         """The command line that serves it on 127.0.0.1, one worker."""
+        if self.by == "module":
+            return [sys.executable, "-m", self.target, str(port)]
         at = ["--host", "127.0.0.1", "--port", str(port)]
         if self.by == "bentoml":
             workers = ["--api-workers", "1"] if self.target.endswith(":svc") else []
@@ -52,9 +64,16 @@ CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
         Contestant("floor", "benchmarks.contestants.floor:app", "uvicorn"),
+        Contestant("nginx", "benchmarks.contestants.nginx", "module", "nginx"),
         Contestant("ours, onnx", "services.credit", environ={"BACKEND": "onnx"}),
         Contestant("ours, xgboost", "services.credit", environ={"BACKEND": "xgboost"}),
         Contestant("ours, auto", "services.credit", environ={"BACKEND": "auto"}),
+        Contestant(
+            "ours, simd",
+            "services.credit",
+            needs="bentoml_ext_simd",
+            environ={"BACKEND": "simd"},
+        ),
         Contestant("FastAPI, onnx", "benchmarks.contestants.fastapi_onnx:app", "uvicorn"),
         Contestant("FastAPI, xgboost", "benchmarks.contestants.fastapi_xgboost:app", "uvicorn"),
         Contestant("stock BentoML, onnx", "benchmarks.contestants.stock:Stock"),
@@ -102,7 +121,8 @@ def start(contestant: Contestant, home: Path, body: bytes) -> Iterator[tuple[Ser
     """
     port = free_port()
     began = time.perf_counter()
-    environ = {"PYTHONPATH": str(ROOT), **contestant.environ}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environ = {"PYTHONPATH": path, **contestant.environ}
     with running(contestant.command(port), port, home, ROOT, **environ) as server:
         while not _answers(server, body):
             late = time.perf_counter() - began > START_S

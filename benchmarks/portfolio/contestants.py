@@ -13,6 +13,7 @@ __all__ = ["CONTESTANTS", "FLOOR", "OURS", "Contestant"]
 
 FLOOR, OURS = "floor: inplace_predict", "ours, auto"
 DECISIONS = ("Status", "probability")
+KERNEL = "bentoml_ext_simd"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Contestant:
     def missing(self) -> str:
         """Why it cannot run here, or nothing."""
         if find_spec(self.library) is None:
+            if self.library == KERNEL:
+                return "no kernel: make simd, then PYTHONPATH=build/simd"
             return f"no {self.library}: pip install 'bentoml-ext[{self.extra}]'"
         if self.library == "pyspark" and not ("JAVA_HOME" in os.environ or shutil.which("java")):
             return "no Java: install a runtime, 17 or newer (Debian: openjdk-17-jre-headless)"
@@ -55,11 +58,13 @@ class Contestant:
         return [sys.executable, "-m", *words]
 
 
-def _ours(name: str, *, backend: str = "auto", workers: int = 1, cores: int = 1) -> Contestant:
+def _ours(
+    name: str, *, backend: str = "auto", library: str = "pyarrow", workers: int = 1, cores: int = 1
+) -> Contestant:
     call = "bentoml ext score {tag} {source} --output {output} --keep id --json {seconds}"
     call += f" --backend {backend} --workers {workers}"
     answers = (*DECISIONS, "margin")
-    return Contestant(f"ours, {name}", call, answers, "pyarrow", "bulk", cores)
+    return Contestant(f"ours, {name}", call, answers, library, "bulk", cores)
 
 
 _FLOOR = "benchmarks.portfolio.floor {} {{model}} {{ready}} {{output}} {{seconds}}"
@@ -73,6 +78,7 @@ CONTESTANTS = {
         _ours("auto"),
         _ours("xgboost", backend="xgboost"),
         _ours("onnx", backend="onnx"),
+        _ours("simd", backend="simd", library=KERNEL),
         Contestant("pandas, xgboost", _USUAL.format("usual xgboost")),
         Contestant("pandas, onnx", _USUAL.format("usual onnx")),
         Contestant("Spark", _USUAL.format("spark_udf"), library="pyspark", extra="spark"),

@@ -74,7 +74,8 @@ class Stage:
         places = {"model": self._model, "tag": TAG, "source": self._source(rows)}
         places |= {"ready": self._truth.ready, "output": output, "seconds": timings}
         cores = set(sorted(os.sched_getaffinity(0))[-contestant.cores :])
-        log, environ = self._folder / "log", {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        log, environ = self._folder / "log", {"PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
         try:
             ran = run(contestant.command(places), cores, ROOT, log, environ)
             return self._judged(contestant, rows, ran, output, timings)

@@ -15,8 +15,8 @@ __all__ = ["requirement"]
 def requirement(name: str, folder: Path) -> str:
     """The requirement that installs a package again, as it is here.
 
-    A package that pip installed from a folder or a file of this machine is on no index: its wheel
-    is made of the installed files.
+    No index has a package that pip installed from a folder or a file of this machine. Its wheel is
+    made of the installed files.
 
     Args:
         name: of the distribution.
