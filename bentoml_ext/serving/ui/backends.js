@@ -7,7 +7,7 @@ const MOST = 4;
 export function backendsOf(found) {
   const ready = found.backends.filter((one) => !one.why_not);
   const slowest = Math.max(...ready.map((one) => one.us.value));
-  const head = ["Backend", "Margin", "Bits", "Time of a call"];
+  const head = ["Backend", "Margin", "Bits", "Time"];
   const rows = ready.map((one) => rowOf(one, ready[0], slowest));
   return [
     verdictOf(found.equal, ready.length),
@@ -22,7 +22,7 @@ export function backendsOf(found) {
       ),
     ),
     ...found.backends.filter((one) => one.why_not).map((one) => element("p", { class: "soft" }, one.why_not)),
-    element("p", { class: "soft" }, `From a row to its margin, in the worker: the median of ${ready[0].calls.text} calls in turns.`),
+    element("p", { class: "soft" }, `Time of a call in the worker, from a row to its margin: the median of ${ready[0].calls.text} calls in turns.`),
   ];
 }
 
