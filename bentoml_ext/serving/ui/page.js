@@ -44,7 +44,8 @@ async function ask() {
     const found = await sent("predict", body);
     if (turn !== asked) return;
     if (!found.answer.ok) {
-      at("answer").replaceChildren(element("p", { class: "soft" }, "No answer: the application was refused."));
+      const why = found.answer.status === 400 ? "No answer: the application was refused." : "No answer.";
+      at("answer").replaceChildren(element("p", { class: "soft" }, why));
       at("backends").replaceChildren();
       form.refuse(saidBy(found));
       return;

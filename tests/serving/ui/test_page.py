@@ -352,6 +352,32 @@ def test_a_service_that_is_gone_is_named(credit: tuple[Window, Client]) -> None:
     assert page.text("#trouble").startswith("The service did not answer: ")
 
 
+def test_a_service_that_has_no_time_says_so_in_its_own_words(
+    credit: tuple[Window, Client],
+) -> None:
+    page, _ = credit
+    said = json.dumps({"error": "Too many requests"})
+    page.page.route(f"{ORIGIN}/predict", lambda route: route.fulfill(status=429, body=said))
+    page.ask()
+
+    assert page.text("#refusal") == "Too many requests"
+    assert page.text("#answer") == "No answer."
+
+
+def test_one_bit_that_differs_is_marked(credit: tuple[Window, Client]) -> None:
+    page, client = credit
+    found = client.post("/ui/backends", json=EXAMPLE).json()
+    word = int(found["backends"][1]["bits"][0], 16) ^ 1
+    found["backends"][1]["bits"] = [f"{word:08x}"]
+    changed = json.dumps(found | {"equal": False})
+    page.page.route(f"{ORIGIN}/ui/backends", lambda route: route.fulfill(body=changed))
+    page.compare()
+
+    assert page.text("#backends .verdict").startswith("The bits differ.")
+    assert page.page.locator("#backends mark").all_inner_texts() == [f"{word:08x}"]
+    assert page.violations() == ""
+
+
 def test_the_page_of_a_real_server_works_with_the_fast_path_and_without(
     browser: Browser, onnx_server: Server, long_server: Server
 ) -> None:
