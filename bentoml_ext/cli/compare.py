@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_options
-
-if TYPE_CHECKING:
-    from bentoml_ext.compare.applications import Applications
-    from bentoml_ext.compare.beside import Named
-    from bentoml_ext.compare.document import Report
-    from bentoml_ext.compare.subject import Subject
 
 __all__ = ["LIBRARIES", "compare_command", "need"]
 
@@ -41,7 +33,8 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     "--outcome",
     default="",
     metavar="COLUMN",
-    help="Column of the data with what became of them: 1 is the event that the model predicts.",
+    help="Column of the data with what became of them: 1 is the event that the model predicts. Of "
+    "a model without bands it is a number or a label.",
 )
 @click.option(
     "--amount",
@@ -60,6 +53,12 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
     default="",
     metavar="GROUP",
     help="The group of --impact to compare with.  [default: the largest]",
+)
+@click.option(
+    "--group",
+    default="",
+    metavar="COLUMN",
+    help="Column that says which applications compete, for a model that answers an order.",
 )
 @click.option(
     "--backends",
@@ -116,8 +115,12 @@ def compare_command(
     _check(options)
     if page is not None:
         need(*LIBRARIES, "jinja2")
+    if options["other"] or options["other_data"]:
+        need(*LIBRARIES)
+    from bentoml_ext.cli.compared import compared
+
     limits = gates_of(gates) if gates is not None else {}
-    report = _compared(tag, options)
+    report = compared(tag, options)
     report = msgspec.structs.replace(report, gates=judged(report, limits))
     if output is not None:
         files.write(output, to_json(report))
@@ -140,7 +143,7 @@ def _check(options: dict[str, Any]) -> None:
     is_two = options["other"] or options["other_data"]
     if options["backends"] and is_two:
         raise click.UsageError("--backends is for one version on one file.")
-    for name in ("outcome", "impact"):
+    for name in ("outcome", "impact", "group"):
         if options[name] and not is_two:
             raise click.UsageError(f"--{name} is for --with and --with-data.")
     if options["amount"] and not options["other"]:
@@ -151,76 +154,6 @@ def _check(options: dict[str, Any]) -> None:
         raise click.UsageError("--scores is for --with.")
     if options["source_form"] and not options["data"]:
         raise click.UsageError("--from is for --data.")
-
-
-def _compared(tag: str, options: dict[str, Any]) -> Report:
-    if options["other"]:
-        return _versions(tag, options)
-    return _files(tag, options) if options["other_data"] else _backends(tag, options)
-
-
-def _backends(tag: str, options: dict[str, Any]) -> Report:
-    from bentoml_ext.cli import comparison
-    from bentoml_ext.compare.backends import compare_backends
-    from bentoml_ext.compare.subject import Subject
-
-    subject = Subject.of(tag)
-    names = [name.strip() for name in (options["backends"] or "").split(",") if name.strip()]
-    data = _data(subject, options) if options["data"] else None
-    with comparison.steps() as steps:
-        return compare_backends(subject, names, data, steps)
-
-
-def _versions(tag: str, options: dict[str, Any]) -> Report:
-    need(*LIBRARIES)
-    from bentoml_ext.cli.progress import scoring
-    from bentoml_ext.compare.scored import Scoring
-    from bentoml_ext.compare.subject import Subject
-    from bentoml_ext.compare.versions import compare_versions
-
-    one, other = map(Subject.of, (tag, options["other"]))
-    named = _named(one, options)
-    champion = Scoring(one, _data(one, options, named.columns), named)
-    challenger = Scoring(other, _data(other, options))
-    with scoring("Comparing") as on_progress:
-        return compare_versions(champion, challenger, on_progress, options["scores"])
-
-
-def _files(tag: str, options: dict[str, Any]) -> Report:
-    need(*LIBRARIES)
-    from bentoml_ext.cli.progress import scoring
-    from bentoml_ext.compare.drift import compare_files
-    from bentoml_ext.compare.scored import Scoring
-    from bentoml_ext.compare.subject import Subject
-
-    subject = Subject.of(tag)
-    named = replace(_named(subject, options), amount="")
-    first, second = (
-        Scoring(subject, _data(subject, {**options, "data": options[name]}, named.columns), named)
-        for name in ("data", "other_data")
-    )
-    with scoring("Comparing") as on_progress:
-        return compare_files(first, second, on_progress)
-
-
-def _named(subject: Subject, options: dict[str, Any]) -> Named:
-    from bentoml_ext.compare.beside import Named
-
-    names = {name: options[name] for name in ("outcome", "amount", "impact", "reference")}
-    names["amount"] = names["amount"] or Named.amount_of(subject.bundle.encoder)
-    return Named(**names)
-
-
-def _data(
-    subject: Subject, options: dict[str, Any], keep: Mapping[str, str] | None = None
-) -> Applications:
-    from bentoml_ext.compare.applications import Applications
-    from bentoml_ext.formats.spelling import Spelling
-
-    names = ("encoding", "decimal", "nulls", "quotes")
-    spelling = Spelling(**{name: options[name] for name in names})
-    form = options["source_form"]
-    return Applications(options["data"], subject.bundle.encoder, keep or {}, form, spelling)
 
 
 def need(*libraries: str) -> None:

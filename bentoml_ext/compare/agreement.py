@@ -10,9 +10,8 @@ import numpy as np
 
 from bentoml_ext.arrays import Rows, block_rows
 from bentoml_ext.compare.subject import Subject
-from bentoml_ext.decisions.bands import BandDecider
+from bentoml_ext.decisions.base import Decider
 from bentoml_ext.encoders.encoder import Application
-from bentoml_ext.objectives.logistic import probabilities
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.part import Part
 from bentoml_ext.scoring.scorer import Scorer
@@ -33,7 +32,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         checked: how many rows.
         equal: rows whose margins have the same bits.
         largest_gap_ulp: between two margins, in steps of float32.
-        largest_gap: between two probabilities.
+        largest_gap: between two probabilities, or other predictions.
         decision_flips: rows that get another decision.
         difference: the first margin that differs, in words; empty where all are equal.
     """
@@ -58,7 +57,7 @@ def compared(
     name: str,
     blocks: Iterable[Rows],
     scorers: Mapping[str, Scorer],
-    decider: BandDecider,
+    decider: Decider,
     on_rows: Callable[[int], None],
 ) -> list[Agreement]:
     """Compare all backends with the first, block by block.
@@ -94,17 +93,23 @@ def generated_rows(
 class _Running:
     """The comparison of one backend, as it grows."""
 
-    def __init__(self, rows: str, backend: str, against: str, decider: BandDecider) -> None:
+    def __init__(self, rows: str, backend: str, against: str, decider: Decider) -> None:
         self._bits, self._decider = BitComparison(rows, backend), decider
-        self._rows, self._against, self._gap = rows, against, 0.0
+        self._rows, self._against, self._gap, self._equal = rows, against, 0.0, 0
 
     def compare(self, scorer: Scorer, expected: Rows, rows: Rows) -> None:
         got, decider = scorer.backend.margins(rows), self._decider
         self._bits.compare("margin", expected, got, rows)
-        self._bits.decide(decider.bands(expected), decider.bands(got), decider.statuses, rows)
-        if len(rows):
-            gaps = np.abs(probabilities(expected[:, 0]) - probabilities(got[:, 0]))
-            self._gap = max(self._gap, float(np.nan_to_num(gaps).max()))
+        if expected.shape == got.shape:
+            self._equal += int((expected.view(np.uint32) == got.view(np.uint32)).all(axis=1).sum())
+        columns, others = decider.columns(expected), decider.columns(got)
+        if (text := decider.schema.text) is not None:
+            self._bits.decide(columns[text.name], others[text.name], text.values, rows)
+        for one in decider.schema.numbers if len(rows) else ():
+            # Infinity less infinity counts as 0.
+            with np.errstate(invalid="ignore"):
+                gaps = np.nan_to_num(np.abs(columns[one.name] - others[one.name]), nan=0)
+            self._gap = max(self._gap, float(gaps.max()))
         self._bits.seen(len(rows))
 
     def result(self) -> Agreement:
@@ -115,7 +120,7 @@ class _Running:
             backend=part.subject,
             against=self._against,
             checked=part.checked,
-            equal=part.equal,
+            equal=self._equal,
             largest_gap_ulp=part.largest_gap_ulp or 0,
             largest_gap=self._gap,
             decision_flips=part.decision_flips or 0,

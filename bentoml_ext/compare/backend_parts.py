@@ -26,7 +26,7 @@ def of_backends(report: BackendsReport) -> list[Part]:
 
 
 def _agreement(report: BackendsReport) -> Grid:
-    names = ("Backend", "Against", "Rows", "Equal", "Gap", "Probability", "Flips")
+    names = ("Backend", "Against", "Rows", "Equal", "Gap", "Prediction", "Flips")
     made = grid("Agreement", *names, right=3)
     for one in report.agreement:
         made.add_row(

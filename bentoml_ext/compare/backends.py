@@ -133,10 +133,10 @@ def _agreement(
 
     found = []
     for name, blocks in generated_rows(subject, made_up):
-        found += compared(name, blocks, scorers, subject.decider, on_rows)
+        found += compared(name, blocks, scorers, subject.bundle.decider, on_rows)
     if data is not None:
         blocks = _rows_of(data, steps.rows)
-        found += compared(data.path.name, blocks, scorers, subject.decider, lambda _: None)
+        found += compared(data.path.name, blocks, scorers, subject.bundle.decider, lambda _: None)
     return found
 
 

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
-from typing import Final, NamedTuple
+from typing import Final
 
 from bentoml_ext.backends.crossover import MOST, Crossover
 from bentoml_ext.compare.backends import BackendsReport
 from bentoml_ext.compare.document import Report
+from bentoml_ext.compare.heat_map import heat_map
+from bentoml_ext.compare.predictions.charts import charts_of_predictions
+from bentoml_ext.compare.predictions.report import PredictionsReport
 from bentoml_ext.compare.side import Side
-from bentoml_ext.compare.svg import Axis, Plot, Point, drawing
+from bentoml_ext.compare.svg import KINDS, Axis, Chart, Plot, Point, upto
+from bentoml_ext.compare.version_parts import SIDES
 from bentoml_ext.compare.versions import VersionsReport
 
-__all__ = ["Chart", "charts_of"]
-
-KINDS: Final = "abcdef"
-"""Classes of lines, which the page gives a colour and a dash each."""
+__all__ = ["charts_of"]
 
 PERCENT: Final = [(share / 100, f"{share} %") for share in (0, 25, 50, 75, 100)]
-
-STEPS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
-
-CELL: Final = (126, 62)
-HEAD: Final = (112, 34)
-
-
-class Chart(NamedTuple):
-    """A chart.
-
-    Args:
-        title: what it shows.
-        svg: its text.
-    """
-
-    title: str
-    svg: str
 
 
 def charts_of(report: Report) -> list[Chart]:
@@ -45,9 +28,12 @@ def charts_of(report: Report) -> list[Chart]:
         return [_latency(report)]
     if isinstance(report, VersionsReport):
         sides = report.champion, report.challenger
-        return [_heat_map(report), *_strategy(sides), _histogram(sides)]
+        return [_swap_set(report), *_strategy(SIDES, sides), _histogram(SIDES, sides)]
+    if isinstance(report, PredictionsReport):
+        return charts_of_predictions(report)
     sides = report.first, report.second
-    return [_histogram(sides), *_strategy(sides)]
+    names = [side.name for side in sides]
+    return [_histogram(names, sides), *_strategy(names, sides)]
 
 
 def _latency(report: BackendsReport) -> Chart:
@@ -74,17 +60,17 @@ def _latency(report: BackendsReport) -> Chart:
     return Chart(title, plot.svg())
 
 
-def _histogram(sides: Sequence[Side]) -> Chart:
+def _histogram(names: Sequence[str], sides: Sequence[Side]) -> Chart:
     title = "Probabilities, with the bands of the first"
     shares = [[count / max(sum(one.histogram), 1) for count in one.histogram] for one in sides]
     most = max(map(max, shares))
-    plot = Plot(title, Axis("probability", 0, 1, PERCENT), _upto(most, "share of applications"))
+    plot = Plot(title, Axis("probability", 0, 1, PERCENT), upto(most, "share of applications"))
     edges = [0.0, *sides[0].cutoffs]
     for edge, answer in zip(edges, sides[0].answers, strict=True):
         plot.rule(edge, answer)
-    for kind, side, heights in zip(KINDS, sides, shares, strict=False):
+    for kind, name, heights in zip(KINDS, names, shares, strict=False):
         plot.line(list(_steps(heights)), kind)
-        plot.key(side.name, kind)
+        plot.key(name, kind)
     return Chart(title, plot.svg())
 
 
@@ -95,60 +81,33 @@ def _steps(heights: Sequence[float]) -> Iterator[Point]:
         yield (place + 1) / len(heights), height
 
 
-def _strategy(sides: Sequence[Side]) -> list[Chart]:
+def _strategy(names: Sequence[str], sides: Sequence[Side]) -> list[Chart]:
     """The bad rate by approval rate, with a dot where each stands today."""
-    curves = [(side, side.curve) for side in sides if side.curve is not None]
+    pairs = zip(names, sides, strict=True)
+    curves = [(name, side, side.curve) for name, side in pairs if side.curve is not None]
     if not curves:
         return []
     title = "Bad rate of those approved, for every approval rate; dots are today's cut-offs"
-    most = max(max(curve.bad_rates) for _, curve in curves)
-    plot = Plot(title, Axis("approval rate", 0, 1, PERCENT), _upto(most, "bad rate"))
-    for kind, (side, curve) in zip(KINDS, curves, strict=False):
+    most = max(max(curve.bad_rates) for *_, curve in curves)
+    plot = Plot(title, Axis("approval rate", 0, 1, PERCENT), upto(most, "bad rate"))
+    for kind, (name, side, curve) in zip(KINDS, curves, strict=False):
         points = list(zip(curve.approval_rates, curve.bad_rates, strict=True))
         plot.line(points, kind)
         plot.dot(*min(points, key=lambda one: abs(one[0] - side.approval_rate)), kind)
-        plot.key(side.name, kind)
+        plot.key(name, kind)
     return [Chart(title, plot.svg())]
 
 
-def _upto(most: float, label: str) -> Axis:
-    """An axis of shares from 0, with four round steps."""
-    step = next(one for one in STEPS if 4 * one >= most)
-    return Axis(
-        label, 0, 4 * step, [(step * place, f"{step * place * 100:.3g} %") for place in range(5)]
-    )
-
-
-def _heat_map(report: VersionsReport) -> Chart:
+def _swap_set(report: VersionsReport) -> Chart:
     """A cell for each pair of answers; the darker, the more applications."""
-    title = "Swap set: the champion's answer by row, the challenger's by column"
-    before, after = report.champion.answers, report.challenger.answers
-    parts = []
-    for column, answer in enumerate(after):
-        across = HEAD[0] + (column + 0.5) * CELL[0]
-        parts.append(_text("tick", across, HEAD[1] - 10, answer))
-    for place, cell in enumerate(report.swap_set):
-        row, column = divmod(place, len(after))
-        left, top = HEAD[0] + column * CELL[0], HEAD[1] + row * CELL[1]
-        # By the root: a few who are moved are seen beside hundreds who stay.
-        shade = 0.75 * math.sqrt(cell.group.count / report.rows)
-        kind = "a" if before[row] == after[column] else "b"
-        parts.append(
-            f'<rect class="cell {kind}" fill-opacity="{shade:.3f}" x="{left}" y="{top}" '
-            f'width="{CELL[0] - 3}" height="{CELL[1] - 3}" rx="4"/>'
-        )
-        middle = left + CELL[0] / 2
-        parts.append(_text("count", middle, top + 28, f"{cell.group.count:,}"))
-        if cell.group.bad_rate is not None:
-            parts.append(_text("note", middle, top + 46, f"{cell.group.bad_rate.value:.1%} bad"))
-        if column == 0:
-            parts.append(_text("tick", HEAD[0] / 2, top + CELL[1] / 2, before[row]))
-    width, height = HEAD[0] + len(after) * CELL[0], HEAD[1] + len(before) * CELL[1]
-    return Chart(title, drawing(title, width, height, parts))
-
-
-def _text(kind: str, x: float, y: float, text: str) -> str:
-    return f'<text class="{kind}" text-anchor="middle" x="{x:g}" y="{y:g}">{escape(text)}</text>'
+    rates = [one.group.bad_rate for one in report.swap_set]
+    return heat_map(
+        "Swap set: the champion's answer by row, the challenger's by column",
+        report.champion.answers,
+        report.challenger.answers,
+        [one.group.count for one in report.swap_set],
+        ["" if rate is None else f"{rate.value:.1%} bad" for rate in rates],
+    )
 
 
 def _time(us: float) -> str:

@@ -9,11 +9,12 @@ import msgspec
 
 from bentoml_ext.compare.backends import BackendsReport
 from bentoml_ext.compare.drift import DriftReport
+from bentoml_ext.compare.predictions.report import PredictionsReport
 from bentoml_ext.compare.versions import VersionsReport
 
 __all__ = ["Report", "schema", "to_json"]
 
-Report: TypeAlias = BackendsReport | VersionsReport | DriftReport
+Report: TypeAlias = BackendsReport | VersionsReport | DriftReport | PredictionsReport
 
 
 def to_json(report: Report) -> bytes:

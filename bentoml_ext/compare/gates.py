@@ -6,15 +6,19 @@ import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from bentoml_ext import files
 from bentoml_ext.compare.backends import BackendsReport
+from bentoml_ext.compare.document import Report
 from bentoml_ext.compare.drift import DriftReport
 from bentoml_ext.compare.gate import Figure, Gate, GateResult
 from bentoml_ext.compare.latency import SIZES
+from bentoml_ext.compare.predictions.measures import MEASURES
+from bentoml_ext.compare.predictions.report import PredictionsReport
+from bentoml_ext.compare.ranking import PairedMeasure
 from bentoml_ext.compare.side import Side
 from bentoml_ext.compare.versions import VersionsReport
 from bentoml_ext.errors import ConfigError
@@ -22,6 +26,8 @@ from bentoml_ext.errors import ConfigError
 __all__ = ["gates_of", "judged"]
 
 NO_OUTCOME: Final = "no figure, because too few outcomes are known."
+Judging: TypeAlias = Callable[[Any, Gate], Figure]
+
 UNPAIRED: Final = ("flips", "psi")
 """Figures that are comparisons themselves: they have no change."""
 
@@ -43,9 +49,7 @@ def gates_of(path: Path) -> dict[str, Gate]:
     return {name: _gate(name, limits, path) for name, limits in plain.items()}
 
 
-def judged(
-    report: BackendsReport | VersionsReport | DriftReport, gates: Mapping[str, Gate]
-) -> list[GateResult]:
+def judged(report: Report, gates: Mapping[str, Gate]) -> list[GateResult]:
     """What became of each gate.
 
     Raises:
@@ -92,13 +96,14 @@ def _sides(report: Any, name: str) -> tuple[Side, Side]:
         return report.champion, report.challenger
     if isinstance(report, DriftReport):
         return report.first, report.second
-    raise _none(name, "backends")
+    kind = "a model without bands" if isinstance(report, PredictionsReport) else "backends"
+    raise _none(name, kind)
 
 
 def _none(name: str, kind: str) -> ConfigError:
     return ConfigError(
-        f"Expected gates of a comparison of {kind}, got '{name}' - at --gates. Leave that gate "
-        "out, or compare what it is for."
+        f"Expected gates that a comparison of {kind} has, got '{name}' - at --gates. Leave that "
+        "gate out, or compare what it is for."
     )
 
 
@@ -128,21 +133,72 @@ def _flips(report: Any, _: Gate) -> Figure:
         return Figure(report.flips / report.rows)
     if isinstance(report, BackendsReport):
         return Figure(max(one.decision_flips / max(one.checked, 1) for one in report.agreement))
-    raise _none("flips", "two files")
+    if isinstance(report, PredictionsReport) and report.labels and report.agreement is not None:
+        return Figure(1 - report.agreement.equal.value)
+    kind = "values" if isinstance(report, PredictionsReport) else "two files"
+    raise _none("flips", kind)
 
 
-def _gini(report: Any, _: Gate) -> Figure:
-    _sides(report, "gini")
-    if report.ranking is None:
+def _ranked(name: str) -> Judging:
+    """AUC, Gini or KS."""
+
+    def figure(report: Any, _: Gate) -> Figure:
+        _sides(report, name)
+        return _of_both(report.ranking and getattr(report.ranking, name))
+
+    return figure
+
+
+def _measured(name: str) -> Judging:
+    """A measure of predictions."""
+
+    def figure(report: Any, _: Gate) -> Figure:
+        tasks = [task for task, found in MEASURES.items() if name in found]
+        if not isinstance(report, PredictionsReport):
+            raise _none(name, "backends" if isinstance(report, BackendsReport) else "bands")
+        if report.task not in tasks:
+            raise _none(name, "values" if report.task == "value" else report.task)
+        found = [one.figures for one in report.measures if one.name == name]
+        return _of_both(found[0] if found else None)
+
+    return figure
+
+
+def _of_both(found: PairedMeasure | None) -> Figure:
+    if found is None:
         return Figure(None, None, NO_OUTCOME)
-    gini = report.ranking.gini
-    return Figure(gini.challenger.value, gini.champion.value)
+    return Figure(found.challenger.value, found.champion.value)
+
+
+def _bad_rate(report: Any, _: Gate) -> Figure:
+    """The bad rate of those approved at the champion's approval rate."""
+    if not isinstance(report, VersionsReport):
+        _sides(report, "bad_rate")
+        raise _none("bad_rate", "two files")
+    for trade in report.trades:
+        old, new = trade.champion_group.bad_rate, trade.challenger_group.bad_rate
+        if trade.same == "approval rate" and old is not None and new is not None:
+            return Figure(new.value, old.value)
+    return Figure(None, None, NO_OUTCOME)
+
+
+def _adverse_impact(report: Any, _: Gate) -> Figure:
+    """The lowest ratio of all groups."""
+    _sides(report, "adverse_impact")
+    if report.impact is None:
+        return Figure(None, None, "no figure without --impact COLUMN.")
+    sides = [[one.second, one.first] for one in report.impact.groups]
+    lowest = [
+        min((rate.ratio.value for rate in side if rate.ratio is not None), default=None)
+        for side in zip(*sides, strict=True)
+    ]
+    return Figure(lowest[0], lowest[1], "no figure, because nobody is approved to compare with.")
 
 
 def _latency_p99(report: Any, gate: Gate) -> Figure:
     """Microseconds of a call: the slowest of the other backends, and the booster's own."""
     if not isinstance(report, BackendsReport):
-        raise _none("latency_p99", "two versions or files")
+        raise _none("latency_p99", "versions or files")
     first, *others = report.backends
     rows = gate.rows or SIZES[0]
     times = {one.backend: one.p99_us for one in report.latency if one.rows == rows}
@@ -150,17 +206,21 @@ def _latency_p99(report: Any, gate: Gate) -> Figure:
 
 
 def _psi(report: Any, _: Gate) -> Figure:
-    _sides(report, "psi")
+    if isinstance(report, BackendsReport):
+        raise _none("psi", "backends")
     found = report.psi
     return Figure(None if found is None else found.psi, None, "no figure: all is in one bin.")
 
 
-FIGURES: Final[dict[str, Callable[[Any, Gate], Figure]]] = {
+FIGURES: Final[dict[str, Judging]] = {
+    "adverse_impact": _adverse_impact,
     "approval_rate": _approval_rate,
+    "bad_rate": _bad_rate,
     "calibration": _calibration,
     "flips": _flips,
-    "gini": _gini,
     "latency_p99": _latency_p99,
     "psi": _psi,
+    **{name: _ranked(name) for name in ("auc", "gini", "ks")},
+    **{name: _measured(name) for found in MEASURES.values() for name in found},
 }
 """By name of the gate, what it judges."""

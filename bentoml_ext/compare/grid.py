@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from bentoml_ext.compare.applications import FileFacts
 
-__all__ = ["Grid", "Part", "grid", "left_out"]
+__all__ = ["Grid", "Part", "figure", "grid", "left_out"]
 
 
 @dataclass
@@ -39,6 +40,14 @@ Part: TypeAlias = "str | Grid"
 def grid(title: str, *names: str, right: int = 1) -> Grid:
     """A table without rows; arguments as of `Grid`."""
     return Grid(title, names, right)
+
+
+def figure(value: float, digits: int = 4, sign: str = "") -> str:
+    """A number in so many digits; with an exponent where it is very large or small alone."""
+    if value and not 1e-4 <= abs(value) < 1e9:
+        return f"{value:{sign}.{digits}g}"
+    places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, places):{sign},.{max(places, 0)}f}"
 
 
 def left_out(data: FileFacts | None, model: str) -> list[str]:

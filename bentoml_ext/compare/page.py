@@ -10,6 +10,7 @@ from bentoml_ext.compare.charts import charts_of
 from bentoml_ext.compare.document import Report
 from bentoml_ext.compare.grid import Grid
 from bentoml_ext.compare.parts import holds, parts_of
+from bentoml_ext.compare.predictions.report import PredictionsReport
 from bentoml_ext.compare.versions import VersionsReport
 
 __all__ = ["to_html"]
@@ -44,4 +45,5 @@ def _title(report: Report) -> str:
         return f"Backends of {report.model}"
     if isinstance(report, VersionsReport):
         return f"{report.champion.name} and {report.challenger.name}"
-    return f"{report.first.name} and {report.second.name} under {report.model}"
+    between = f"{report.first.name} and {report.second.name}"
+    return between if isinstance(report, PredictionsReport) else f"{between} under {report.model}"

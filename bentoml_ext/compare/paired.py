@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from bentoml_ext.arrays import Bools, Floats
 from bentoml_ext.compare.applications import Progress
@@ -13,7 +15,9 @@ from bentoml_ext.compare.movers import Mover, Movers
 from bentoml_ext.compare.scored import Scored, Scoring
 from bentoml_ext.errors import UnreadableInput
 
-__all__ = ["Paired", "paired"]
+__all__ = ["InStep", "Paired", "paired"]
+
+Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,11 @@ def paired(champion: Scoring, challenger: Scoring, on_progress: Progress | None 
         UnreadableInput: the file changes between the two readers.
     """
     movers = Movers()
-    others = _Rows(margins for _, margins in challenger.blocks())
+    others: InStep[Floats] = InStep(margins for _, margins in challenger.blocks())
     for batch, before in champion.blocks(on_progress):
         after = others.take(len(before))
         movers.see(before, after, batch.texts)
-    if len(others.take(1, most=True)):
-        raise _uneven(champion)
+    others.end()
     one, other = champion.whole(), challenger.whole()
     answered: Bools = ~(np.isnan(one.margins) | np.isnan(other.margins))
     known = one.beside.of(answered)
@@ -60,32 +63,46 @@ def paired(champion: Scoring, challenger: Scoring, on_progress: Progress | None 
     )
 
 
-class _Rows:
-    """Values of blocks, in pieces of any length."""
+class InStep(Generic[Values]):
+    """Arrays of the blocks of one reader, cut as another reader's blocks are.
 
-    def __init__(self, blocks: Iterator[Floats]) -> None:
+    Args:
+        blocks: arrays with a row for each application.
+    """
+
+    def __init__(self, blocks: Iterator[Values]) -> None:
         self._blocks = blocks
-        self._left: Floats | None = None
+        self._left: list[Values] = []
 
-    def take(self, count: int, *, most: bool = False) -> Floats:
-        """The next values: exactly so many, or with `most` as many as there are."""
-        pieces = [] if self._left is None else [self._left]
+    def take(self, count: int) -> Values:
+        """The next rows, exactly so many.
+
+        Raises:
+            UnreadableInput: there are fewer.
+        """
+        pieces: list[npt.NDArray[Any]] = list(self._left)
         have = sum(map(len, pieces))
-        while have < count and (block := next(self._blocks, None)) is not None:
+        # A file's first block may be empty, and shows its width.
+        while (have < count or not pieces) and (block := next(self._blocks, None)) is not None:
             pieces.append(block)
             have += len(block)
-        if have < count and not most:
+        if have < count or not pieces:
             raise UnreadableInput(
                 f"Expected {count:,} more applications, got {have:,} - at --data. The file changed "
                 "while it was read."
             )
-        joined = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-        self._left = joined[count:]
-        return joined[:count]
+        whole = np.concatenate(pieces)
+        self._left = [cast("Values", whole[count:])]
+        return cast("Values", whole[:count])
 
+    def end(self) -> None:
+        """Check that nothing is left.
 
-def _uneven(scoring: Scoring) -> UnreadableInput:
-    return UnreadableInput(
-        f"Expected {scoring.data.rows:,} applications from both readers, got more from one - at "
-        f"{scoring.data.path}. The file changed while it was read."
-    )
+        Raises:
+            UnreadableInput: there are more rows.
+        """
+        if any(map(len, self._left)) or any(map(len, self._blocks)):
+            raise UnreadableInput(
+                "Expected as many applications from both readers, got more from one - at --data. "
+                "The file changed while it was read."
+            )

@@ -14,7 +14,7 @@ from bentoml_ext.compare.outcomes import UNKNOWN
 from bentoml_ext.compare.paired import Paired
 from bentoml_ext.compare.scored import Scored
 
-__all__ = ["write_scores"]
+__all__ = ["write_scores", "write_table"]
 
 GROUP_ROWS: Final = 1_000_000
 
@@ -36,6 +36,11 @@ def write_scores(path: Path, pair: Paired, champion: str, challenger: str) -> No
             "outcome": pa.array(outcomes, mask=outcomes == UNKNOWN),
         }
     ).replace_schema_metadata({"champion": champion, "challenger": challenger})
+    write_table(path, table)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table as Parquet; the file is there when it is whole."""
     with files.replacing(path) as file:
         pq.write_table(table, file, row_group_size=GROUP_ROWS)
 

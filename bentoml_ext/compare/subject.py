@@ -1,11 +1,10 @@
-"""Subject: a stored model that decides, opened on its backends."""
+"""Subject: a stored model, opened on its backends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import bentoml
 
@@ -24,7 +23,7 @@ __all__ = ["Subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A stored model with bands over a probability.
+    """A stored model.
 
     Args:
         tag: of the version.
@@ -40,22 +39,23 @@ class Subject:
 
         Raises:
             NotFound, BundleError: as `stored_model` and `load_bundle`.
-            ConfigError: a model without bands: a regression, or several classes.
         """
         stored = stored_model(word)
-        bundle = load_bundle(stored)
-        if not isinstance(bundle.decider, BandDecider):
-            raise ConfigError(
-                f"Expected a model that decides by bands over a probability, got "
-                f"'{bundle.manifest.objective}' - at {stored.tag}. "
-                "Regression and several classes are not compared yet."
-            )
-        return cls(stored.tag, bundle)
+        return cls(stored.tag, load_bundle(stored))
 
     @property
     def decider(self) -> BandDecider:
-        """What makes its answers."""
-        return cast("BandDecider", self.bundle.decider)
+        """What makes its answers.
+
+        Raises:
+            ConfigError: a model without bands: a regression, or several classes.
+        """
+        if not isinstance(decider := self.bundle.decider, BandDecider):
+            raise ConfigError(
+                f"Expected a model that decides by bands over a probability, got "
+                f"'{self.bundle.manifest.objective}' - at {self.tag}."
+            )
+        return decider
 
     @cached_property
     def sampler(self) -> Sampler:

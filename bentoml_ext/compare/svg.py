@@ -6,9 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["Axis", "Plot", "Point", "drawing"]
+__all__ = ["KINDS", "Axis", "Chart", "Plot", "Point", "drawing", "upto"]
+
+KINDS: Final = "abcdef"
+"""Classes of lines, which the page gives a colour and a dash each."""
+
+STEPS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25)
 
 WIDTH: Final = 480
 HEIGHT: Final = 300
@@ -18,6 +23,18 @@ TOP: Final = 26
 BOTTOM: Final = 44
 
 Point: TypeAlias = tuple[float, float]
+
+
+class Chart(NamedTuple):
+    """A chart.
+
+    Args:
+        title: what it shows.
+        svg: its text.
+    """
+
+    title: str
+    svg: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,14 @@ class Axis:
         if self.is_log:
             value, low, high = (math.log(max(one, 1e-300)) for one in (value, low, high))
         return (value - low) / (high - low) if high > low else 0.5
+
+
+def upto(most: float, label: str) -> Axis:
+    """An axis of shares from 0, with four round steps."""
+    step = next((one for one in STEPS if 4 * one >= most), STEPS[-1])
+    return Axis(
+        label, 0, 4 * step, [(step * place, f"{step * place * 100:.3g} %") for place in range(5)]
+    )
 
 
 @dataclass

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bentoml_ext.compare.swap_set import Group, Trade
     from bentoml_ext.compare.versions import VersionsReport
 
-__all__ = ["calibrated", "impacts", "of_versions", "ranked", "shifts", "stability"]
+__all__ = ["SIDES", "calibrated", "impacts", "of_versions", "ranked", "shifts", "stability"]
 
 SHOWN: Final = 5
 SIDES: Final = ("champion", "challenger")

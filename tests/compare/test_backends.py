@@ -179,14 +179,6 @@ def test_a_missing_library_names_the_extra(
         subject.scorers(["xgboost", "onnx"])
 
 
-def test_a_model_without_bands_is_refused_by_name() -> None:
-    squares = small.booster(objective="reg:squarederror")
-    stored = bentoml_ext.save_model("compare_squares", squares, encoder=small.encoder())
-
-    with pytest.raises(ConfigError, match=r"bands over a probability, got 'reg:squarederror'"):
-        Subject.of(str(stored.tag))
-
-
 def test_a_file_without_a_field_is_refused_by_name(subject: Subject, tmp_path: Path) -> None:
     path = tmp_path / "no_age.parquet"
     pq.write_table(pa.table({"home": ["rent"], "income": [1.0]}), path)

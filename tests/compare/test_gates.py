@@ -78,7 +78,7 @@ def test_a_figure_without_an_old_one_cannot_change(tmp_path: Path) -> None:
         ("[gini]", "Expected a limit, got none"),
         ("gini = 1", "Expected limits, got 1"),
         ("[latency_p99]\nmax = 1\nrows = 7", "Expected rows of 1, 8, 64, 512, 4096, got 7"),
-        ("", "Expected a gate of approval_rate, calibration"),
+        ("", "Expected a gate of adverse_impact, approval_rate"),
         ("[gini", "Expected gates in TOML"),
     ],
 )
@@ -151,4 +151,4 @@ def test_a_gate_of_another_comparison_is_refused(champion: bentoml.Model, data: 
     code, line = judged("[latency_p99]\nmax = 1", data, *words)
 
     assert code == 1
-    assert "Expected gates of a comparison of two versions or files, got 'latency_p99'" in line
+    assert "Expected gates that a comparison of versions or files has, got 'latency_p99'" in line

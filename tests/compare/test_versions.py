@@ -15,7 +15,7 @@ import pytest
 from pyarrow import csv
 
 import bentoml_ext
-from bentoml_ext.compare.paired import _Rows
+from bentoml_ext.compare.paired import InStep
 from bentoml_ext.errors import UnreadableInput
 from tests.support import small
 from tests.support.commands import ext_command
@@ -199,7 +199,7 @@ def test_a_missing_library_names_the_extra_of_reports(
 
 
 def test_the_second_reader_is_cut_as_the_first_one_reads() -> None:
-    rows = _Rows(np.split(np.arange(10, dtype=np.float32), [3, 4]).__iter__())
+    rows = InStep(np.split(np.arange(10, dtype=np.float32), [3, 4]).__iter__())
 
     assert rows.take(2).tolist() == [0, 1]
     assert rows.take(5).tolist() == [2, 3, 4, 5, 6]

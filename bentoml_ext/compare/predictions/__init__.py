@@ -1,0 +1,1 @@
+"""Predictions: versions that answer a value, an order or a class, by their own measures."""
