@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,10 @@ from bentoml_ext.compare.paired import InStep
 from bentoml_ext.compare.predictions.answered import Answered, Numbers
 from bentoml_ext.compare.predictions.kind import Kind
 from bentoml_ext.compare.predictions.measures import measures
-from bentoml_ext.compare.predictions.movers import PredictionMovers
+from bentoml_ext.compare.predictions.movers import PredictionMover, PredictionMovers
 from bentoml_ext.compare.predictions.predicting import Predicting
 from bentoml_ext.compare.predictions.report import PredictionsReport
-from bentoml_ext.compare.predictions.sides import agreement, sides_of
+from bentoml_ext.compare.predictions.sides import PredictionSide, agreement, sides_of
 from bentoml_ext.compare.predictions.verdict import notes, verdict_of_files, verdict_of_versions
 from bentoml_ext.compare.scored import check_outcome
 from bentoml_ext.compare.scores_file import write_table
@@ -46,13 +48,7 @@ def compare_prediction_versions(
     """
     check_outcome(champion.outcome, champion.subject, challenger.subject)
     measured, kind = Machine.here(), champion.kind
-    movers = PredictionMovers(kind)
-    others: InStep[Predictions] = InStep(block.predictions for block in challenger.blocks())
-    for batch, predictions, _ in champion.blocks(on_progress):
-        movers.see(predictions, others.take(len(predictions)), batch.texts)
-    others.end()
-    one, other = champion.whole(), challenger.whole()
-    found = movers.found(one, other)
+    one, other, movers = _in_step(champion, challenger, on_progress)
     both = one.answers & other.answers
     one, other = one.of(both), other.of(both)
     _check_any(champion, one)
@@ -63,22 +59,14 @@ def compare_prediction_versions(
         write_table(scores, pa.table(columns).replace_schema_metadata(metadata))
     agreed = agreement(kind, one, other)
     figures = measures(kind, one.known, other.known, is_paired=True)
-    sides = sides_of(kind, tags, one, other)
-    return PredictionsReport(
+    return _report(
+        (champion, challenger),
+        sides_of(kind, tags, one, other),
         verdict=verdict_of_versions(kind, agreed, figures, len(one)),
-        task=kind.task,
-        labels=list(kind.labels),
-        first=sides[0],
-        second=sides[1],
-        data=champion.data.facts(),
-        second_data=challenger.data.facts(),
-        outcome=champion.outcome,
-        group=champion.group,
         agreement=agreed,
         measures=figures,
         psi=_psi(kind, one, other),
-        field_shift=[],
-        movers=found,
+        movers=movers,
         notes=notes(champion, one, figures, is_paired=True),
         measured=measured,
     )
@@ -107,24 +95,47 @@ def compare_prediction_files(
         for side, part, answered in zip(sides, (first, second), (one, other), strict=True)
         for note in notes(part, answered, figures, is_paired=False)
     ]
-    return PredictionsReport(
+    return _report(
+        (first, second),
+        sides,
         verdict=verdict_of_files(kind, sides, psi, shift),
-        task=kind.task,
-        labels=list(kind.labels),
+        measures=figures,
+        psi=psi,
+        field_shift=shift,
+        notes=said,
+        measured=measured,
+    )
+
+
+def _report(
+    both: tuple[Predicting, Predicting], sides: Sequence[PredictionSide], **figures: Any
+) -> PredictionsReport:
+    """The report of both, with what they are."""
+    first, second = both
+    return PredictionsReport(
+        task=first.kind.task,
+        labels=list(first.kind.labels),
         first=sides[0],
         second=sides[1],
         data=first.data.facts(),
         second_data=second.data.facts(),
         outcome=first.outcome,
         group=first.group,
-        agreement=None,
-        measures=figures,
-        psi=psi,
-        field_shift=shift,
-        movers=[],
-        notes=said,
-        measured=measured,
+        **figures,
     )
+
+
+def _in_step(
+    champion: Predicting, challenger: Predicting, on_progress: Progress | None
+) -> tuple[Answered, Answered, list[PredictionMover]]:
+    """What both answer to all applications, and those that move most."""
+    movers = PredictionMovers(champion.kind)
+    others: InStep[Predictions] = InStep(block.predictions for block in challenger.blocks())
+    for batch, predictions, _ in champion.blocks(on_progress):
+        movers.see(predictions, others.take(len(predictions)), batch.texts)
+    others.end()
+    one, other = champion.whole(), challenger.whole()
+    return one, other, movers.found(one, other)
 
 
 def _answered(predicting: Predicting, on_progress: Progress | None) -> Answered:

@@ -48,11 +48,11 @@ class PredictionsReport(
     second_data: FileFacts
     outcome: str
     group: str
-    agreement: Agreement | None
     measures: list[Measure]
     psi: Stability | None
-    field_shift: list[FieldShift]
-    movers: list[PredictionMover]
     notes: list[str]
     measured: Machine
+    agreement: Agreement | None = None
+    field_shift: list[FieldShift] = []
+    movers: list[PredictionMover] = []
     gates: list[GateResult] = []
