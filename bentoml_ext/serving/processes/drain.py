@@ -92,6 +92,7 @@ class Drain:
         for connection in list(server.server_state.connections):
             # Requests that have begun know the headers of before.
             if (cycle := getattr(connection, "cycle", None)) is not None:
+                cycle.default_headers = server.server_state.default_headers
                 cycle.keep_alive = False
         self._look(server, asyncio.get_running_loop().time() + self._seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -228,7 +229,7 @@ def test_a_bento_of_get_service_answers_as_built_whatever_the_store_has_learned_
     assert built.returncode == 0, built.stdout + built.stderr
     renamed = [name.replace("age", "years") for name in small.encoder().features]
     with store_of(home):
-        encoder = bentoml_ext.Encoder(renamed)
+        encoder = bentoml_ext.Encoder(renamed, missing=math.nan)
         bentoml_ext.save_model("small", small.booster(), encoder=encoder)
 
     with serve(home, "small_service:latest", cwd=tmp_path) as server:
