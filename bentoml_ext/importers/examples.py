@@ -29,6 +29,8 @@ def example_of(path: Path, pipeline: Any) -> Any:
         UnreadableInput: damaged, or of another format.
     """
     frame = _frame(opened(files.read(path), path), path, known_texts(pipeline))
+    for name in _native(pipeline, frame.columns):
+        frame[name] = frame[name].astype("category")
     names = getattr(pipeline, "feature_names_in_", None)
     if names is None:
         return frame[[name for name in frame if not INDEX.fullmatch(str(name))]]
@@ -51,6 +53,14 @@ def known_texts(pipeline: Any) -> set[str]:
         for name, known in _known(step)
         if any(isinstance(one, str) for one in known)
     }
+
+
+def _native(pipeline: Any, names: Sequence[str]) -> set[str]:
+    """Columns that XGBoost splits by its own categories; a ColumnTransformer may prefix a name."""
+    booster = pipeline.steps[-1][1].get_booster()
+    features = zip(booster.feature_names or (), booster.feature_types or (), strict=False)
+    own = {feature for feature, kind in features if kind == "c"}
+    return {name for name in names if own & {name} or any(one.endswith(f"__{name}") for one in own)}
 
 
 def _unused(pipeline: Any, names: Sequence[str]) -> set[str]:

@@ -186,6 +186,26 @@ def test_rules_narrow_what_the_pipeline_takes(
         bentoml_ext.save_model("ruled_pipeline", pipeline, example=frame, fields=rules)
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_native_categories_are_imported(frame: pd.DataFrame, tmp_path: Path, suffix: str) -> None:
+    some = frame[["age", "home", "grade"]].astype({"home": "category", "grade": "category"})
+    handed_on = columns((StandardScaler(), ["age"]), remainder="passthrough")
+    made = make_pipeline(
+        handed_on.set_output(transform="pandas"),
+        xgb.XGBClassifier(n_estimators=4, n_jobs=1, enable_categorical=True),
+    ).fit(some, (some["home"] == "rent") ^ (frame["grade"] > 2))
+    check = some.assign(prediction=made.predict_proba(some)[:, 1])
+    getattr(check, f"to_{suffix}")(tmp_path / f"check.{suffix}", index=False)
+    source = kept(made, "joblib", tmp_path)
+
+    request = ImportRequest(source, check=tmp_path / f"check.{suffix}", allow_pickle=True)
+    stored = import_model(request, "imported_pipeline")
+
+    home, grade = bentoml_ext.load_bundle(stored).encoder.fields[1:]
+    assert home.categories == ("other", "owner", "parents", "rent")
+    assert grade.codes == (1, 2, 3)
+
+
 def test_a_vectorizer_at_the_head_is_imported(frame: pd.DataFrame, tmp_path: Path) -> None:
     records = frame[["age", "home", "owns"]].to_dict(orient="records")
     made = make_pipeline(DictVectorizer(), xgb.XGBClassifier(n_estimators=4, n_jobs=1))
