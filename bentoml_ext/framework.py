@@ -22,6 +22,7 @@ from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.fields_file import read_fields
 from bentoml_ext.encoders.reading import Rounds
+from bentoml_ext.errors import ConfigError
 from bentoml_ext.objectives.table import objective_of
 from bentoml_ext.proof import environment
 from bentoml_ext.scoring.opening import open_scorer
@@ -120,7 +121,7 @@ def save_model(
     from bentoml_ext.proving.every_form import prove
 
     encoder, model, compiled = _compiled(encoder, model, example, fields)
-    encoder = with_marker(check_types(encoder, policy, rounds, check), model)
+    encoder = with_marker(check_types(encoder, policy, rounds, check, prediction), model)
     tag, booster = tag_of(name), booster_of(model, rounds)
     check_columns(booster, encoder)
     ensemble, decider = _decided(booster, policy)
@@ -195,6 +196,11 @@ def _compiled(
 ) -> tuple[Encoder | None, Any, Compiled | None]:
     """Encoder and estimator, of a Pipeline those that it is compiled to."""
     if encoder is not None or not is_pipeline(model):
+        if example is not None or fields is not None:
+            raise ConfigError(
+                f"Expected {'example' if fields is None else 'fields'} for a Pipeline alone, got "
+                "it for another model. Rules of fields are the encoder's: Encoder(names, fields)."
+            )
         return encoder, model, None
     # scikit-learn and pandas are needed from here on.
     from bentoml_ext.preprocessing.compiling import compile_pipeline

@@ -321,3 +321,19 @@ def test_the_public_names_are_those_of_their_modules() -> None:
         assert public.__module__.startswith("bentoml_ext.")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         bentoml_ext.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"prediction": "p"}, "Expected a file of predictions"),
+        ({"fields": "fields.json"}, "Expected fields for a Pipeline alone"),
+        ({"example": [{"age": 1}]}, "Expected example for a Pipeline alone"),
+        ({"metadata": 3}, "Expected a dict, got 3 - at metadata"),
+        ({"labels": ["a"]}, r"Expected a dict, got \['a'\] - at labels"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_an_argument_is_used_or_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        bentoml_ext.save_model("framework_given", small.booster(), encoder=small.encoder(), **given)

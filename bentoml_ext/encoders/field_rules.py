@@ -160,6 +160,24 @@ def check_types(*given: Any) -> None:
     ):
         if not right:
             raise FeatureMismatch(f"Expected {what}, got {value!r:.60} - at {name} of the encoder.")
+    for field in fields or ():
+        _check_field(field)
+
+
+def _check_field(field: Field) -> None:
+    """Refuse a rule of another type, numpy's too, which no encoder.json could hold."""
+    try:
+        msgspec.json.decode(msgspec.json.encode(field), type=Field)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        raise FeatureMismatch(
+            f"{what} - at {place.strip('`$.')} of field {field.name!r}."
+        ) from None
+    except TypeError as error:
+        kind = str(error).removeprefix("Encoding objects of type ").partition(" ")[0]
+        raise FeatureMismatch(
+            f"Expected Python's own numbers and texts, got {kind} - at field '{field.name}'."
+        ) from error
 
 
 def _is_several(value: Any) -> bool:

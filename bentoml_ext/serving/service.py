@@ -21,6 +21,7 @@ from starlette.types import Scope
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals import entries, observation, telemetry
 from bentoml_ext.internals.server import Middlewares, Series, replace_middlewares, request_timeout_s
+from bentoml_ext.internals.service_config import check_config
 from bentoml_ext.serving.bento.image import EmbeddedModel, image_for, packed_labels
 from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.document.schema import call_schema
@@ -216,8 +217,10 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
 
     Raises:
         UnknownBackend, ConfigError: BACKEND or another setting has a value that cannot be used,
-            or the class has no model, or answers a fast route otherwise. This stops the start.
+            or the class has no model, or answers a fast route otherwise. Or BentoML would ignore
+            a key of `config`. This stops the start.
     """
+    check_config(config)
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
         if not (issubclass(inner, Classifier) and hasattr(inner, "model")):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import bentoml
 from bentoml.exceptions import NotFound
 
+from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.store import create_model
 from bentoml_ext.proof import environment
 from bentoml_ext.store.bundle import Bundle, Manifest
@@ -68,8 +69,12 @@ def store(
         fields: BentoML's labels and metadata.
 
     Raises:
+        ConfigError: labels or metadata of another type than dict.
         BentoMLException: the version exists.
     """
+    for name, value in fields.items():
+        if value is not None and not isinstance(value, dict):
+            raise ConfigError(f"Expected a dict, got {value!r:.60} - at {name}.")
     with create_model(
         tag,
         framework_versions=environment.libraries(),

@@ -298,3 +298,21 @@ def test_a_field_whose_name_json_cannot_hold_as_it_is_is_refused(name: str) -> N
 def test_a_number_of_another_library_is_refused_by_its_type() -> None:
     with pytest.raises(InvalidApplication, match=r"got 70 of type numpy\.int64"):
         Field("age").check(np.int64(70))
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"minimum": "x"}, "Expected `float . null`, got `str` - at minimum of field 'age'"),
+        ({"nullable": "yes"}, "Expected `bool`, got `str` - at nullable of field 'age'"),
+        (
+            {"maximum": np.float64(3)},
+            "Expected Python's own .* got numpy.float64 - at field 'age",
+        ),
+        ({"name": 3}, "Expected `str`, got `int` - at name of field '3'"),
+    ],
+    ids=["text", "word", "numpy", "name"],
+)
+def test_a_rule_of_another_type_is_refused(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(FeatureMismatch, match=message):
+        Encoder(["age"], [Field(**{"name": "age", **rule})])

@@ -37,12 +37,14 @@ def is_pipeline(model: Any) -> bool:
     return (hasattr(model, "steps") or is_wrapper) and hasattr(model, "predict")
 
 
-def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None) -> Encoder:
+def check_types(
+    encoder: Any, policy: Any, rounds: Any = None, check: Any = None, prediction: Any = None
+) -> Encoder:
     """The encoder; a wrong type is refused as such, before it fails somewhere as another error.
 
     Raises:
         FeatureMismatch: no encoder.
-        ConfigError: no policy, no rounds, or no check.
+        ConfigError: no policy, no rounds, or no check; a column of predictions without a check.
     """
     if not isinstance(encoder, Encoder):
         remedy = "Make one of the DictVectorizer's names: Encoder(vectorizer.feature_names_)."
@@ -63,6 +65,8 @@ def check_types(encoder: Any, policy: Any, rounds: Any = None, check: Any = None
         )
     if isinstance(check, str | Path) and not Path(check).is_file():
         raise ConfigError(f"Expected a file, got none - at check: {check}.")
+    if prediction is not None and not isinstance(check, str | Path):
+        raise ConfigError("Expected a file of predictions, got their column alone - at prediction.")
     return encoder
 
 
