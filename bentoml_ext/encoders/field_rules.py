@@ -171,7 +171,7 @@ def _check_field(field: Field) -> None:
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
         raise FeatureMismatch(
-            f"{what} - at {place.strip('`$.')} of field {field.name!r}."
+            f"{what} - at {place.strip('`$.')} of field '{field.name}'."
         ) from None
     except TypeError as error:
         kind = str(error).removeprefix("Encoding objects of type ").partition(" ")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 import bentoml
 from _bentoml_sdk.service.config import ServiceConfig  # type: ignore[import-untyped]
@@ -30,7 +30,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def _check(config: Mapping[str, Any], schema: Any, place: str, more: Collection[str] = ()) -> None:
-    known: Mapping[str, Any] = schema.__annotations__
+    known = get_type_hints(schema)
     for key, value in config.items():
         if key not in known:
             raise ConfigError(
