@@ -15,8 +15,13 @@ __all__ = ["within_memory"]
 LEAST_BYTES: Final = 1_000_000 * 1024
 """Addresses that the libraries of training take, with a few threads."""
 
-WORDS: Final = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
-"""What libraries say of memory that they did not get, in errors of many classes."""
+WORDS: Final = {
+    "bad_alloc": "memory",
+    "failed to map segment": "memory",
+    "Cannot allocate memory": "memory",
+    "can't start new thread": "memory or threads",
+}
+"""What libraries say of what they did not get, in errors of many classes."""
 
 
 @contextmanager
@@ -30,11 +35,13 @@ def within_memory() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, MemoryError) or any(word in str(error) for word in WORDS):
-            raise ConfigError(
-                "Expected more memory, got none - at this process. Free some, or raise its limit."
-            ) from error
-        raise
+        what = "memory" if isinstance(error, MemoryError) else None
+        what = next((WORDS[word] for word in WORDS if word in str(error)), what)
+        if what is None:
+            raise
+        raise ConfigError(
+            f"Expected more {what}, got none - at this process. Free some, or raise its limit."
+        ) from error
 
 
 def _check_limit() -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -38,6 +39,7 @@ def say_in_one_line() -> None:
     group: Any = BentoMLCommandGroup
     if not hasattr(group.invoke, "bentoml_ext"):
         group.invoke = _in_one_line(group.invoke)
+        group.main = _printed(group.main)
 
 
 def _in_one_line(invoke: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,6 +54,22 @@ def _in_one_line(invoke: Callable[..., Any]) -> Callable[..., Any]:
             raise click.ClickException(told) from error
 
     wrapper.bentoml_ext = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _printed(main: Callable[..., Any]) -> Callable[..., Any]:
+    """The whole of a command: its help and its version are printed before it is invoked."""
+
+    @wraps(main)
+    def wrapper(*given: Any, **named: Any) -> Any:
+        try:
+            return main(*given, **named)
+        except OSError as error:
+            if place_of(error) != STDOUT:
+                raise
+            click.echo(f"Error: {refusal(error)}", err=True)
+            sys.exit(1)
+
     return wrapper
 
 

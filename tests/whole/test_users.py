@@ -98,7 +98,11 @@ def test_a_closed_stream_is_one_line(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 @pytest.mark.parametrize(
-    "words", ["ext --help", "ext inspect credit_risk_model", "serve --help", "models list", "build"]
+    "words",
+    [
+        *("--help", "--version", "ext --help", "ext inspect credit_risk_model", "serve --help"),
+        *("models list", "build"),
+    ],
 )
 def test_a_full_standard_output_is_named_and_not_the_home(
     own_home: Path, credit_model: bentoml.Model, words: str
