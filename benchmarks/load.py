@@ -15,8 +15,9 @@ __all__ = ["Load", "drive", "script"]
 LUA = """
 local bodies = {{}}
 local turn = 0
+local headers = {{["Content-Type"] = "application/json", ["Host"] = "127.0.0.1"}}
 for line in io.lines({path}) do
-  bodies[#bodies + 1] = wrk.format("POST", {route}, {{["Content-Type"] = "application/json"}}, line)
+  bodies[#bodies + 1] = wrk.format("POST", {route}, headers, line)
 end
 request = function()
   turn = turn % #bodies + 1
