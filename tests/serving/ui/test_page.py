@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bentoml
@@ -342,6 +343,28 @@ def test_prefixes_of_the_service_and_of_a_proxy_change_nothing(
         command = page.page.text_content("#answer pre") or ""
         assert f"curl '{ORIGIN}/behind/v1/predict'" in command
         assert page.problems == []
+
+
+def test_a_report_is_shown_with_its_style_and_without_a_script(
+    browser: Browser,
+    credit_model: bentoml.Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = tmp_path / "report.html"
+    style = "<style>p { color: rgb(1, 2, 3) }</style>"
+    script = "<script>document.title = 'ran'</script>"
+    report.write_text(f"<title>Report</title>{style}<p>Figures</p>{script}")
+    monkeypatch.setenv("REPORT", str(report))
+    with opened(browser, credit_model) as page:
+        page.page.click("text=the last comparison")
+        page.page.wait_for_selector("text=Figures")
+
+        assert page.page.locator("p").evaluate("node => getComputedStyle(node).color") == (
+            "rgb(1, 2, 3)"
+        )
+        assert page.page.title() == "Report"
+        assert any("Blocked script execution" in one for one in page.problems)
 
 
 def test_a_service_that_is_gone_is_named(credit: tuple[Window, Client]) -> None:
