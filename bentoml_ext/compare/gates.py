@@ -28,7 +28,7 @@ __all__ = ["gates_of", "judged"]
 NO_OUTCOME: Final = "no figure, because too few outcomes are known."
 Judging: TypeAlias = Callable[[Any, Gate], Figure]
 
-UNPAIRED: Final = ("flips", "psi")
+UNPAIRED: Final = ("equal_bits", "flips", "psi")
 """Figures that are comparisons themselves: they have no change."""
 
 
@@ -127,6 +127,13 @@ def _worst(side: Side) -> float | None:
     return max(gaps, default=None)
 
 
+def _equal_bits(report: Any, _: Gate) -> Figure:
+    """The share of rows whose margins have the booster's bits, the least of all sets of rows."""
+    if not isinstance(report, BackendsReport):
+        raise _none("equal_bits", "versions or files")
+    return Figure(min(one.equal / max(one.checked, 1) for one in report.agreement))
+
+
 def _flips(report: Any, _: Gate) -> Figure:
     """The share of decisions that change; of backends the largest of all rows."""
     if isinstance(report, VersionsReport):
@@ -217,6 +224,7 @@ FIGURES: Final[dict[str, Judging]] = {
     "approval_rate": _approval_rate,
     "bad_rate": _bad_rate,
     "calibration": _calibration,
+    "equal_bits": _equal_bits,
     "flips": _flips,
     "latency_p99": _latency_p99,
     "psi": _psi,

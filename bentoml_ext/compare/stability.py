@@ -18,6 +18,9 @@ __all__ = ["RULE", "FieldShift", "Stability", "field_shifts", "of_counts", "of_v
 BINS: Final = 10
 RULE: Final = "below 0.1 small, to 0.25 moderate, above large"
 
+FNV: Final = np.uint64(0x100000001B3)
+"""Fowler, Noll and Vo's: one sort of hashes takes the place of one for each column."""
+
 Values: TypeAlias = npt.NDArray[Any]
 
 
@@ -131,12 +134,12 @@ def field_shifts(encoder: Encoder, first: Rows, second: Rows) -> list[FieldShift
 
 def _of_patterns(first: Rows, second: Rows, tests: int) -> Stability | None:
     """The index of categories: each pattern of cells is one."""
-    codes = np.zeros(len(first) + len(second), np.int64)
+    hashes = np.zeros(len(first) + len(second), np.uint64)
     for column in np.concatenate([first, second]).T:
-        _, part = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)
-        # Numbered anew each time: the codes stay below the number of rows.
-        pairs = codes * (int(part.max(initial=0)) + 1) + part
-        _, codes = np.unique(pairs, return_inverse=True)
+        # Zero of either sign is one number.
+        bits = (np.nan_to_num(column, nan=-1.0) + np.float32(0)).view(np.uint32)
+        hashes = (hashes ^ bits) * FNV
+    _, codes = np.unique(hashes, return_inverse=True)
     most = int(codes.max(initial=0)) + 1
     return of_counts(
         np.bincount(codes[: len(first)], minlength=most),

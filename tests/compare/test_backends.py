@@ -134,9 +134,11 @@ def test_the_json_is_what_the_schema_in_docs_says(report: BackendsReport) -> Non
 def test_a_backend_that_is_one_float_off_ends_with_exit_code_1(
     stored: bentoml.Model, tmp_path: Path
 ) -> None:
-    path = tmp_path / "report.json"
+    path, gates = tmp_path / "report.json", tmp_path / "gates.toml"
+    gates.write_text("[equal_bits]\nmin = 1\n")
+    words = ("--backends", "xgboost,off", "--gates", gates, "--json", path)
 
-    ended = ext_command("compare", str(stored.tag), "--backends", "xgboost,off", "--json", path)
+    ended = ext_command("compare", str(stored.tag), *words)
 
     assert ended.returncode == 1
     assert ended.stdout.startswith("Do not swap: off and xgboost differ in ")
@@ -144,6 +146,7 @@ def test_a_backend_that_is_one_float_off_ends_with_exit_code_1(
     assert [one["equal"] for one in found["agreement"]] == [0, 0]
     assert {one["largest_gap_ulp"] for one in found["agreement"]} == {1}
     assert "Expected margin 0x" in ended.stdout
+    assert "Gate equal_bits of 0 fails: 0 is below min = 1" in ended.stdout
 
 
 @pytest.mark.slow
