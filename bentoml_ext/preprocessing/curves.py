@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from bentoml_ext.preprocessing.asking import asked, transformed
 from bentoml_ext.preprocessing.columns import Column, Curve, Finite, Numeric, Usable
 from bentoml_ext.preprocessing.functions import FUNCTIONS
 from bentoml_ext.preprocessing.numbers import block_kind, of_numbers
-from bentoml_ext.preprocessing.ranges import Doubles, followed
+from bentoml_ext.preprocessing.ranges import Doubles, followed, pieces_of
 
 __all__ = ["BENDERS", "bent"]
 
@@ -101,20 +101,21 @@ def _added(column: Numeric, curve: Curve, *, turns: bool) -> Numeric:
     """The column with one more curve, the numbers that it takes, and those at which it turns."""
     (null,) = curve.call(np.array([column.null]))
     made = replace(column, sums=(*column.sums, curve), null=float(null))
-    if turns and (zero := _first_above_zero(column)) is not None:
-        made = replace(made, turns=tuple(sorted({*made.turns, zero})))
+    if turns:
+        made = replace(made, turns=tuple(sorted({*made.turns, *_zeros(column)})))
     return _within(made)
 
 
-def _first_above_zero(column: Numeric) -> float | None:
-    """The first number that the steps so far make 0 or more of."""
+def _zeros(column: Numeric) -> Iterator[float]:
+    """Where what the steps so far make of numbers crosses 0, once between two turns."""
 
     def is_below(number: float) -> bool:
         return bool(followed(column, [number])[0][0] < 0)
 
-    if not is_below(column.low):
-        return None
-    return float(np.nextafter(last_that(is_below, column.low, column.high), np.inf))
+    for start, end in pieces_of(column):
+        if (first := is_below(start)) != is_below(end):
+            last = last_that(lambda number, first=first: is_below(number) == first, start, end)  # type: ignore[misc]
+            yield float(np.nextafter(last, np.inf))
 
 
 def _within(column: Numeric) -> Numeric:

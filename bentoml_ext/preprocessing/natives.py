@@ -40,15 +40,20 @@ def natives_of(pipeline: Any, example: Any) -> Natives:
         for at, dtype in enumerate(made.dtypes)
         if str(dtype) == "category"
     }
-    return {at: known or found[at] for at, known in _of_booster(pipeline, found).items()}
-
-
-def _of_booster(pipeline: Any, columns: Mapping[int, Any]) -> dict[int, list[Any]]:
     booster = pipeline.steps[-1][1].get_booster()
-    if not columns or not hasattr(booster, "get_categories"):
-        return {key: [] for key in columns}
+    if not found or not hasattr(booster, "get_categories"):
+        return found
     arrays = booster.get_categories(export_to_arrow=True).to_arrow()
-    return {at: arrays[at][1].to_pylist() if arrays[at][1] else [] for at in columns}
+    return {at: _in_order(own, arrays[at][1]) for at, own in found.items()}
+
+
+def _in_order(own: list[Any], known: Any) -> list[Any]:
+    """XGBoost's categories; those of the frame where XGBoost may have cut a text with an umlaut."""
+    is_foreign = any(isinstance(one, str) and not one.isascii() for one in own)
+    if not known or (is_foreign and len(known) == len(own)):
+        return own
+    found: list[Any] = known.to_pylist()
+    return found
 
 
 def as_codes(columns: Sequence[Column], natives: Natives, domains: Domains) -> tuple[Column, ...]:

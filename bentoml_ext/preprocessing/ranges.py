@@ -18,7 +18,7 @@ from bentoml_ext.encoders.arithmetic import on_many
 from bentoml_ext.encoders.steps import Number, Sum
 from bentoml_ext.preprocessing.columns import Curve, Domain, Finite, Numeric
 
-__all__ = ["among", "as_ranges", "cut", "edges_of", "followed", "near_edges", "summed"]
+__all__ = ["among", "as_ranges", "cut", "edges_of", "followed", "near_edges", "pieces_of", "summed"]
 
 Doubles = npt.NDArray[np.float64]
 Ranks = npt.NDArray[np.int64]
@@ -89,21 +89,20 @@ def edges_of(
             the value.
     """
     found: list[set[float]] = [set(column.turns) for column in columns]
-    for piece in range(max(len(column.turns) for column in columns) + 1):
-        ends = np.array([_piece(column, piece) for column in columns]).T
+    pieces = [pieces_of(column) for column in columns]
+    for piece in range(max(map(len, pieces))):
+        # One number where a column has fewer pieces.
+        ends = np.array([own[piece] if piece < len(own) else [own[-1][1]] * 2 for own in pieces]).T
         for own, edges in zip(found, _edges_between(columns, ranks, ends), strict=True):
             own.update(edges)
     return [tuple(sorted(own)) for own in found]
 
 
-def _piece(column: Numeric, piece: int) -> tuple[float, float]:
-    """The ends of a piece between two turns; one number where there are fewer."""
-    bounds = [column.low, *column.turns]
-    if piece >= len(bounds):
-        return column.high, column.high
-    following = bounds[piece + 1 : piece + 2]
-    end = float(np.nextafter(following[0], -np.inf)) if following else column.high
-    return bounds[piece], end
+def pieces_of(column: Numeric) -> list[tuple[float, float]]:
+    """The first and the last number of each piece between two turns."""
+    starts = [column.low, *column.turns]
+    ends = [float(np.nextafter(turn, -np.inf)) for turn in column.turns]
+    return list(zip(starts, [*ends, column.high], strict=True))
 
 
 def _edges_between(
@@ -113,8 +112,11 @@ def _edges_between(
 
     def of(places: Ranks) -> Ranks:
         numbers = _numbers_at(places)
-        rows = [summed(column, numbers[:, at]) for at, column in enumerate(columns)]
-        return ranks(np.stack(rows, axis=1))
+        both = [followed(column, numbers[:, at]) for at, column in enumerate(columns)]
+        rows, refused = (np.stack(one, axis=1) for one in zip(*both, strict=True))
+        # What is refused for its infinity is beyond an infinity that is taken.
+        beyond = np.where(refused & np.isinf(rows), np.sign(rows), 0).astype(np.int64)
+        return ranks(rows) + beyond
 
     ends = _places(between)
     first, last = of(ends)

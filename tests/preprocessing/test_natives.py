@@ -86,6 +86,14 @@ def test_a_category_that_training_lacked_is_refused(frame: pd.DataFrame) -> None
             made.encoder.check(right | wrong)
 
 
+def test_texts_beyond_ascii_are_categories(frame: pd.DataFrame) -> None:
+    texts = np.random.default_rng(2).choice(["Müller", "Maß", "", "zürich", "a"], len(frame))
+    made = compiled(frame.assign(place=pd.Categorical(texts)))
+
+    assert compare_pipeline(made, made.estimator.get_booster()).holds
+    assert made.encoder.fields[-1].categories == ("", "Maß", "Müller", "a", "zürich")
+
+
 def test_codes_of_an_ordinal_encoder_may_be_categories(frame: pd.DataFrame) -> None:
     made = compiled(
         frame,

@@ -171,6 +171,19 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
         FunctionTransformer(np.abs),
         KBinsDiscretizer(4, encode="ordinal"),
     ),
+    "distances of distances": lambda: (
+        ["debt", "amount"],
+        FunctionTransformer(np.abs),
+        FunctionTransformer(np.sqrt),
+        StandardScaler(),
+        FunctionTransformer(np.abs),
+    ),
+    "a function beyond float64, scaled": lambda: (
+        ["amount", "age"],
+        StandardScaler(),
+        FunctionTransformer(np.cosh),
+        StandardScaler(),
+    ),
     "powers": lambda: (["amount", "debt", "age"], PowerTransformer()),
     "powers of positive numbers": lambda: (["amount", "age"], PowerTransformer(method="box-cox")),
     "quantiles, scaled": lambda: (
