@@ -279,14 +279,14 @@ def test_each_kind_of_field_has_its_control(browser: Browser) -> None:
 def test_names_of_the_user_are_text(browser: Browser) -> None:
     names = ("age", f"{HOSTILE}={HOSTILE}", f"{HOSTILE}=\"'><script>alert(2)</script>", "</script>")
     fields = (
-        Field("age", unit=HOSTILE, minimum=0),
+        Field("age", unit=HOSTILE, minimum=0, nullable=True),
         Field("<img src", tuple(name.partition("=")[2] for name in names[1:3])),
-        Field("</script>"),
+        Field("</script>", nullable=True),
     )
     bands = (Band(0.003, "<svg onload=alert(3)>"), Band(0.001, "javascript:alert(4)"))
     policy = Bands(f"{HOSTILE}k", bands, "</script><script>alert(5)</script>")
     booster = small.booster()
-    encoder = Encoder(names, fields)
+    encoder = Encoder(names, fields, null="missing")
     model = bentoml_ext.save_model("ui_hostile", booster, encoder=encoder, policy=policy)
     with opened(browser, model) as page:
         page.compare()
