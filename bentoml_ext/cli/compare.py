@@ -113,6 +113,7 @@ def compare_command(
     from bentoml_ext.compare.parts import holds
 
     _check(options)
+    _check_folders(output, page, options["scores"])
     if page is not None:
         need(*LIBRARIES, "jinja2")
     if options["other"] or options["other_data"]:
@@ -154,6 +155,13 @@ def _check(options: dict[str, Any]) -> None:
         raise click.UsageError("--scores is for --with.")
     if options["source_form"] and not options["data"]:
         raise click.UsageError("--from is for --data.")
+
+
+def _check_folders(*paths: Path | None) -> None:
+    """Refuse a file whose folder is missing before a row is scored, not after all of them."""
+    for path in filter(None, paths):
+        if not path.absolute().parent.is_dir():
+            raise click.UsageError(f"Expected a folder for {path}, got a path without one.")
 
 
 def need(*libraries: str) -> None:

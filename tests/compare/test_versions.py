@@ -154,6 +154,11 @@ def test_the_scores_are_those_that_the_service_gives(
     [
         (["--with", "x"], 2, "--with needs --data"),
         (["--outcome", "bad"], 2, "--outcome is for --with and --with-data"),
+        (["--amount", "bad"], 2, "--amount is for --with"),
+        (["--reference", "rent"], 2, "--reference is for --impact"),
+        (["--json", "nowhere/report.json"], 2, "Expected a folder for nowhere/report.json"),
+        (["--with", "compare_challenger", "--data", "DATA", "--impact", "hom"], 1, "at --impact"),
+        (["--with", "compare_challenger", "--data", "DATA", "--group", "home"], 1, "an order"),
         (["--with", "compare_challenger", "--data", "DATA", "--outcome", "age"], 1, "'age' of"),
         (["--with", "compare_challenger", "--data", "DATA", "--outcome", "bda"], 1, "got 'bda'"),
         (["--with", "compare_challenger", "--data", "DATA", "--backends", "onnx"], 2, "--backends"),
