@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +157,7 @@ def load_model(model: bentoml.Tag | str | bentoml.Model, backend: str | None = N
     if backend:
         return open_scorer(bundle, backend)
     settings = Settings.read()
-    return open_scorer(bundle, settings.backend, settings.crossover)
+    return open_scorer(bundle, settings.chosen.of(bundle.path.parent.name), settings.crossover)
 
 
 def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
@@ -172,19 +172,24 @@ def get_runnable(bento_model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
     return runnable_for(bento_model)
 
 
-def get_service(model_name: bentoml.Tag | str, **config: Any) -> Any:
+def get_service(
+    model_name: bentoml.Tag | str | Sequence[bentoml.Tag | str] | Mapping[str, bentoml.Tag | str],
+    **config: Any,
+) -> Any:
     """A `bentoml.Service` with /predict, /predict_batch and /model for a stored model.
 
-    And with /classify and /classify_batch where the model's policy decides.
+    And with /classify and /classify_batch where the model's policy decides. Of several models each
+    has these routes under its name, as /NAME/predict, and GET /models lists them.
 
-    The model is looked for when the service starts: a bento brings its own store.
+    The models are looked for when the service starts: a bento brings its own store.
 
     Args:
-        model_name: tag of the model.
+        model_name: tag of the model; or several, of which each is called by its model's name, or by
+            its key where they are a mapping.
         config: BentoML's service configuration (`name`, `workers`, `traffic`, ...).
 
     Raises:
-        ConfigError: not a tag.
+        ConfigError: not a tag, or two models of the same name.
     """
     from bentoml_ext.serving.service import service_for
 

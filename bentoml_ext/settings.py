@@ -12,8 +12,9 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException
 
+from bentoml_ext.backends.chosen import ChosenBackends
 from bentoml_ext.backends.crossover import Crossover
-from bentoml_ext.backends.registry import backend_names, form_names
+from bentoml_ext.backends.registry import form_names
 from bentoml_ext.errors import ConfigError, UnknownBackend
 from bentoml_ext.internals.command_line import command_line_arguments
 from bentoml_ext.misspelt import check_environment
@@ -51,7 +52,8 @@ class Settings:
     Args:
         model: `MODEL`; tag or promoted name of the stored model that answers in the place of the
             service's own.
-        backend: `BACKEND`; the backend that scores. Default onnx.
+        backend: `BACKEND`; the backend that scores, or one for each model, as in
+            risk=onnx,price=xgboost or onnx,price=xgboost. Default onnx.
         crossover: `CROSSOVER`, as onnx:1,xgboost:80; the rows from which each backend scores, if
             `BACKEND` is auto. Another backend ignores it, so that a bento that carries it can
             still be swapped by one word. Default: measured at start.
@@ -77,11 +79,8 @@ class Settings:
     report: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.backend not in backend_names():
-            raise UnknownBackend(
-                f"Expected one of {', '.join(backend_names())}, got '{self.backend}' - at BACKEND. "
-                "Set BACKEND, or --arg backend=NAME, to one of them."
-            )
+        # Refuses what cannot be used.
+        _ = self.chosen
         for name in self.crossover.names if self.crossover else ():
             if name not in form_names():
                 raise UnknownBackend(
@@ -90,10 +89,23 @@ class Settings:
                 )
 
     @property
+    def chosen(self) -> ChosenBackends:
+        """The backend of each model."""
+        return ChosenBackends.parse(self.backend, DEFAULT_BACKEND)
+
+    def needed_by(self, *models: str) -> tuple[str, ...]:
+        """The backends whose libraries have to be there for models of these names."""
+        backends = dict.fromkeys(map(self.chosen.of, models))
+        return tuple(dict.fromkeys(name for one in backends for name in self._members(one)))
+
+    @property
     def needed(self) -> tuple[str, ...]:
-        """The backends whose libraries have to be there."""
-        if self.crossover is None or self.backend in form_names():
-            return (self.backend,)
+        """The backends whose libraries have to be there, whatever the models' names are."""
+        return self.needed_by("", *self.chosen.named)
+
+    def _members(self, backend: str) -> tuple[str, ...]:
+        if self.crossover is None or backend in form_names():
+            return (backend,)
         return self.crossover.names
 
     @classmethod

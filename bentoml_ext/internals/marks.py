@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = ["BeforeStart", "RootInput"]
-
-
-class BeforeStart:
-    """An object in a service class that BentoML calls once, before the workers start.
-
-    BentoML marks what `@bentoml.on_deployment` decorates so.
-    """
-
-    __bentoml_deployment_hook__: ClassVar[bool] = True
+__all__ = ["RootInput"]
 
 
 class RootInput:

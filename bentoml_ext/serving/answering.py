@@ -1,4 +1,4 @@
-"""Answering: an attribute of a service that is one of the model that answers now."""
+"""Answering: an attribute of a service that is one of its only model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Answering(Generic[T]):
-    """In an instance the attribute of the same name of its `served`."""
+    """In an instance the attribute of the same name of the one model that it serves."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -22,4 +22,11 @@ class Answering(Generic[T]):
     def __get__(self, instance: object, owner: type) -> T: ...
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else getattr(instance.served, self._name)
+        if instance is None:
+            return self
+        if "" in (served := instance.served):
+            return getattr(served[""], self._name)
+        raise AttributeError(
+            f"Expected the name of one of {', '.join(served)}, got none - at '{self._name}'. "
+            f"Write it as self.served[NAME].{self._name}."
+        )

@@ -19,7 +19,7 @@ from bentoml_ext.serving.body import JsonBody, described_by
 from bentoml_ext.serving.contract import Contract
 from bentoml_ext.serving.document.schema import batch_of
 from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
-from bentoml_ext.serving.routes import BATCH, MAX_BATCH, SINGLE
+from bentoml_ext.serving.routes import BATCH, MAX_BATCH, SINGLE, method_of, path_of
 
 # `bentoml serve` imports a service to learn its shape; a worker alone has a served model.
 if TYPE_CHECKING:
@@ -40,52 +40,53 @@ SAYS: Final = {
 class Service(Protocol):
     """A service that answers with a model, and words its refusals."""
 
-    served: ServedModel
+    served: dict[str, ServedModel]
 
     def refuse(self, error: InvalidApplication) -> Response:
         """A 400 that names field, expected and got."""
         ...
 
 
-def apis_of(contract: Contract) -> dict[str, Any]:
-    """BentoML's API methods of a service class, by name.
+def apis_of(slot: str, contract: Contract) -> dict[str, Any]:
+    """BentoML's API methods of a model in a service class, by their kind, such as predict.
 
     Args:
+        slot: name of the model's place in the class.
         contract: describes their bodies.
     """
-    return dict(_apis(contract))
+    return dict(_apis(slot, contract))
 
 
-def _apis(contract: Contract) -> Iterator[tuple[str, Any]]:
+def _apis(slot: str, contract: Contract) -> Iterator[tuple[str, Any]]:
     request = described_by("Application", contract.application, MAX_APPLICATION_BYTES)
     answer = described_by("Answer", contract.answer)
     for name in SINGLE:
-        yield name, _api(name, _single(name), request, answer)
+        yield name, _api(slot, name, _single(slot, name), request, answer)
     many = described_by("Applications", lambda: batch_of(contract.application(), MAX_BATCH))
     answers = described_by("Answers", lambda: batch_of(contract.answer(), MAX_BATCH))
     for name in BATCH:
-        yield name, _api(name, _batch(name), many, answers)
+        yield name, _api(slot, name, _batch(slot, name), many, answers)
 
 
-def _single(name: str) -> Callable[..., Any]:
+def _single(slot: str, name: str) -> Callable[..., Any]:
     async def answer(self: Service, application: Any = None, /, **fields: Any) -> Any:
         given = fields if application is None else application
-        served = self.served
+        served = self.served[slot]
 
         def body() -> tuple[bytes, int]:
             return served.scorer.body(served.unwrapped(_value(given))), 1
 
-        return _answer(self, served, name, given, body)
+        return _answer(self, served, (name, slot), given, body)
 
     return answer
 
 
-def _batch(name: str) -> Callable[..., Any]:
+def _batch(slot: str, name: str) -> Callable[..., Any]:
     read = partial(json_array, most=MAX_BATCH)
 
     # Not a coroutine: thousands of rows take long, so BentoML runs it beside the event loop.
     def answer(self: Service, applications: Any, /) -> Any:
-        served = self.served
+        served = self.served[slot]
 
         def body() -> tuple[bytes, int]:
             from bentoml_ext.decisions.base import array_of
@@ -93,34 +94,34 @@ def _batch(name: str) -> Callable[..., Any]:
             margins = served.scorer.margins_of(_checked_batch(_value(applications, read)))
             return array_of(served.scorer.decider, margins), len(margins)
 
-        return _answer(self, served, name, applications, body)
+        return _answer(self, served, (name, slot), applications, body)
 
     return answer
 
 
-def _api(
-    name: str, function: Callable[..., Any], request: type[JsonBody], answer: type[JsonBody]
-) -> Any:
-    """BentoML's method: it takes name, route and description from the function."""
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = SAYS[name]
-    return bentoml.api(input_spec=request, output_spec=answer)(function)
+def _api(slot: str, name: str, function: Callable[..., Any], *specs: type[JsonBody]) -> Any:
+    """BentoML's method: it takes name and description from the function."""
+    function.__name__ = function.__qualname__ = method_of(slot, name)
+    function.__doc__ = f"{SAYS[name]} The model is {slot}." if slot else SAYS[name]
+    request, answer = specs
+    route = f"/{path_of(slot, name)}"
+    return bentoml.api(route=route, input_spec=request, output_spec=answer)(function)
 
 
 def _answer(
     service: Service,
     served: ServedModel,
-    name: str,
+    route: tuple[str, str],
     given: Any,
     body: Callable[[], tuple[bytes, int]],
 ) -> Any:
     """A response to a body; the value itself to a caller in this process, or who pickles."""
     try:
-        served.check_route(name)
+        served.check_route(*route)
         found, rows = body()
     except InvalidApplication as error:
         if isinstance(given, JsonBody):
-            return service.refuse(error)
+            return served.sign(service.refuse(error))
         raise
     except NoDecision as error:
         if isinstance(given, JsonBody):

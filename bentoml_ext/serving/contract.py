@@ -32,12 +32,16 @@ class Contract:
 
     Args:
         model: gives the bundle.
+        slot: name of the model's place in its service.
         example: an application for the OpenAPI page; by default, and if the bundle refuses it, an
             application is made that keeps the rules.
     """
 
-    def __init__(self, model: EmbeddedModel, example: Application | None = None) -> None:
+    def __init__(
+        self, model: EmbeddedModel, slot: str = "", example: Application | None = None
+    ) -> None:
         self._model = model
+        self._slot = slot
         self._example = example
         self._bundle: Bundle | None = None
 
@@ -70,12 +74,13 @@ class Contract:
             return _Kind.of(Path(self._model.resolve().path) / "policy.json").kind != "value"
         return True
 
-    def introduction(self, says: str) -> str:
-        """Text about the service: its own words, then model, policy and proof."""
+    def introduction(self) -> str:
+        """Text about the model: its policy and proof, and how to ask."""
         from bentoml_ext.serving.document.introduction import introduction
 
         bundle = self._read()
-        return introduction(says, bundle, self._shown() or example_of(bundle.encoder.fields))
+        example = self._shown() or example_of(bundle.encoder.fields)
+        return introduction(bundle, example, self._slot)
 
     def _shown(self) -> Application | None:
         try:

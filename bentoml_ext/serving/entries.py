@@ -13,6 +13,7 @@ from typing import Any
 import bentoml
 
 from bentoml_ext.backends.registry import require
+from bentoml_ext.errors import ConfigError
 from bentoml_ext.internals.store import use_model_store
 from bentoml_ext.serving.bento.image import (
     EmbeddedModel,
@@ -23,9 +24,10 @@ from bentoml_ext.serving.bento.image import (
 )
 from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.given import check_arguments
+from bentoml_ext.serving.slot import Slot
 from bentoml_ext.settings import Settings
 
-__all__ = ["check_served", "models_of", "on_entry", "on_load_bento"]
+__all__ = ["backends_of", "check_served", "models_of", "on_entry", "on_load_bento"]
 
 SETTINGS = ("BACKEND", "CROSSOVER", "MODEL")
 """Variables of a service of ours that a bento remembers."""
@@ -33,8 +35,24 @@ SETTINGS = ("BACKEND", "CROSSOVER", "MODEL")
 
 def models_of(entry: bentoml.Service[Any]) -> list[EmbeddedModel]:
     """The models that a bento of this service carries, each once."""
-    models = {str(one.inner.model.tag): one.inner.model for one in _ours(entry, here=True)}
+    ours = _ours(entry, here=True)
+    models = {str(slot.model.tag): slot.model for one in ours for slot in one.inner.slots.values()}
     return list(models.values())
+
+
+def backends_of(*services: type[Classifier]) -> list[str]:
+    """The backends that services need, each once."""
+    return list(
+        dict.fromkeys(
+            name
+            for inner in services
+            for name in inner.settings.needed_by(*(one.model.called for one in _slots(inner)))
+        )
+    )
+
+
+def _slots(inner: type[Classifier]) -> list[Slot]:
+    return list(inner.slots.values())
 
 
 def on_entry(entry: bentoml.Service[Any]) -> None:
@@ -48,7 +66,9 @@ def on_entry(entry: bentoml.Service[Any]) -> None:
         entry.inner.check_dependencies = bentoml.on_deployment(partial(_check_all, others))
     ours = _ours(entry)
     if ours and not isinstance(entry.image, PackedImage):
-        image = image_for(ours[0].inner.settings, entry.inner, entry.image, models_of(entry))
+        image = image_for(
+            backends_of(*(one.inner for one in ours)), entry.inner, entry.image, models_of(entry)
+        )
         image.envs = [env for env in ours[0].envs if env.name in SETTINGS]
         entry.image = image
         entry.labels = _Labels(entry.labels, others)
@@ -57,8 +77,18 @@ def on_entry(entry: bentoml.Service[Any]) -> None:
 def check_served(inner: type[Classifier]) -> None:
     """Stop the start where a service of ours cannot be served as its settings say."""
     # The settings are read late, as a bento may bring its own.
-    require(*inner.settings.needed)
+    settings, slots = inner.settings, _slots(inner)
+    settings.chosen.check([model.called for model in EmbeddedModel.served])
+    if settings.model and [one.model.own.name for one in slots].count(settings.model.name) > 1:
+        raise ConfigError(
+            f"Expected a model that one place of the service has, got {settings.model} - at MODEL. "
+            f"{inner.__qualname__} serves several of its versions: name them there."
+        )
+    require(*backends_of(inner))
     check_arguments(inner)
+    for slot in slots:
+        # Every worker serves the version that is found now.
+        slot.model()
 
 
 def on_load_bento(entry: bentoml.Service[Any], bento: bentoml.Bento) -> None:
@@ -71,7 +101,8 @@ def on_load_bento(entry: bentoml.Service[Any], bento: bentoml.Bento) -> None:
     settings = Settings.read(environ={**packed, **os.environ})
     for one in ours:
         one.inner.settings = settings
-        one.inner.model.choose(settings.model)
+        for slot in _slots(one.inner):
+            slot.model.choose(settings.model)
     # BentoML hands these to the workers; they were made when this module was imported, before the
     # bento was known.
     for env in (env for one in ours for env in one.envs):
@@ -103,8 +134,6 @@ class _Labels(dict[str, str]):
 def _check_all(served: list[type[Classifier]]) -> None:
     for inner in served:
         check_served(inner)
-        # Pins the version that every worker serves.
-        inner.model()
 
 
 def _ours(entry: bentoml.Service[Any], *, here: bool = False) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from bentoml_ext.errors import ConfigError
@@ -10,6 +10,7 @@ from bentoml_ext.errors import ConfigError
 __all__ = [
     "check_assigned",
     "check_class",
+    "check_free",
     "check_instance",
     "check_service",
     "check_unchanged",
@@ -38,6 +39,7 @@ HELD: Final = frozenset(
         "self_test",
         "served",
         "settings",
+        "slots",
         "stored",
     }
 )
@@ -62,6 +64,22 @@ def check_class(cls: type, base: type) -> None:
     # Names of another subclass were set by this package, or checked there.
     for parent in (cls, *_mixed(cls, base)):
         if taken := sorted(vars(parent).keys() & TAKEN):
+            raise _taken(taken[0], parent)
+
+
+def check_free(cls: type, base: type, names: Collection[str]) -> None:
+    """Refuse a class that defines a method of the name of one that this package gives it.
+
+    Args:
+        cls: before they are set on it.
+        base: `Classifier`.
+        names: of the methods.
+
+    Raises:
+        ConfigError: as `check_class`.
+    """
+    for parent in (cls, *_mixed(cls, base)):
+        if taken := sorted(vars(parent).keys() & set(names)):
             raise _taken(taken[0], parent)
 
 
@@ -139,7 +157,7 @@ def check_instance(instance: object, base: type) -> None:
 
 
 def _taken(name: str, cls: type) -> ConfigError:
-    if name in ANSWERS:
+    if name not in HELD:
         remedy = (
             "Every route answers by the stored model, and the fast path and the streams would not "
             "ask there. Give the method another name under @bentoml.api, and let it call "

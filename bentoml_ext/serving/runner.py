@@ -39,7 +39,8 @@ def runnable_for(model: bentoml.Model) -> type[bentoml.legacy.Runnable]:
         def _load(self) -> None:
             bundle = Bundle(Path(model.path))
             settings = Settings.read()
-            self.scorer, _ = open_tested(bundle, settings.backend, settings.crossover)
+            backend = settings.chosen.of(model.tag.name)
+            self.scorer, _ = open_tested(bundle, backend, settings.crossover)
             self.objective = bundle.objective
 
         def predict(self, rows: npt.NDArray[Any]) -> Floats:

@@ -15,17 +15,17 @@ from bentoml_ext.errors import NoDecision
 from bentoml_ext.scoring.opening import open_tested
 from bentoml_ext.scoring.self_test import load_proof
 from bentoml_ext.serving.headers import JSON
-from bentoml_ext.serving.routes import BATCH, DECIDING, MAX_BATCH, NAMES, SINGLE
+from bentoml_ext.serving.routes import BATCH, DECIDING, MAX_BATCH, NAMES, SINGLE, path_of
 from bentoml_ext.serving.wrapped import unwrapped, wrapper
 from bentoml_ext.store.provenance import Provenance
 
 # A worker needs them with its first fast or bulk request.
 if TYPE_CHECKING:
+    from bentoml_ext.backends.crossover import Crossover
     from bentoml_ext.scoring.scorer import Scorer
     from bentoml_ext.scoring.self_test import SelfTest
     from bentoml_ext.serving.fastpath.endpoint import Handler
     from bentoml_ext.serving.streaming.codec import Format
-    from bentoml_ext.settings import Settings
     from bentoml_ext.store.bundle import Bundle
 
 # BentoML gives this name's parents a handler; ours alone would be silent.
@@ -66,14 +66,20 @@ class ServedModel:
         self._formats: dict[str, Format] = {}
 
     @classmethod
-    def open(cls, stored: bentoml.Model, bundle: Bundle, settings: Settings) -> Self:
-        """A stored model on its backend, after its self-test.
+    def open(
+        cls, stored: bentoml.Model, bundle: Bundle, name: str, crossover: Crossover | None
+    ) -> Self:
+        """A stored model on a backend, after its self-test.
+
+        Args:
+            stored, bundle: as the class has them.
+            name, crossover: of the backend, as `open_tested` takes them.
 
         Raises:
             SelfTestFailed, UnknownBackend, BackendMissing, BackendError, BundleError, ConfigError:
                 as `open_tested`.
         """
-        made = cls(stored, bundle, *open_tested(bundle, settings.backend, settings.crossover))
+        made = cls(stored, bundle, *open_tested(bundle, name, crossover))
         backend = made.scorer.backend
         if made.provenance.older and any(one.name == "xgboost" for one in backend.members):
             _logger.warning("Model %s was %s.", stored.tag, made.provenance)
@@ -105,8 +111,12 @@ class ServedModel:
         """The application, also if an object holds it as its only value."""
         return unwrapped(application, self._wrapper)
 
-    def check_route(self, name: str) -> None:
+    def check_route(self, name: str, slot: str) -> None:
         """Refuse the name of a decision where the model has none.
+
+        Args:
+            name: of an API method.
+            slot: of the model.
 
         Raises:
             NoDecision: HTTP 404; names what answers.
@@ -114,13 +124,19 @@ class ServedModel:
         if name in DECIDING and not self.decides:
             other = name.replace("classify", "predict")
             raise NoDecision(
-                f"Expected a model that decides, got one whose answer is a number - at /{name}. "
-                f"Ask /{other}."
+                f"Expected a model that decides, got one whose answer is a number - at "
+                f"/{path_of(slot, name)}. Ask /{path_of(slot, other)}."
             )
 
     def headers_by(self, *backends: str) -> dict[str, str]:
         """The headers of an answer that these backends have scored."""
         return {**self.headers, "X-Backend": ", ".join(backends)} if backends else self.headers
+
+    def sign(self, refusal: Response) -> Response:
+        """A refusal that names the model which refuses."""
+        named = [(name.lower().encode(), text.encode()) for name, text in self.headers.items()]
+        refusal.raw_headers[:0] = [one for one in named if one[0].decode() not in refusal.headers]
+        return refusal
 
     def reply(self, body: bytes, rows: int) -> Response:
         """A 200 that says who scored so many rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from inspect import cleandoc
@@ -26,6 +26,7 @@ from bentoml_ext.serving.bento.image import EmbeddedModel, image_for, packed_lab
 from bentoml_ext.serving.classifier import Classifier
 from bentoml_ext.serving.document.schema import call_schema
 from bentoml_ext.serving.entries import (
+    backends_of,
     check_served,
     models_of,
     on_entry,
@@ -41,7 +42,8 @@ from bentoml_ext.serving.processes.supervisor import (
     ready,
     supervise,
 )
-from bentoml_ext.serving.routes import BATCH, DECIDING, NAMES, SINGLE, UNDECIDED
+from bentoml_ext.serving.routes import BATCH, NAMES, SINGLE, path_of
+from bentoml_ext.serving.slot import Models
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
 from bentoml_ext.store.tags import asked_of
@@ -96,7 +98,9 @@ class ClassifierService(bentoml.Service[Any]):
         drain = Drain(self.inner.settings.drain_seconds)
         app.router.routes.insert(0, drain.route(app.router.routes))
         # The innermost: a refusal is counted, traced, logged and timed.
-        app.user_middleware.append(Middleware(BodyLimit, limits=self._limit))
+        app.user_middleware.append(
+            Middleware(BodyLimit, limits=partial(self._limit, self._kinds()))
+        )
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
         if observation.asked().rate is not None:
@@ -126,12 +130,22 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.streaming.route import bulk_routes
         from bentoml_ext.serving.ui.routes import ui_routes
 
-        app.add_route(self._path("model"), _model_view, methods=["GET"])
+        slots = self.inner.slots
+        for slot in slots.values():
+            app.add_route(self._path(slot.path("model")), _model_view(slot.name), methods=["GET"])
+        if "" not in slots:
+            app.add_route(self._path("models"), _model_view(""), methods=["GET"])
         keep_to_itself(app, self.name)
-        if self.inner.settings.ui:
+        if _has_ui(self.inner):
             app.router.routes += ui_routes(self._path, self.name)
         # Before BentoML's own route of this path, which takes every other media type.
-        app.router.routes[:0] = bulk_routes({name: self._path(name) for name in BATCH})
+        app.router.routes[:0] = bulk_routes(
+            {
+                (one.name, kind): self._path(one.path(kind))
+                for one in slots.values()
+                for kind in BATCH
+            }
+        )
 
     @ending_where_scarce()
     def _open(self, fastpath: FastPath, middlewares: Middlewares) -> None:
@@ -144,23 +158,28 @@ class ClassifierService(bentoml.Service[Any]):
         classifier = bentoml.get_current_service()
         # Past `__setattr__`, which refuses the name to a user.
         vars(classifier)["fastpath"] = True
-        served = classifier.served
-        names = {
-            **served.headers,
-            "content-type": JSON,
-            "server": f"BentoML Service/{self.name}",
-        }
-        headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
         sizes = dict.fromkeys(SINGLE, MAX_APPLICATION_BYTES) | dict.fromkeys(BATCH, MAX_BATCH_BYTES)
         endpoints = {}
-        for name, handler in served.handlers().items():
-            path = self._path(name)
-            metrics = middlewares.metrics
-            counts = None if metrics is None else BufferedMetrics(Series(metrics, path))
-            endpoints[path] = Endpoint(handler, headers, counts, sizes[name])
+        for slot, served in classifier.served.items():
+            names = {
+                **served.headers,
+                "content-type": JSON,
+                "server": f"BentoML Service/{self.name}",
+            }
+            headers = [(name.lower().encode(), value.encode()) for name, value in names.items()]
+            for kind, handler in served.handlers().items():
+                path = self._path(path_of(slot, kind))
+                metrics = middlewares.metrics
+                counts = None if metrics is None else BufferedMetrics(Series(metrics, path))
+                endpoints[path] = Endpoint(handler, headers, counts, sizes[kind])
         fastpath.open(endpoints, middlewares.concurrency, Observer.of_settings())
 
-    def _limit(self, scope: Scope) -> Limit | None:
+    def _kinds(self) -> dict[str, str]:
+        """The kind of API method behind each fast path."""
+        slots = self.inner.slots.values()
+        return {self._path(slot.path(kind)): kind for slot in slots for kind in NAMES}
+
+    def _limit(self, kinds: Mapping[str, str], scope: Scope) -> Limit | None:
         """The limit of a request's body; None if the route itself has limits."""
         from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES, MAX_BATCH_BYTES, Limit
         from bentoml_ext.serving.streaming.route import is_bulk
@@ -168,10 +187,11 @@ class ClassifierService(bentoml.Service[Any]):
 
         if scope["path"] == self._path(COMPARE):
             return Limit(MAX_APPLICATION_BYTES, "Send one")
-        name = next((one for one in NAMES if scope["path"] == self._path(one)), "")
-        if name in SINGLE:
-            return Limit(MAX_APPLICATION_BYTES, f"Send one, or many to /{name}_batch")
-        if name not in BATCH:
+        kind = kinds.get(scope["path"], "")
+        if kind in SINGLE:
+            route = scope["path"].removeprefix(self._path(""))
+            return Limit(MAX_APPLICATION_BYTES, f"Send one, or many to /{route}_batch")
+        if kind not in BATCH:
             most = self.inner.settings.max_bulk_bytes
             return Limit(most, "The server's limit is MAX_BULK_BYTES")
         if is_bulk(scope):
@@ -184,10 +204,12 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.document.openapi import complete
 
         spec = super().openapi_spec
-        complete(spec, self.name, NAMES if self.inner.contract.decides else UNDECIDED)
+        slots = self.inner.slots
+        complete(spec, self.name, {name: slot.answering for name, slot in slots.items()})
         # BentoML's default text has five badges, which a browser fetches from five other machines.
         own = cleandoc(self.inner.__doc__ or "") if BADGE in self.doc else self.doc
-        says = self.inner.contract.introduction(own)
+        models = [slot.contract.introduction() for slot in slots.values()]
+        says = "\n\n".join([own, *models] if own else models)
         # Without a bento BentoML writes Python's None.
         version = str(self.bento.tag.version) if self.bento else "dev"
         # BentoML names its own team as the contact of this service.
@@ -196,12 +218,15 @@ class ClassifierService(bentoml.Service[Any]):
     def schema(self) -> dict[str, Any]:
         """BentoML's schema for its clients, which may also give the fields by name."""
         schema: dict[str, Any] = super().schema()
-        if not self.inner.contract.decides:
-            schema["routes"] = [one for one in schema["routes"] if one["name"] not in DECIDING]
-        for route in schema["routes"]:
-            if route["name"] in SINGLE:
-                route["input"] = call_schema(route["input"], self.inner.contract.whole)
-        return schema
+        routes = {route["name"]: route for route in schema["routes"]}
+        for slot in self.inner.slots.values():
+            for kind, api in slot.apis.items():
+                if kind not in slot.answering:
+                    del routes[api.name]
+                elif kind in SINGLE:
+                    route = routes[api.name]
+                    route["input"] = call_schema(route["input"], slot.contract.whole)
+        return schema | {"routes": list(routes.values())}
 
     def _path(self, name: str) -> str:
         """BentoML's path for this name."""
@@ -223,7 +248,7 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
     check_config(config)
 
     def decorate(inner: type[Classifier]) -> ClassifierService:
-        if not (issubclass(inner, Classifier) and hasattr(inner, "model")):
+        if not (issubclass(inner, Classifier) and hasattr(inner, "slots")):
             raise ConfigError(
                 f"Expected a Classifier with a model, got {inner.__qualname__} - at its service. "
                 'Write `class X(Classifier, model="NAME:latest")`.'
@@ -232,13 +257,14 @@ def service(inner: type[Classifier] | None = None, /, **config: Any) -> Any:
         supervise()
         hand_on()
         settings = inner.settings = Settings.read()
-        inner.model.choose(settings.model)
-        EmbeddedModel.served.append(inner.model)
+        for slot in inner.slots.values():
+            slot.model.choose(settings.model)
+            EmbeddedModel.served.append(slot.model)
         # Called once before the workers start, so that an error is reported once.
         prefix = config.get("path_prefix") or ""
         inner.check_start = bentoml.on_deployment(partial(_check_start, inner, prefix))
         config.setdefault("logging", {"access": {"enabled": settings.access_log}})
-        config["image"] = image_for(settings, inner, config.get("image"))
+        config["image"] = image_for(backends_of(inner), inner, config.get("image"))
         entries.follow_entries(on_entry, on_load_bento)
         envs = {"BACKEND": settings.backend, **ONE_THREAD}
         if settings.crossover:
@@ -262,12 +288,27 @@ def _check_start(inner: type[Classifier], prefix: str) -> None:
     check_served(inner)
     check_port()
     grant_seconds(inner.settings.drain_seconds)
-    name = "classify" if inner.contract.decides_by_file() else "predict"
-    welcome(inner.example, prefix, name, ui=inner.settings.ui)
+    slots = list(inner.slots.values())
+    shown = next((slot for slot in slots if slot.example is not None), slots[0])
+    kind = "classify" if shown.contract.decides_by_file() else "predict"
+    models = "model" if "" in inner.slots else "models"
+    welcome(shown.example, prefix, shown.path(kind), models, ui=_has_ui(inner))
 
 
-def service_for(model: bentoml.Tag | str, **config: Any) -> Any:
-    """A service for a stored model."""
+def _has_ui(inner: type[Classifier]) -> bool:
+    """Whether there is a page with a form: it shows a service's only model."""
+    return inner.settings.ui and "" in inner.slots
+
+
+def service_for(model: bentoml.Tag | str | Models, **config: Any) -> Any:
+    """A service for a stored model, or for several."""
+    if not isinstance(model, bentoml.Tag | str):
+
+        class ModelsService(Classifier, models=model):
+            """Answers applications with several stored models, each under its name."""
+
+        config.setdefault("name", "models")
+        return service(**config)(ModelsService)
 
     class ModelService(Classifier, model=model):
         """Classifies applications with one stored model."""
@@ -276,6 +317,12 @@ def service_for(model: bentoml.Tag | str, **config: Any) -> Any:
     return service(**config)(ModelService)
 
 
-async def _model_view(_: Request) -> Response:
-    described = bentoml.get_current_service().describe()
-    return Response(msgspec.json.encode(described), media_type=JSON)
+def _model_view(slot: str) -> Callable[[Request], Awaitable[Response]]:
+    """Describes the model of a slot; without its name, all that the service has."""
+
+    async def view(_: Request) -> Response:
+        classifier = bentoml.get_current_service()
+        described = classifier.describe_slot(slot) if slot else classifier.describe()
+        return Response(msgspec.json.encode(described), media_type=JSON)
+
+    return view

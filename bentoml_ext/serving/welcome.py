@@ -19,6 +19,7 @@ def welcome(
     example: Application | None = None,
     prefix: str = "",
     name: str = "classify",
+    models: str = "model",
     *,
     ui: bool = True,
 ) -> None:
@@ -28,6 +29,7 @@ def welcome(
         example: an application to ask with.
         prefix: path before those of the service.
         name: of the route that answers one application.
+        models: of the route that tells of the model, or of several.
         ui: whether there is a page with a form.
     """
     context = click.get_current_context(silent=True)
@@ -36,12 +38,18 @@ def welcome(
     host, port = listens_on(context.params)
     # Advice alone: a full disk behind standard error stops no server.
     with suppress(OSError):
-        for line in _lines(host, port, example, prefix.strip("/"), name, ui=ui):
+        for line in _lines(host, port, example, prefix.strip("/"), (name, models), ui=ui):
             click.echo(line, err=True)
 
 
 def _lines(
-    host: str, port: int, example: Application | None, prefix: str, route: str, *, ui: bool
+    host: str,
+    port: int,
+    example: Application | None,
+    prefix: str,
+    routes: tuple[str, str],
+    *,
+    ui: bool,
 ) -> Iterator[str]:
     everywhere = False
     with suppress(ValueError):
@@ -50,7 +58,9 @@ def _lines(
     url = f"http://{name}:{port}" + (f"/{prefix}" if prefix else "")
     if ui:
         yield f"A form for one application, with its answer and every backend's bits: {url}/ui"
-    yield f"The page of the service: {url}/   The model and its proof: {url}/model"
+    route, models = routes
+    subject = "The model and its proof" if models == "model" else "The models and their proofs"
+    yield f"The page of the service: {url}/   {subject}: {url}/{models}"
     if everywhere:
         yield (
             f"Every machine that reaches this one can ask at port {port}, and is not asked who it "

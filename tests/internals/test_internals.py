@@ -227,7 +227,6 @@ def test_a_hook_runs_before_the_workers_by_its_mark() -> None:
         held = bentoml.on_deployment(hook)
 
     assert Holder.held.__bentoml_deployment_hook__ is True
-    assert EmbeddedModel("x").__bentoml_deployment_hook__ is True
 
 
 def test_a_reference_of_ours_is_no_model_of_the_service() -> None:

@@ -70,7 +70,7 @@ class InProcess:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._bulk = BulkRoute("/classify_batch", "classify_batch")
-        self._short = classifier.served.handlers()
+        self._short = classifier.served[""].handlers()
 
     async def ask(self, asked: Asked) -> Answer:
         coming = [{"type": "http.request", "body": asked.body, "more_body": False}]

@@ -16,7 +16,6 @@ from bentoml.images import Image
 from bentoml_ext.backends.registry import libraries, packages
 from bentoml_ext.choices import some_of
 from bentoml_ext.errors import ConfigError
-from bentoml_ext.internals.marks import BeforeStart
 from bentoml_ext.internals.store import copy_folder, model_store_path
 from bentoml_ext.serving.bento.requirements import has_arrow, requirements
 from bentoml_ext.serving.bento.wheel import PACKAGE
@@ -41,7 +40,7 @@ __all__ = [
 STORE = "model_store"
 
 
-class EmbeddedModel(BeforeStart):
+class EmbeddedModel:
     """A class attribute that is a tag's stored model in an instance, found on first use.
 
     Not a `bentoml.models.BentoModel`: of these BentoML only notes the tag in a bento, and asks the
@@ -49,13 +48,16 @@ class EmbeddedModel(BeforeStart):
 
     Args:
         tag: the service's own, or a promoted name as MODEL@champion.
+        slot: name of its place among several models of the service.
     """
 
     served: ClassVar[list[EmbeddedModel]] = []
     """Models of the services that this process has made."""
 
-    def __init__(self, tag: bentoml.Tag | Named | str) -> None:
+    def __init__(self, tag: bentoml.Tag | Named | str, slot: str = "") -> None:
         self.own = asked_of(tag)
+        self.called = slot or self.own.name
+        """Name by which BACKEND means it."""
         self._chosen: bentoml.Tag | Named | None = None
 
     def __call__(self) -> None:
@@ -88,6 +90,12 @@ class EmbeddedModel(BeforeStart):
                 "With several services, name a version of the model of one of them."
             )
         return self._chosen
+
+    @property
+    def asks_latest(self) -> bool:
+        """Whether the newest version is served, whichever that is."""
+        tag = self.tag
+        return isinstance(tag, bentoml.Tag) and tag.version in (None, "latest")
 
     def resolve(self) -> bentoml.Model:
         """The stored model.
@@ -160,7 +168,10 @@ class PackedImage(Image):
             stored = model.resolve()
             target = bento_fs / "src" / STORE / stored.tag.path()
             copy_folder(Path(stored.path), target)
-            (target.parent / "latest").write_text(str(stored.tag.version))
+            pointer = target.parent / "latest"
+            # Of two versions of a model, the one that was asked for as the latest stays that.
+            if not pointer.exists() or model.asks_latest:
+                pointer.write_text(str(stored.tag.version))
             if isinstance(model.tag, Named):
                 copy_history(model.tag.name, bento_fs / "src")
         # BentoML's classes reach mypy as Any.
@@ -179,7 +190,7 @@ class PackedImage(Image):
 
 
 def image_for(
-    settings: Settings,
+    backends: Sequence[str],
     service: type[Any],
     given: Image | None = None,
     models: Sequence[EmbeddedModel] = (),
@@ -189,13 +200,13 @@ def image_for(
     A backend of another package brings what it needs by that package's own requirements.
 
     Args:
-        settings: say the backend.
+        backends: those that score.
         service: the class.
         given: the user's own image, whose base, packages and commands are kept.
         models: those that it carries.
     """
-    needed = tuple(library for name in settings.needed for library in libraries(name))
-    others = tuple(package for name in settings.needed for package in packages(name))
+    needed = tuple(library for name in backends for library in libraries(name))
+    others = tuple(package for name in backends for package in packages(name))
     image = PackedImage(models=list(models), service=service, needed=needed, registrars=others)
     # Ours are pinned to what is installed, and so proven, here; a lock would ask the network.
     image.lock_python_packages = False
@@ -206,15 +217,15 @@ def image_for(
 
 
 def packed_labels(service: type[Any]) -> dict[str, str]:
-    """For `bentoml get`: the model that a bento of a service carries, its proof and the backend."""
+    """For `bentoml get`: the models that a bento of a service carries, proofs and backends."""
     from bentoml_ext.scoring.self_test import load_proof
     from bentoml_ext.store.bundle import Bundle
 
-    stored = service.model.resolve()
-    _, sha256 = load_proof(Bundle(Path(stored.path)))
+    models = [slot.model.resolve() for slot in service.slots.values()]
+    proofs = [load_proof(Bundle(Path(stored.path)))[1] for stored in models]
     return {
-        "bentoml_ext.model": str(stored.tag),
-        "bentoml_ext.proof": f"sha256:{sha256}",
+        "bentoml_ext.model": ", ".join(str(stored.tag) for stored in models),
+        "bentoml_ext.proof": ", ".join(f"sha256:{sha256}" for sha256 in proofs),
         "bentoml_ext.backend": service.settings.backend,
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from bentoml_ext.serving.routes import path_of
+
 if TYPE_CHECKING:
     from bentoml_ext.decisions.policy import Policy
     from bentoml_ext.encoders.field import Application
@@ -14,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["answers", "introduction"]
 
 
-def introduction(says: str, bundle: Bundle, example: Application) -> str:
-    """Markdown for the head of the OpenAPI document.
+def introduction(bundle: Bundle, example: Application, slot: str = "") -> str:
+    """Markdown about a model, for the head of the OpenAPI document.
 
     Args:
-        says: the service's own words.
         bundle: of the model that answers.
         example: an application that it takes.
+        slot: name of the model among several.
     """
     from bentoml_ext.scoring.self_test import load_proof
 
@@ -29,17 +31,17 @@ def introduction(says: str, bundle: Bundle, example: Application) -> str:
     summary = proof.summary(sha256)
     subjects = ", ".join(summary.subjects)
     paragraphs = [
-        says,
+        f"## {slot}" if slot else "",
         f"**Model** `{bundle.path.parent.name}:{bundle.path.name}`: {manifest.n_trees} trees, "
         f"{manifest.objective}.",
         f"**Answer** {answers(bundle.policy)}",
         f"**Proof** of {proof.made}: {summary.compared:,} values of {subjects} have the bits of "
         f"{proof.oracle}; {summary.decision_flips} decisions differ. {_accepted(proof.acceptance)}",
         "**Ask** with every field below; what is wrong is answered by 400 with `field`, `expected` "
-        "and `got`. `GET /model` has the rules of the fields, versions and the whole summary of "
-        "the proof.",
-        f"```\ncurl HOST:PORT/{_route(bundle)} -H 'Content-Type: application/json' -d '"
-        f"{json.dumps(example)}'\n```",
+        f"and `got`. `GET /{path_of(slot, 'model')}` has the rules of the fields, versions and the "
+        "whole summary of the proof.",
+        f"```\ncurl HOST:PORT/{path_of(slot, _route(bundle))} -H 'Content-Type: application/json' "
+        f"-d '{json.dumps(example)}'\n```",
     ]
     return "\n\n".join(filter(None, paragraphs))
 

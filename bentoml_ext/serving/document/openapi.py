@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import msgspec
 from attrs import evolve
 
 from bentoml_ext.serving.document.schema import Schema, add_bulk
-from bentoml_ext.serving.routes import BATCH, NAMES
+from bentoml_ext.serving.routes import BATCH, NAMES, method_of, path_of
 from bentoml_ext.serving.streaming.codec import ARROW, CODECS, NDJSON
 
 __all__ = ["complete", "with_arrow"]
@@ -65,6 +65,14 @@ ANSWERS: Final = {
 
 NULL: Final[Schema] = {"type": "null"}
 
+PROPERTIES: Final[Schema] = {
+    "tag": {"type": "string"},
+    "backend": {"type": "string"},
+    "fields": {"type": "array", "items": {"type": "object"}},
+    "policy": {"type": "object"},
+    "proof": {"type": "object"},
+}
+
 MODEL: Final[Schema] = {
     "tags": ["Service APIs"],
     "summary": "The model that answers",
@@ -78,12 +86,30 @@ MODEL: Final[Schema] = {
                         "type": "object",
                         "title": "Model",
                         "required": ["tag", "backend", "fields", "policy", "proof"],
-                        "properties": {
-                            "tag": {"type": "string"},
-                            "backend": {"type": "string"},
-                            "fields": {"type": "array", "items": {"type": "object"}},
-                            "policy": {"type": "object"},
-                            "proof": {"type": "object"},
+                        "properties": PROPERTIES,
+                    }
+                }
+            },
+        }
+    },
+}
+
+MODELS: Final[Schema] = {
+    "tags": ["Service APIs"],
+    "summary": "The models that answer",
+    "description": "Of each its name, and the answer of GET /NAME/model.",
+    "responses": {
+        HTTPStatus.OK.value: {
+            "description": "Successful Response",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "title": "Model",
+                            "required": ["name", "tag", "backend", "fields", "policy", "proof"],
+                            "properties": {"name": {"type": "string"}, **PROPERTIES},
                         },
                     }
                 }
@@ -93,20 +119,31 @@ MODEL: Final[Schema] = {
 }
 
 
-def complete(spec: Any, name: str, answering: Sequence[str]) -> None:
+def complete(spec: Any, name: str, answering: Mapping[str, Sequence[str]]) -> None:
     """Describe our routes in BentoML's document, and keep the document valid.
 
     Args:
         spec: BentoML's, to be changed.
         name: of the service.
-        answering: names of the API methods that the model answers to.
+        answering: by the slot of each model, the kinds of API methods that it answers to.
     """
-    for route in NAMES:
-        if route not in answering:
-            spec.paths.pop(f"/{route}")
-    hot = {route: spec.paths[f"/{route}"].post for route in answering}
-    for route, operation in hot.items():
-        if route in BATCH:
+    for slot, kinds in answering.items():
+        _complete(spec, slot, kinds)
+        spec.paths[f"/{path_of(slot, 'model')}"] = _get(spec, name, method_of(slot, "model"), MODEL)
+    if "" not in answering:
+        spec.paths["/models"] = _get(spec, name, "models", MODELS)
+    spec.components["schemas"] |= {"Refusal": REFUSAL, "Error": ERROR}
+    for part in (*(path.post for path in spec.paths.values() if path.post), spec.components):
+        part.update(_valid(part))
+
+
+def _complete(spec: Any, slot: str, kinds: Sequence[str]) -> None:
+    for kind in NAMES:
+        if kind not in kinds:
+            spec.paths.pop(f"/{path_of(slot, kind)}")
+    for kind in kinds:
+        operation = spec.paths[f"/{path_of(slot, kind)}"].post
+        if kind in BATCH:
             add_bulk(operation, formats_here())
         # Swagger UI shows it beside the path, and the whole text when the path is opened.
         operation.setdefault("summary", re.split("[:;]", operation["description"])[0])
@@ -114,11 +151,12 @@ def complete(spec: Any, name: str, answering: Sequence[str]) -> None:
         # BentoML lists 404 on every route.
         responses.pop(HTTPStatus.NOT_FOUND.value, None)
         responses |= {status.value: _answer(*described) for status, described in ANSWERS.items()}
-    model = MODEL | {"operationId": f"{name}__model", "x-bentoml-name": "model"}
-    spec.paths["/model"] = type(spec.paths["/predict"])(get=model)
-    spec.components["schemas"] |= {"Refusal": REFUSAL, "Error": ERROR}
-    for part in (*(path.post for path in spec.paths.values() if path.post), spec.components):
-        part.update(_valid(part))
+
+
+def _get(spec: Any, service: str, method: str, operation: Schema) -> Any:
+    """A path with one GET, in BentoML's own class of paths."""
+    named = operation | {"operationId": f"{service}__{method}", "x-bentoml-name": method}
+    return type(next(iter(spec.paths.values())))(get=named)
 
 
 def formats_here() -> list[str]:
@@ -131,7 +169,11 @@ def with_arrow(document: bytes, *, has_arrow: bool) -> bytes:
     """A document in YAML that one environment wrote, for another that has pyarrow or has not."""
     whole = msgspec.yaml.decode(document)
     # A service that only depends on ours has no such route: nothing to add.
-    operations = [whole["paths"].get(f"/{name}", {}).get("post", {}) for name in BATCH]
+    operations = [
+        item.get("post", {})
+        for path, item in whole["paths"].items()
+        if path.rpartition("/")[2] in BATCH
+    ]
     for operation in operations:
         for side in (operation.get("requestBody", {}), *operation.get("responses", {}).values()):
             if (content := side.get("content", {})) and NDJSON in content:

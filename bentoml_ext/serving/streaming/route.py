@@ -44,12 +44,16 @@ class Answering(Protocol):
 
     scorer: Scorer
 
-    def check_route(self, name: str) -> None:
+    def check_route(self, name: str, slot: str) -> None:
         """Refuse a name that the model does not answer to."""
         ...
 
     def format(self, media_type: str) -> Format:
         """What reads and writes a stream of this media type."""
+        ...
+
+    def sign(self, refusal: Response) -> Response:
+        """A refusal that names the model which refuses."""
         ...
 
     def headers_by(self, *backends: str) -> dict[str, str]:
@@ -66,13 +70,14 @@ class BulkRoute(Route):
 
     Args:
         path: of the route.
-        api: name of the API method that answers other media types there.
+        api: kind of the API method that answers other media types there.
+        slot: name of the model that answers.
         other: a route whose threads and turns this one shares.
     """
 
-    def __init__(self, path: str, api: str, other: BulkRoute | None = None) -> None:
+    def __init__(self, path: str, api: str, slot: str = "", other: BulkRoute | None = None) -> None:
         super().__init__(path, self._answer, methods=["POST"])
-        self._api = api
+        self._api, self._slot = api, slot
         self._threads: ThreadPoolExecutor
         self._turns: Turns
         if other is not None:
@@ -90,12 +95,12 @@ class BulkRoute(Route):
 
     async def _answer(self, request: Request) -> Response:
         service = bentoml.get_current_service()
-        served: Answering = service.served
+        served: Answering = service.served[self._slot]
         try:
-            served.check_route(self._api)
+            served.check_route(self._api, self._slot)
             answer = await self._judged(request, served, service.settings)
         except InvalidApplication as error:
-            answer = service.refuse(error)
+            answer = served.sign(service.refuse(error))
         except (NoDecision, TooLarge) as error:
             answer = served.fail(error.error_code, str(error))
         except HTTPException as error:
@@ -151,11 +156,11 @@ class BulkRoute(Route):
                 upload.end()
 
 
-def bulk_routes(paths: Mapping[str, str]) -> list[BulkRoute]:
-    """A route for each path, by the name of its API method; all share threads and turns."""
+def bulk_routes(paths: Mapping[tuple[str, str], str]) -> list[BulkRoute]:
+    """A route for each path, by slot and kind of its API method; all share threads and turns."""
     routes: list[BulkRoute] = []
-    for api, path in paths.items():
-        routes.append(BulkRoute(path, api, routes[0] if routes else None))
+    for (slot, api), path in paths.items():
+        routes.append(BulkRoute(path, api, slot, routes[0] if routes else None))
     return routes
 
 

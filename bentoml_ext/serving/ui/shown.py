@@ -25,7 +25,7 @@ def shown_of(service: Classifier, name: str) -> dict[str, Any]:
         service: ready to answer.
         name: of the service.
     """
-    served = service.served
+    served = service.served[""]
     manifest, decider = served.bundle.manifest, served.scorer.decider
     facts = {
         "service": name,
@@ -41,7 +41,7 @@ def shown_of(service: Classifier, name: str) -> dict[str, Any]:
         "columns": decider.schema.columns,
         "proof": served.proof.summary(served.proof_sha256),
         "self_test": served.self_test,
-        "example": service.contract.application()["example"],
+        "example": service.slots[""].contract.application()["example"],
         "report": _written(service.settings.report),
     }
     found: dict[str, Any] = msgspec.to_builtins(facts)

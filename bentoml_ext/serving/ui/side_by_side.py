@@ -55,11 +55,11 @@ class SideBySide:
     async def answer(self, request: Request) -> Response:
         """Margins, bits, answer and time of each backend; the service's own refusals."""
         service = bentoml.get_current_service()
-        served: ServedModel = service.served
+        served: ServedModel = service.served[""]
         try:
             answer = Response(await self._compared(request, served), media_type=JSON)
         except InvalidApplication as error:
-            answer = service.refuse(error)
+            answer = served.sign(service.refuse(error))
         except TooLarge as error:
             answer = served.fail(error.error_code, str(error))
         except HTTPException as error:
