@@ -20,6 +20,14 @@ SCALED = ["income", "amount"]
 NUMBERS = ["age", "seniority", "time", "expenses", "assets", "debt"]
 TEXTS = {"home": 6, "marital": 5, "records": 2, "job": 4, "channel": 3}
 
+HOW: dict[str, Any] = {
+    "n_estimators": 175,
+    "max_depth": 3,
+    "learning_rate": 0.1,
+    "n_jobs": 1,
+}
+"""Parameters of every model."""
+
 Way = Callable[[], Any]
 
 
@@ -52,29 +60,18 @@ def _ways(rows: int, *, texts: bool) -> tuple[dict[str, Way], dict[str, Way]]:
     import pandas as pd
     import pyarrow as pa
     import xgboost as xgb
-    from sklearn.compose import make_column_transformer
-    from sklearn.feature_extraction import DictVectorizer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     import bentoml_ext
+    from bentoml_ext.backends.registry import backend_names
     from bentoml_ext.encoders.arrow_columns import ColumnEncoder
 
-    frame = _frame(rows)
+    frame = frame_of(rows)
     if texts:
         frame = frame.astype(dict.fromkeys(TEXTS, "str"))
     few = frame.head(5_000)
-    target = (few["income"] + 40 * (few["home"] == "home 1") > 200).astype(int)
-    how = {"n_estimators": 175, "max_depth": 3, "learning_rate": 0.1, "n_jobs": 1}
-    columns = make_column_transformer(
-        (StandardScaler(), SCALED),
-        ("passthrough", NUMBERS),
-        (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), list(TEXTS)),
-    )
-    pipeline = make_pipeline(columns, xgb.XGBClassifier(**how)).fit(few, target)
+    pipeline, vectorizer, target = fitted(few)
     records: Any = few.to_dict(orient="records")
-    vectorizer = DictVectorizer(sparse=False)
-    own = xgb.XGBClassifier(**how).fit(vectorizer.fit_transform(records), target)
+    own = xgb.XGBClassifier(**HOW).fit(vectorizer.transform(records), target)
 
     by_steps = bentoml_ext.save_model("pipeline", pipeline, example=few)
     encoder = bentoml_ext.Encoder(vectorizer.feature_names_)
@@ -98,7 +95,8 @@ def _ways(rows: int, *, texts: bool) -> tuple[dict[str, Way], dict[str, Way]]:
     def texts_decoded() -> Any:
         return pipeline.predict_proba(pd.concat([batch.to_pandas() for batch in batches]))
 
-    steps = {name: bentoml_ext.load_model(by_steps, name) for name in ("onnx", "xgboost")}
+    kernel = [name for name in backend_names() if name == "simd"]
+    steps = {name: bentoml_ext.load_model(by_steps, name) for name in ("onnx", "xgboost", *kernel)}
     names = {name: bentoml_ext.load_model(by_names, name) for name in ("onnx", "xgboost")}
     return {
         "one application, DictVectorizer, onnx": single(names["onnx"]),
@@ -106,12 +104,32 @@ def _ways(rows: int, *, texts: bool) -> tuple[dict[str, Way], dict[str, Way]]:
     }, {
         "pandas + Pipeline.predict_proba": texts_decoded,
         "encode and score, Pipeline, xgboost": scored(steps["xgboost"]),
+        **{f"encode and score, Pipeline, {name}": scored(steps[name]) for name in kernel},
         "encode alone, Pipeline": encoded(steps["xgboost"]),
         "encode alone, DictVectorizer": encoded(names["xgboost"]),
     }
 
 
-def _frame(rows: int) -> Any:
+def fitted(frame: Any) -> tuple[Any, Any, Any]:
+    """A Pipeline of a frame, a DictVectorizer of the same fields, and the target."""
+    import xgboost as xgb
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    target = (frame["income"] + 40 * (frame["home"] == "home 1") > 200).astype(int)
+    columns = make_column_transformer(
+        (StandardScaler(), SCALED),
+        ("passthrough", NUMBERS),
+        (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), list(TEXTS)),
+    )
+    pipeline = make_pipeline(columns, xgb.XGBClassifier(**HOW)).fit(frame, target)
+    vectorizer = DictVectorizer(sparse=False).fit(frame.to_dict(orient="records"))
+    return pipeline, vectorizer, target
+
+
+def frame_of(rows: int) -> Any:
     """Applications of 13 fields; texts are categories, as Parquet gives them."""
     import pandas as pd
 

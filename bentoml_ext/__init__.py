@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bentoml_ext.decisions.policy import Bands as Bands
     from bentoml_ext.decisions.policy import Classes as Classes
     from bentoml_ext.decisions.policy import Value as Value
+    from bentoml_ext.decisions.policy import ValueBands as ValueBands
     from bentoml_ext.decisions.shorthand import Policy as Policy
     from bentoml_ext.encoders.encoder import Encoder as Encoder
     from bentoml_ext.encoders.encoder import Field as Field
@@ -41,6 +42,7 @@ _HOME = {
     "Policy": "decisions.shorthand",
     "Scorer": "scoring.scorer",
     "Value": "decisions.policy",
+    "ValueBands": "decisions.policy",
     "get": "framework",
     "get_runnable": "framework",
     "get_service": "framework",

@@ -51,7 +51,7 @@ def evaluate(probabilities: Probabilities, defaults: Defaults, policy: Bands) ->
         default_rate=float(defaults.mean()),
         auc=float(roc_auc_score(defaults, probabilities)),
         confusion={
-            answer: (int(repaid), int(defaulted))
+            str(answer): (int(repaid), int(defaulted))
             for answer, (repaid, defaulted) in zip(policy.answers, counts, strict=True)
         },
     )

@@ -203,7 +203,9 @@ def measures(found: Predictions, decider: BandDecider) -> list[Measure]:
     """
     if found.words:
         return _of_words(found.words, decider)
-    theirs = found.numbers
+    theirs, answers = found.numbers, np.array(decider.statuses)
+    if answers.dtype.kind == "i" and np.isin(theirs, answers).all():
+        return [Statuses((theirs[:, None] == answers).argmax(axis=1), decider)]
     kinds: list[Kind] = ["margin"]
     if theirs.min() >= 0 and theirs.max() <= 1:
         kinds = ["probability", "margin"]
@@ -230,7 +232,7 @@ def _of_classes(said: npt.NDArray[Any], names: Sequence[str | float]) -> list[Me
 
 
 def _of_words(words: Sequence[str], decider: BandDecider) -> list[Measure]:
-    statuses = {status: band for band, status in enumerate(decider.statuses)}
+    statuses = {str(status): band for band, status in enumerate(decider.statuses)}
     distinct = sorted(set(words))
     if set(distinct) <= set(statuses):
         return [Statuses(np.array([statuses[word] for word in words]), decider)]
@@ -243,7 +245,7 @@ def _of_words(words: Sequence[str], decider: BandDecider) -> list[Measure]:
         # All rows together show which of the two is the class of the probability.
         return _of_classes(np.array(words), distinct)
     raise NotAccepted(
-        f"Expected labels of {', '.join(decider.statuses)}, or two classes, got "
+        f"Expected labels of {', '.join(map(str, decider.statuses))}, or two classes, got "
         f"{', '.join(map(repr, distinct[:8]))} - at the predictions. Give the policy that the "
         "labels come from with --policy, or the model's probabilities."
     )

@@ -13,6 +13,7 @@ from bentoml_ext.acceptance.predictions import Predictions
 from bentoml_ext.arrays import Floats, Ints, Margins
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.value_bands import ValueBandDecider
 from bentoml_ext.decisions.worded import ClassDecider, ValueDecider
 from bentoml_ext.errors import ConfigError, NotAccepted
 
@@ -46,7 +47,7 @@ def measures_of(found: Predictions, decider: Decider) -> list[Measure]:
     """Every way in which predictions may agree with a decider's answers, the strictest first."""
     if isinstance(decider, BandDecider):
         return measures(found, decider)
-    if isinstance(decider, ValueDecider):
+    if isinstance(decider, ValueDecider | ValueBandDecider):
         return _of_values(found, decider)
     if isinstance(decider, ClassDecider):
         return _of_classes(found, decider)
@@ -63,7 +64,7 @@ def width_of(decider: Decider) -> int | None:
     return max(column.count for column in decider.schema.columns)
 
 
-def _of_values(found: Predictions, decider: ValueDecider) -> list[Measure]:
+def _of_values(found: Predictions, decider: ValueDecider | ValueBandDecider) -> list[Measure]:
     """Every way in which predictions may be values, the strictest first.
 
     Raises:
@@ -98,14 +99,21 @@ def _of_classes(found: Predictions, decider: ClassDecider) -> list[Measure]:
             raise _unfit("a label a row", found)
         served, numbers = decider.objective.served, found.numbers
         return [Numbers.of("probability", numbers, *one, served) for one in precisions(found)]
-    words = found.words or [f"{number:g}" for number in found.numbers.tolist()]
+    words = found.words or [_word(number) for number in found.numbers.tolist()]
     if made := list(_of_labels(words, decider)):
         return made
-    raise _unfit(f"labels of {', '.join(decider.policy.labels)}, or their probabilities", found)
+    raise _unfit(
+        f"labels of {', '.join(map(str, decider.policy.labels))}, or their probabilities", found
+    )
+
+
+def _word(number: float) -> str:
+    """A whole number as its digits, whatever its size."""
+    return str(int(number)) if number.is_integer() else f"{number:g}"
 
 
 def _of_labels(words: Sequence[str], decider: ClassDecider) -> Iterator[Measure]:
-    labels = decider.policy.labels
+    labels = tuple(map(str, decider.policy.labels))
     indices = tuple(map(str, range(len(labels))))
     ways = {
         "every label equal": labels,

@@ -93,8 +93,8 @@ def _mover(one: _Seen, champion: BandDecider, challenger: BandDecider, outcome: 
         row=one.row,
         champion=answers[0].probability,
         challenger=answers[1].probability,
-        champion_answer=answers[0].status,
-        challenger_answer=answers[1].status,
+        champion_answer=str(answers[0].status),
+        challenger_answer=str(answers[1].status),
         outcome=None if outcome == UNKNOWN else outcome,
         fields=msgspec.json.decode(one.text),
     )

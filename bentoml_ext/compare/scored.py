@@ -63,7 +63,7 @@ class Scored:
     @property
     def statuses(self) -> tuple[str, ...]:
         """The policy's answers, that of the lowest probability first."""
-        return self.decider.statuses
+        return tuple(map(str, self.decider.statuses))
 
     @cached_property
     def is_known(self) -> Bools:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bentoml_ext.arrays import Bools, Ints, Margins, Predictions
 from bentoml_ext.decisions.base import AnswerSchema, Column, Columns, Decider
+from bentoml_ext.decisions.checked import Label
 from bentoml_ext.decisions.float_text import shortest, shortest_each
 from bentoml_ext.decisions.policy import Bands
 from bentoml_ext.objectives.logistic import first_margin_above, probabilities, probability
@@ -29,12 +30,12 @@ class Answer:
     """What one application gets.
 
     Args:
-        status: the policy's answer.
+        status: the policy's answer, a text or a whole number.
         probability: a float32 value.
         margin: a float32 value, log-odds.
     """
 
-    status: str
+    status: Label
     probability: float
     margin: float
 

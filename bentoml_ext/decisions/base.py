@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_ext.arrays import Bools, Ints, Margins, Predictions
+from bentoml_ext.decisions.checked import Label
 from bentoml_ext.decisions.policy import Policy
 from bentoml_ext.errors import InvalidApplication
 
@@ -29,7 +30,7 @@ class Column(msgspec.Struct, frozen=True):
         name: its key in JSON, its column in Arrow.
         kind: "text" is one of `values`; "number" is a float32; "numbers" are several of them.
         description: for the OpenAPI document.
-        values: the texts, in the order of their codes.
+        values: the texts, or whole numbers in their place, in the order of their codes.
         each: of numbers, what each of them is of, which is its key in JSON; without names they are
             an array.
         count: how many numbers there are.
@@ -39,11 +40,16 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     kind: Kind
     description: str = ""
-    values: tuple[str, ...] = ()
+    values: tuple[Label, ...] = ()
     each: tuple[str, ...] = ()
     count: int = 1
     minimum: float | None = None
     maximum: float | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole numbers stand in the place of texts."""
+        return bool(self.values) and isinstance(self.values[0], int)
 
 
 class AnswerSchema(msgspec.Struct, frozen=True):

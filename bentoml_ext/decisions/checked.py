@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from bentoml_ext.errors import ConfigError
 
-__all__ = ["KEY", "key", "number", "text", "texts"]
+__all__ = ["KEY", "Label", "key", "label", "labels", "number", "of_one_kind", "text", "texts"]
+
+Label: TypeAlias = str | int
+"""What a decision answers: a text or a whole number."""
+
+LARGEST: Final = 2**53
+"""Readers of JSON with float64 alone know the whole numbers up to this one."""
 
 RESERVED: Final = frozenset({"probability", "margin", "model", "error"})
 """What stands beside the answer in JSON, Arrow and Parquet; many readers ignore upper case."""
@@ -47,6 +54,48 @@ def text(value: Any, where: str) -> str:
     return plain
 
 
+def label(value: Any, where: str) -> Label:
+    """A text as a plain str, or a whole number as a plain int.
+
+    Raises:
+        ConfigError: it is neither; `where` says of what.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return text(value, where)
+    if abs(int(value)) > LARGEST:
+        raise ConfigError(f"Expected a whole number up to 2**53, got {value} - at {where}.")
+    return int(value)
+
+
+def of_one_kind(values: Sequence[Label], where: str) -> None:
+    """Refuse texts beside whole numbers.
+
+    Raises:
+        ConfigError: names one of each; `where` says of what.
+    """
+    if len({type(value) for value in values}) > 1:
+        raise ConfigError(
+            f"Expected texts or whole numbers, got both: {list(values)[:5]} - at {where}."
+        )
+
+
+def labels(values: Any, where: str, name: str) -> tuple[Label, ...]:
+    """Texts or whole numbers, each once.
+
+    Args:
+        values, where, name: as `texts`.
+
+    Raises:
+        ConfigError: another type than a list of such, both kinds, or one twice.
+    """
+    if not isinstance(values, list | tuple):
+        raise ConfigError(f"Expected a tuple of {name}, got {values!r} - at the policy's '{name}'.")
+    plain = tuple(label(value, where) for value in values)
+    of_one_kind(plain, f"the policy's '{name}'")
+    _each_once(plain, name)
+    return plain
+
+
 def texts(values: Any, where: str, name: str) -> tuple[str, ...]:
     """Texts, each once.
 
@@ -61,11 +110,16 @@ def texts(values: Any, where: str, name: str) -> tuple[str, ...]:
     if not isinstance(values, list | tuple):
         raise ConfigError(f"Expected a tuple of {name}, got {values!r} - at the policy's '{name}'.")
     plain = tuple(text(value, where) for value in values)
-    if twice := sorted({value for value in plain if plain.count(value) > 1}):
-        raise ConfigError(
-            f"Expected each of the {name} once, got {twice[0]!r} twice - at the policy's '{name}'."
-        )
+    _each_once(plain, name)
     return plain
+
+
+def _each_once(plain: Sequence[Label], name: str) -> None:
+    if twice := [value for value in plain if plain.count(value) > 1]:
+        raise ConfigError(
+            f"Expected each of the {name} once, got {min(twice)!r} twice - at the policy's "
+            f"'{name}'."
+        )
 
 
 def key(value: Any) -> str:

@@ -6,8 +6,9 @@ from typing import Final
 
 from bentoml_ext.decisions.bands import BandDecider
 from bentoml_ext.decisions.base import Decider
-from bentoml_ext.decisions.policy import Band, Bands, Classes, Policy, Value
+from bentoml_ext.decisions.policy import Band, Bands, Classes, Policy, Value, ValueBands
 from bentoml_ext.decisions.presets import APPROVAL
+from bentoml_ext.decisions.value_bands import ValueBandDecider
 from bentoml_ext.decisions.worded import ClassDecider, ValueDecider
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.objectives.base import Objective
@@ -32,6 +33,10 @@ def decider_of(policy: Policy, objective: Objective, n_margins: int) -> Decider:
         if policy.names and len(policy.names) != (width := objective.width(n_margins)):
             raise _misfit(f"{len(policy.names)} predictions, as it has names", objective, width)
         return ValueDecider(policy, objective, n_margins)
+    if isinstance(policy, ValueBands):
+        if (width := objective.width(n_margins)) != 1 or objective.output == "classes":
+            raise _misfit("one number for bands over a value", objective, width)
+        return ValueBandDecider(policy, objective, n_margins)
     is_log_odds = objective.output == "probability" and n_margins == 1
     if isinstance(policy, Bands):
         if not is_log_odds:
@@ -58,8 +63,9 @@ def default_policy(objective: Objective, n_margins: int) -> Policy:
         return APPROVAL
     if (classes := _classes(objective, n_margins)) < 2:
         return Value()
-    labels = tuple(map(str, range(classes)))
-    return Classes(labels, with_probabilities=_has_probabilities(objective, n_margins))
+    return Classes(
+        tuple(range(classes)), with_probabilities=_has_probabilities(objective, n_margins)
+    )
 
 
 def _classes(objective: Objective, n_margins: int) -> int:
@@ -80,5 +86,6 @@ def _has_probabilities(objective: Objective, n_margins: int) -> bool:
 def _misfit(expected: str, objective: Objective, got: int) -> ConfigError:
     return ConfigError(
         f"Expected {expected}, got {got} of '{objective.name}' - at the policy. Give "
-        "Bands for a log-odds, Classes with the labels for several classes, Value for a number."
+        "Bands for a log-odds, Classes with the labels for several classes, Value or ValueBands "
+        "for a number."
     )

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.decisions.base import AnswerSchema, Column, Columns
+from bentoml_ext.decisions.checked import Label
 from bentoml_ext.decisions.float_text import padded_each
 
 __all__ = ["LineLayout"]
@@ -109,5 +110,5 @@ def _around(column: Column) -> tuple[str, str]:
     return ("{", "}") if column.each else ("[", "]")
 
 
-def _quoted(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+def _quoted(value: Label) -> str:
+    return msgspec.json.encode(value).decode()

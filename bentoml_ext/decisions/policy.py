@@ -9,10 +9,20 @@ import msgspec
 import numpy as np
 
 from bentoml_ext.decisions import checked
+from bentoml_ext.decisions.checked import Label
 from bentoml_ext.errors import BundleError, ConfigError
 from bentoml_ext.objectives.logistic import first_margin_above
 
-__all__ = ["Band", "Bands", "Classes", "Policy", "Value", "policy_from_json", "policy_of"]
+__all__ = [
+    "Band",
+    "Bands",
+    "Classes",
+    "Policy",
+    "Value",
+    "ValueBands",
+    "policy_from_json",
+    "policy_of",
+]
 
 MOST_ANSWERS: Final = 128
 """Arrow's answers are codes of one signed byte."""
@@ -28,19 +38,19 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         above: the band begins just above this probability; compared in float32, as numpy 2 does
             with a Python number.
-        answer: what is answered in it.
+        answer: what is answered in it, a text or a whole number.
 
     Raises:
-        ConfigError: the bound is not a number, or the answer not a text.
+        ConfigError: the bound is not a number, or the answer neither.
     """
 
     above: float
-    answer: str
+    answer: Label
 
     def __post_init__(self) -> None:
         # msgspec checks types in a file alone; and it writes no subclass of float, as numpy's.
         msgspec.structs.force_setattr(self, "above", checked.number(self.above, "a band's bound"))
-        msgspec.structs.force_setattr(self, "answer", checked.text(self.answer, "a band's answer"))
+        msgspec.structs.force_setattr(self, "answer", checked.label(self.answer, "a band's answer"))
 
 
 class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="bands"):
@@ -58,12 +68,12 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     key: str
     bands: tuple[Band, ...]
-    otherwise: str
+    otherwise: Label
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "key", checked.key(self.key))
         msgspec.structs.force_setattr(self, "bands", _bands(self.bands))
-        otherwise = checked.text(self.otherwise, "the policy's 'otherwise'")
+        otherwise = checked.label(self.otherwise, "the policy's 'otherwise'")
         msgspec.structs.force_setattr(self, "otherwise", otherwise)
         # As they are compared: in float32 a bound next to 1 is 1, and no probability is above.
         above = [_float32(band.above) for band in self.bands]
@@ -78,17 +88,10 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
                 f"the policy. Every probability is above it, so that '{self.otherwise}' is never "
                 "answered."
             )
-        if len(set(self.answers)) != len(self.answers):
-            raise ConfigError(
-                f"Expected every answer once, got {list(self.answers)} - at the policy."
-            )
-        if len(self.answers) > MOST_ANSWERS:
-            raise ConfigError(
-                f"Expected at most {MOST_ANSWERS} answers, got {len(self.answers)} - at the policy."
-            )
+        _check_answers(self.answers)
 
     @property
-    def answers(self) -> tuple[str, ...]:
+    def answers(self) -> tuple[Label, ...]:
         """Every answer, that of the highest band first."""
         return (*(band.answer for band in self.bands), self.otherwise)
 
@@ -100,6 +103,61 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         """The policy in words."""
         bands = [f"{band.answer} above {band.above:g}" for band in self.bands]
         return ", ".join([*bands, f"otherwise {self.otherwise}"])
+
+
+class ValueBands(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="value_bands"
+):
+    """Which answer a predicted number gets, as a price: the first band that it is above.
+
+    Args:
+        key: name of the answer in JSON, and of its column in a portfolio.
+        bands: that of the highest number first; each compared in float32.
+        otherwise: the answer where no band is.
+        value: name of the number, which is answered, too.
+
+    Raises:
+        ConfigError: bounds that are not finite or do not fall, two bands with one answer, or a key
+            that an answer has already.
+    """
+
+    key: str
+    bands: tuple[Band, ...]
+    otherwise: Label
+    value: str = PREDICTION
+
+    def __post_init__(self) -> None:
+        for name in ("key", "value"):
+            msgspec.structs.force_setattr(self, name, checked.key(getattr(self, name)))
+        if self.key.casefold() == self.value.casefold():
+            raise ConfigError(
+                f"Expected two names, got {self.key!r} twice - at the policy's 'key' and 'value'. "
+                "The number is answered beside the band: name one of them otherwise."
+            )
+        msgspec.structs.force_setattr(self, "bands", _bands(self.bands))
+        otherwise = checked.label(self.otherwise, "the policy's 'otherwise'")
+        msgspec.structs.force_setattr(self, "otherwise", otherwise)
+        above = [_float32(band.above) for band in self.bands]
+        if above != sorted(set(above), reverse=True) or not all(map(math.isfinite, above)):
+            raise ConfigError(
+                "Expected bands in falling order, finite in float32, got "
+                f"{[band.above for band in self.bands]} - at the policy."
+            )
+        _check_answers(self.answers)
+
+    @property
+    def answers(self) -> tuple[Label, ...]:
+        """Every answer, that of the highest band first."""
+        return (*(band.answer for band in self.bands), self.otherwise)
+
+    def to_json(self) -> bytes:
+        """policy.json."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    def __str__(self) -> str:
+        """The policy in words."""
+        bands = [f"{band.answer} above {band.above:g}" for band in self.bands]
+        return f"{', '.join([*bands, f'otherwise {self.otherwise}'])}, by `{self.value}`"
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="value"):
@@ -138,16 +196,16 @@ class Classes(
     """The label of the predicted class is answered.
 
     Args:
-        labels: of the classes, in the order of the model's indices.
+        labels: of the classes, in the order of the model's indices; texts or whole numbers.
         key: name of the answer in JSON, and of its column in a portfolio.
         with_probabilities: whether the probability of each class is answered, too; not of
             multi:softmax and binary:hinge, which predict none.
 
     Raises:
-        ConfigError: labels that are not texts, or not each once; a key that an answer has already.
+        ConfigError: labels that are neither, or not each once; a key that an answer has already.
     """
 
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     key: str = PREDICTION
     with_probabilities: bool = True
 
@@ -158,7 +216,7 @@ class Classes(
                 f"Expected a key other than {PROBABILITIES}, got {self.key!r} - at the policy's "
                 "'key'. An answer has it beside its key: give the key another name."
             )
-        labels = checked.texts(self.labels, "a class's label", "labels")
+        labels = checked.labels(self.labels, "a class's label", "labels")
         msgspec.structs.force_setattr(self, "labels", labels)
         if not 2 <= len(labels) <= MOST_ANSWERS:
             raise ConfigError(
@@ -172,10 +230,10 @@ class Classes(
 
     def __str__(self) -> str:
         """The policy in words."""
-        return f"one of {', '.join(self.labels)}"
+        return f"one of {', '.join(map(str, self.labels))}"
 
 
-Policy: TypeAlias = Bands | Value | Classes
+Policy: TypeAlias = Bands | ValueBands | Value | Classes
 """What is answered; in JSON its `kind` says which one."""
 
 
@@ -201,6 +259,16 @@ def policy_from_json(data: bytes) -> Policy:
     # Bands raise ConfigError; for a body not in UTF-8 msgspec raises UnicodeDecodeError.
     except (msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
         raise BundleError(f"Expected a policy, got {error} - at policy.json.") from error
+
+
+def _check_answers(answers: tuple[Label, ...]) -> None:
+    checked.of_one_kind(answers, "the policy")
+    if len(set(answers)) != len(answers):
+        raise ConfigError(f"Expected every answer once, got {list(answers)} - at the policy.")
+    if len(answers) > MOST_ANSWERS:
+        raise ConfigError(
+            f"Expected at most {MOST_ANSWERS} answers, got {len(answers)} - at the policy."
+        )
 
 
 def _float32(bound: float) -> float:

@@ -17,13 +17,13 @@ from bentoml_ext.decisions.policy import PROBABILITIES, Classes, Value
 from bentoml_ext.objectives.base import Objective
 from bentoml_ext.objectives.classes import first_largest
 
-__all__ = ["ClassDecider", "ValueDecider"]
+__all__ = ["ClassDecider", "ValueDecider", "WordedDecider"]
 
 _FEW: Final = 8
 """Fewer margins are answered sooner one at a time."""
 
 
-class _Worded(Decider):
+class WordedDecider(Decider):
     """Answers that are columns of predictions, put into JSON by the schema.
 
     Args:
@@ -63,7 +63,7 @@ class _Worded(Decider):
         return np.asarray(~finite | super().lost(margins))
 
 
-class ValueDecider(_Worded):
+class ValueDecider(WordedDecider):
     """The prediction itself: a number, or several for several targets or levels.
 
     Args:
@@ -92,7 +92,7 @@ class ValueDecider(_Worded):
         return None
 
 
-class ClassDecider(_Worded):
+class ClassDecider(WordedDecider):
     """The label of the most probable class, and the probability of each where there is one.
 
     Args:
@@ -109,7 +109,7 @@ class ClassDecider(_Worded):
             PROBABILITIES,
             "numbers",
             "The probability of each class.",
-            each=policy.labels,
+            each=tuple(map(str, policy.labels)),
             count=count,
             minimum=0,
             maximum=1,

@@ -31,7 +31,7 @@ class Answers:
         self._decider = decider
         self._columns = decider.schema.columns
         self._flat = flat
-        self._texts = {column.name: pa.array(column.values) for column in self._columns}
+        self._values = {column.name: pa.array(column.values) for column in self._columns}
         self._tag = pa.array([tag])
         self._margins = (_margin_column(decider.n_margins),) if tag else ()
         numbered = (*self._columns, *self._margins)
@@ -63,7 +63,10 @@ class Answers:
     def _arrays(self, column: Column, values: npt.NDArray[Any]) -> list[pa.Array]:
         if column.kind == "text":
             codes = pa.array(values.astype(np.int8))
-            return [pa.DictionaryArray.from_arrays(codes, self._texts[column.name])]
+            values_of = self._values[column.name]
+            if column.is_whole:
+                return [values_of.take(codes)]
+            return [pa.DictionaryArray.from_arrays(codes, values_of)]
         if column.kind == "number":
             return [pa.array(values)]
         if not (self._flat or column.each):
@@ -77,9 +80,9 @@ def _margin_column(n_margins: int) -> Column:
 
 
 def _type_of(column: Column) -> pa.DataType:
-    """A text's codes, a float32, or several: by name as in JSON, or a list."""
+    """A text's codes, a whole number, a float32, or several: by name as in JSON, or a list."""
     if column.kind == "text":
-        return TEXTS
+        return pa.int64() if column.is_whole else TEXTS
     if column.kind == "number":
         return pa.float32()
     if column.each:

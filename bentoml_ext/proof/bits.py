@@ -156,7 +156,7 @@ class BitComparison:
             self._keep(what, *pairs[differ[0]], differ[0], rows)
 
     def decide(
-        self, expected: Ints, got: Ints, answers: Sequence[str], rows: Rows | None = None
+        self, expected: Ints, got: Ints, answers: Sequence[str | int], rows: Rows | None = None
     ) -> None:
         """Compare decisions, (n,); `answers` names them from the lowest band on."""
         flipped = np.flatnonzero(expected != got)
@@ -164,7 +164,7 @@ class BitComparison:
         if len(flipped):
             at = int(flipped[0])
             wanted, found = (
-                answers[band] if band < len(answers) else f"band {band}"
+                str(answers[band]) if band < len(answers) else f"band {band}"
                 for band in (int(expected[at]), int(got[at]))
             )
             self._keep("decision", wanted, found, at, rows)

@@ -77,8 +77,8 @@ def _number(number: np.float32) -> str:
     return np.format_float_positional(number, trim="0") if is_whole else text
 
 
-def _json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _json(value: str | int) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def answered(
@@ -164,12 +164,13 @@ def _compare_answers(
     singly: bool,
 ) -> None:
     """The answers to Python callers."""
-    statuses = [decider.statuses[band] for band in decider.decide(probabilities).tolist()]
+    statuses = [str(decider.statuses[band]) for band in decider.decide(probabilities).tolist()]
     ways = [decider.answers(margins)]
     if singly:
         ways.append([decider.answer(margin) for margin in margins[:, None]])
     for answers in ways:
-        comparison.texts("status", statuses, [answer.status for answer in answers], rows)
+        found = [str(answer.status) for answer in answers]
+        comparison.texts("status", statuses, found, rows)
         probability = np.array([[answer.probability] for answer in answers], np.float32)
         comparison.compare("probability", probabilities, probability, rows)
         margin = np.array([[answer.margin] for answer in answers], np.float32)

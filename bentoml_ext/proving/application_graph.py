@@ -24,7 +24,7 @@ from bentoml_ext.encoders.edges import beside_edges
 from bentoml_ext.encoders.encoder import Application, Encoder
 from bentoml_ext.encoders.steps import Number
 from bentoml_ext.errors import BackendError, InvalidApplication, ProofFailed
-from bentoml_ext.export.graph.application import INVALID, outputs_of
+from bentoml_ext.export.graph.application import outputs_of, refused_of
 from bentoml_ext.export.graph.encoder_rows import type_of
 from bentoml_ext.proof.bits import BitComparison
 from bentoml_ext.proof.record import Part
@@ -212,10 +212,10 @@ def _expected(
     margins, served = truth.margins[answered], truth.served[answered]
     expected: dict[str, npt.NDArray[Any]] = {}
     for name, (kind, width) in outputs_of(decider).items():
-        is_text = kind == TensorProto.STRING
-        whole = np.full((len(taken), width), INVALID if is_text else np.nan, object)
-        if is_text and decider.schema.text is not None:
-            values = np.array(decider.schema.text.values, object)
+        text = None if kind == TensorProto.FLOAT else decider.schema.text
+        whole = np.full((len(taken), width), np.nan if text is None else refused_of(text), object)
+        if text is not None:
+            values = np.array(text.values, object)
             whole[taken] = values[decider.decide(served)][:, None]
         else:
             whole = whole.astype(np.float32)

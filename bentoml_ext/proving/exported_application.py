@@ -92,6 +92,7 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
     words: dict[int, str] = {
         TensorProto.STRING: "string",
         TensorProto.FLOAT: "float32",
+        TensorProto.INT64: "int64",
         TensorProto.DOUBLE: "float64",
     }
     inputs = [f"{one.name} {words[type_of(bundle.encoder, one)]}" for one in fields]
@@ -104,9 +105,9 @@ def make(bundle: Bundle, tag: bentoml.Tag) -> WholeGraph:
 
 def _refused(decider: Decider) -> str:
     """What a refused application gets, in words."""
-    from bentoml_ext.export.graph.application import INVALID, outputs_of
+    from bentoml_ext.export.graph.application import outputs_of, refused_of
 
     *numbers, last = outputs_of(decider)
-    if decider.schema.text is None:
+    if (text := decider.schema.text) is None:
         return f"{' and '.join([*numbers, last])} NaN"
-    return f"{' and '.join(numbers)} NaN, {last} {INVALID}"
+    return f"{' and '.join(numbers)} NaN, {last} {refused_of(text)}"

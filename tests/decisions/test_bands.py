@@ -40,7 +40,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Floats]] = {
 }
 
 
-def directly(policy: Bands, margins: Margins) -> list[str]:
+def directly(policy: Bands, margins: Margins) -> list[str | int]:
     """The status by its definition: the first band that the float32 probability is above."""
     return [
         next(

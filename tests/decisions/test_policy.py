@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.policy import Band, Bands, policy_from_json
+from bentoml_ext.decisions.policy import Band, Bands, Classes, ValueBands, policy_from_json
 from bentoml_ext.decisions.policy_file import read_policy
 from bentoml_ext.decisions.presets import of_threshold
 from bentoml_ext.errors import BundleError, ConfigError
@@ -110,7 +110,9 @@ def test_a_bound_that_is_no_number_is_refused_where_it_is_made(above: Any) -> No
         Band(above, "NO")
 
 
-@pytest.mark.parametrize("text", [1, None, b"NO", "", "  ", "a\0b", "\ud800", ["NO"]], ids=repr)
+@pytest.mark.parametrize(
+    "text", [1.5, True, 2**60, None, b"NO", "", "  ", "a\0b", "\ud800", ["NO"]], ids=repr
+)
 def test_what_is_no_text_is_refused_where_it_is_made(text: Any) -> None:
     with pytest.raises(ConfigError, match="at a band's answer"):
         Band(0.5, text)
@@ -256,3 +258,35 @@ def test_a_file_that_somebody_wrote_wrongly_is_refused_by_its_name(
 def test_a_policys_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Expected a policy's file, got"):
         read_policy(tmp_path / name)
+
+
+def test_texts_and_whole_numbers_are_not_mixed() -> None:
+    with pytest.raises(ConfigError, match="Expected texts or whole numbers, got both"):
+        Classes(("no", 1))
+    with pytest.raises(ConfigError, match="Expected texts or whole numbers, got both"):
+        Bands("Status", (Band(0.5, "NO"),), 0)
+
+
+def test_labels_that_were_stored_as_texts_stay_texts() -> None:
+    stored = b'{"kind": "classes", "labels": ["0", "1"], "key": "prediction"}'
+
+    assert policy_from_json(stored) == Classes(("0", "1"))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"bands": (Band(1, "low"), Band(2, "high"))}, "Expected bands in falling order"),
+        ({"bands": (Band(1e39, "high"),)}, "Expected bands in falling order, finite"),
+        ({"bands": (Band(2, "other"),)}, "Expected every answer once"),
+        ({"value": "Class"}, "Expected two names, got 'class' twice"),
+        ({"value": "margin"}, "Expected a key other than"),
+    ],
+)
+def test_bands_over_a_value_that_mean_nothing_are_refused(
+    how: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {"key": "class", "bands": (Band(2, "high"),), "otherwise": "other"}
+
+    with pytest.raises(ConfigError, match=message):
+        ValueBands(**given | how)

@@ -170,9 +170,9 @@ def test_a_policy_that_does_not_fit_is_refused(
     [
         ("binary:logistic", 1, small.policy()),
         ("binary:logistic", 3, Value()),
-        ("multi:softprob", 3, Classes(("0", "1", "2"))),
-        ("multi:softmax", 3, Classes(("0", "1", "2"), with_probabilities=False)),
-        ("binary:hinge", 1, Classes(("0", "1"), with_probabilities=False)),
+        ("multi:softprob", 3, Classes((0, 1, 2))),
+        ("multi:softmax", 3, Classes((0, 1, 2), with_probabilities=False)),
+        ("binary:hinge", 1, Classes((0, 1), with_probabilities=False)),
         ("binary:hinge", 2, Value()),
         ("reg:quantileerror", 4, Value()),
     ],

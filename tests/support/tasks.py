@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xgboost
 
 from bentoml_ext.arrays import Rows
-from bentoml_ext.decisions.policy import Classes, Policy, Value
+from bentoml_ext.decisions.policy import Band, Classes, Policy, Value, ValueBands
 from tests.support import small
 
 __all__ = ["TASKS", "Task", "booster_of", "numbers_of", "trained"]
@@ -59,6 +59,13 @@ TASKS: Final = {
     "bands": Task("binary:logistic", "yes"),
     "yes or no": Task("binary:logistic", "yes", Classes(("no", "yes"))),
     "chance": Task("binary:logistic", "yes", Value("chance")),
+    "coded": Task("binary:logistic", "yes", Classes((0, 1))),
+    "numbered": Task("multi:softprob", "class", Classes((3, -1, 70_000)), {"num_class": 3}),
+    "price bands": Task(
+        "reg:gamma",
+        "positive",
+        ValueBands("class", (Band(1.2, "high"), Band(0.9, "middle")), "low", "price"),
+    ),
     "risk": Task("survival:cox", "positive", Value("hazard")),
     "time": Task("survival:aft", "bounds", Value("days")),
     "ranking": Task("rank:ndcg", "ranks", Value("score")),

@@ -24,7 +24,7 @@ import bentoml_ext
 from bentoml_ext import export
 from bentoml_ext.backends.onnx_session import run, session
 from bentoml_ext.boosters.xgb.sigmoid import native
-from bentoml_ext.decisions.policy import Bands, Classes, Policy, Value
+from bentoml_ext.decisions.policy import Bands, Classes, Policy, Value, ValueBands
 from bentoml_ext.encoders.encoder import Application, Encoder, Field
 from bentoml_ext.export.graph.application import to_application_onnx
 from bentoml_ext.offline import local_engine
@@ -143,7 +143,7 @@ def assert_own(model: Drawn, answers: list[dict[str, Any]]) -> None:
     if isinstance(policy, Classes):
         whole = expected[:, 0].astype(int) if expected.shape[1] == 1 else expected.argmax(axis=1)
         assert [answer[policy.key] for answer in answers] == [policy.labels[at] for at in whole]
-    elif isinstance(policy, Bands):
+    elif isinstance(policy, Bands | ValueBands):
         said = [
             next((b.answer for b in policy.bands if p > np.float32(b.above)), policy.otherwise)
             for p in expected[:, 0]

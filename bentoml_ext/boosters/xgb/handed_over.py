@@ -11,7 +11,7 @@ from bentoml_ext.backends.native_sum import as_its_estimator
 from bentoml_ext.boosters.xgb.methods import check_methods
 from bentoml_ext.boosters.xgb.rounds import best_rounds, check_whole, counting
 from bentoml_ext.boosters.xgb.spelling import ARGUMENTS
-from bentoml_ext.decisions.policy import Bands, Classes, Value
+from bentoml_ext.decisions.policy import Bands, Classes, Value, ValueBands
 from bentoml_ext.encoders.encoder import Encoder
 from bentoml_ext.encoders.feature_names import check_features
 from bentoml_ext.encoders.reading import Rounds
@@ -51,10 +51,10 @@ def check_types(
         raise FeatureMismatch(
             f"Expected a bentoml_ext.Encoder, got {type(encoder).__name__} - at encoder. {remedy}"
         )
-    if policy is not None and not isinstance(policy, Bands | Classes | Value):
+    if policy is not None and not isinstance(policy, Bands | Classes | Value | ValueBands):
         raise ConfigError(
-            f"Expected bentoml_ext.Bands, Classes or Value, got {type(policy).__name__} - at "
-            "policy."
+            "Expected bentoml_ext.Bands, Classes, Value or ValueBands, got "
+            f"{type(policy).__name__} - at policy."
         )
     if rounds not in (None, "best", "all"):
         raise ConfigError(f"Expected 'best' or 'all', got {rounds!r:.60} - at rounds.")

@@ -7,7 +7,8 @@ empty string is the null of a nullable category. In float32 the code 99999999 is
 
 Outputs: `margin` float32, (n, n_margins), and the answer. Bands give `probability` float32 and
 `decision` string, each (n, 1). Another policy gives its columns by their names. Where the service
-would refuse an application each number is NaN and each text "INVALID". It refuses an unknown
+would refuse an application each number is NaN, each text "INVALID", each label of whole
+numbers `NO_LABEL`. It refuses an unknown
 category, a number out of its range, a code for missing, and null where it is not allowed.
 
 The bits are the service's own on any number of threads and for any n.
@@ -15,7 +16,7 @@ The bits are the service's own on any number of threads and for any n.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -26,9 +27,10 @@ from onnx import TensorProto, helper
 from bentoml_ext.boosters.ensemble import Ensemble
 from bentoml_ext.boosters.xgb.confirm import read
 from bentoml_ext.decisions.bands import BandDecider
-from bentoml_ext.decisions.base import Decider
+from bentoml_ext.decisions.base import Column, Decider
 from bentoml_ext.decisions.deciding import decider_of
-from bentoml_ext.decisions.policy import Bands, Policy
+from bentoml_ext.decisions.policy import Policy
+from bentoml_ext.decisions.value_bands import ValueBandDecider
 from bentoml_ext.encoders.encoder import Encoder, Field
 from bentoml_ext.errors import ConfigError
 from bentoml_ext.export.graph.builder import GraphBuilder
@@ -39,9 +41,12 @@ from bentoml_ext.export.graph.predictions import add_predictions
 from bentoml_ext.objectives.logistic import first_margin_above
 from bentoml_ext.objectives.table import objective_of
 
-__all__ = ["INVALID", "outputs_of", "to_application_onnx"]
+__all__ = ["INVALID", "outputs_of", "refused_of", "to_application_onnx"]
 
 INVALID: Final = "INVALID"
+
+NO_LABEL: Final = -(2**63)
+"""No policy has it: its whole numbers end at 2**53."""
 """The decision on an application that must not be scored."""
 
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
@@ -79,7 +84,7 @@ def to_application_onnx(
     rows = add_rows(ops, encoder)
     margins = add_model(ops, source, ensemble, rows, deterministic_threads=True)
     if isinstance(decider, BandDecider):
-        _bands(ops, decider.policy, margins, valid)
+        _bands(ops, decider, margins, valid)
     else:
         _predictions(ops, ensemble, decider, margins, valid)
     model = ops.to_model(
@@ -125,8 +130,17 @@ def outputs_of(decider: Decider) -> dict[str, tuple[int, int]]:
     if (text := decider.schema.text) is not None:
         named = {"decision": text} if isinstance(decider, BandDecider) else {text.name: text}
         columns = {**columns, **named}
-    answer = {name: (_KINDS[column.kind], column.count) for name, column in columns.items()}
+    answer = {name: (_kind(column), column.count) for name, column in columns.items()}
     return {"margin": (TensorProto.FLOAT, decider.n_margins), **answer}
+
+
+def _kind(column: Column) -> int:
+    return TensorProto.INT64 if column.is_whole else _KINDS[column.kind]
+
+
+def refused_of(column: Column) -> str | int:
+    """What stands in the place of a decision on an application that is refused."""
+    return NO_LABEL if column.is_whole else INVALID
 
 
 def _tensor(name: str, kind: int, width: int = 1) -> onnx.ValueInfoProto:
@@ -189,10 +203,15 @@ def _predictions(
     ops.add("Mul", margins, unknown, output="margin")
     for column in decider.schema.numbers:
         ops.add("Mul", answer, unknown, output=column.name)
-    if (text := decider.schema.text) is not None:
+    if (text := decider.schema.text) is None:
+        return
+    if isinstance(decider, ValueBandDecider):
+        above = ops.add("Greater", answer, ops.constant([decider.bounds], np.float32))
+        code = ops.add("ReduceSum", ops.cast(above, TensorProto.INT64), axis, keepdims=1)
+    else:
         is_class = ensemble.objective == "multi:softmax" or ensemble.n_targets == 1
         code = ops.cast(answer, TensorProto.INT64) if is_class else _largest(ops, answer)
-        _text(ops, text.name, text.values, code, valid)
+    _text(ops, text.name, text, code, valid)
 
 
 def _largest(ops: GraphBuilder, probabilities: str) -> str:
@@ -211,22 +230,22 @@ def _served(ops: GraphBuilder, ensemble: Ensemble, margins: str) -> str:
     return found
 
 
-def _text(ops: GraphBuilder, name: str, values: Sequence[str], code: str, valid: str) -> None:
-    """A text by its code, or "INVALID"."""
-    at = ops.add("Where", valid, code, ops.constant(len(values), np.int64))
-    table = ops.constant(np.array([*values, INVALID], object))
+def _text(ops: GraphBuilder, name: str, column: Column, code: str, valid: str) -> None:
+    """A text or whole number by its code, or what a refused application gets."""
+    at = ops.add("Where", valid, code, ops.constant(len(column.values), np.int64))
+    kind = np.int64 if column.is_whole else object
+    table = ops.constant(np.array([*column.values, refused_of(column)], kind))
     ops.add("Gather", table, at, axis=0, output=name)
 
 
-def _bands(ops: GraphBuilder, policy: Bands, margins: str, valid: str) -> None:
+def _bands(ops: GraphBuilder, decider: BandDecider, margins: str, valid: str) -> None:
     """The three outputs; a product and not a Where, which would lose the sign of -0.0."""
     unknown = ops.add("Where", valid, *(ops.constant(x, np.float32) for x in (1, np.nan)))
     margin = ops.add("Mul", margins, unknown, output="margin")
     ops.add("Mul", sigmoid(ops, margins), unknown, output="probability")
-    order = policy.answers[::-1]
     band = ops.constant(0, np.int64)
-    for bound in policy.bands:
+    for bound in decider.policy.bands:
         crossing = ops.constant(first_margin_above(bound.above), np.float32)
         above = ops.add("GreaterOrEqual", margin, crossing)
         band = ops.add("Add", band, ops.cast(above, TensorProto.INT64))
-    _text(ops, "decision", order, band, valid)
+    _text(ops, "decision", decider.schema.columns[0], band, valid)

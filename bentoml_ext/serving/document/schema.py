@@ -63,7 +63,8 @@ def _column_schema(column: Column) -> Schema:
     said: Schema = {"description": column.description} if column.description else {}
     if column.kind == "text":
         # The last code first: of bands that is the highest.
-        return {"type": "string", "enum": list(column.values[::-1])} | said
+        kind = "integer" if column.is_whole else "string"
+        return {"type": kind, "enum": list(column.values[::-1])} | said
     limits = {"minimum": column.minimum, "maximum": column.maximum}
     number: Schema = {"type": "number"}
     number |= {name: limit for name, limit in limits.items() if limit is not None}
