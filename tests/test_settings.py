@@ -145,3 +145,14 @@ def test_the_limits_of_bulk_requests_are_whole_numbers() -> None:
     for value in ("0", "-1", "1e6", "many", "1.5"):
         with pytest.raises(ConfigError, match=rf"from 1 on, got '{value}' - at MAX_BULK_ROWS"):
             Settings.read({}, {"MAX_BULK_ROWS": value})
+
+
+def test_each_model_may_have_a_backend_of_its_own() -> None:
+    settings = Settings.read({}, {"BACKEND": "auto,risk=onnx", "CROSSOVER": "onnx:1,xgboost:80"})
+
+    assert [settings.chosen.of(name) for name in ("risk", "price")] == ["onnx", "auto"]
+    assert settings.needed_by("risk") == ("onnx",)
+    assert settings.needed_by("risk", "price") == ("onnx", "xgboost")
+    assert Settings.read({}, {"BACKEND": "risk=xgboost"}).chosen.of("price") == "onnx"
+    with pytest.raises(ConfigError, match="one backend for risk, got two"):
+        Settings.read({}, {"BACKEND": "risk=onnx,risk=xgboost"})

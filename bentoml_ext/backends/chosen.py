@@ -30,21 +30,22 @@ class ChosenBackends:
 
         Raises:
             UnknownBackend: lists the known names.
-            ConfigError: a model is named twice, or two backends are for all.
+            ConfigError: a model is named twice.
         """
         given: dict[str, str] = {}
         for part in text.split(","):
             model, _, backend = part.rpartition("=")
-            model, backend = model.strip(), backend.strip()
-            if backend not in backend_names():
+            # Of two words for every model none is known, as of a word that is none.
+            unknown = text if model == "" and model in given else backend
+            if unknown not in backend_names():
                 raise UnknownBackend(
-                    f"Expected one of {', '.join(backend_names())}, got '{backend}' - at BACKEND. "
-                    "Set BACKEND, or --arg backend=NAME, to one of them."
+                    f"Expected one of {', '.join(backend_names())}, got '{unknown}' - at BACKEND. "
+                    "Set BACKEND, or --arg backend=NAME, to one of them; NAME=BACKEND is for one "
+                    "of several models."
                 )
             if model in given:
                 raise ConfigError(
-                    f"Expected one backend for {model or 'every model'}, got two - at "
-                    f"BACKEND={text}. Write it as onnx,NAME=xgboost."
+                    f"Expected one backend for {model}, got two - at BACKEND={text}. Leave one out."
                 )
             given[model] = backend
         return cls(given.pop("", default), given)

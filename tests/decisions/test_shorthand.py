@@ -31,4 +31,4 @@ def test_it_is_checked_as_bands_are() -> None:
     with pytest.raises(ConfigError, match="a key other than"):
         Policy(key="probability")
     with pytest.raises(ConfigError, match="otherwise"):
-        Policy(otherwise=0)
+        Policy(otherwise=0.5)
