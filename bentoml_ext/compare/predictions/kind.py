@@ -110,7 +110,8 @@ def kind_of(subject: Subject) -> Kind:
     if isinstance(decider, BandDecider):
         return Kind("bands")
     if isinstance(decider, ClassDecider):
-        return Kind("classes", decider.policy.labels, decider.policy.with_probabilities)
+        labels = tuple(map(str, decider.policy.labels))
+        return Kind("classes", labels, decider.policy.with_probabilities)
     if not isinstance(decider, ValueDecider) or decider.schema.columns[0].kind != "number":
         raise ConfigError(
             f"Expected a model with one prediction, got several of '{objective}' - at "
