@@ -191,7 +191,7 @@ def get_service(
     Raises:
         ConfigError: not a tag, or two models of the same name.
     """
-    from bentoml_ext.serving.service import service_for
+    from bentoml_ext.serving.from_tags import service_for
 
     return service_for(model_name, **config)
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import bentoml
-import msgspec
 from attrs import evolve
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Scope
 
 from bentoml_ext.errors import ConfigError
@@ -34,6 +31,7 @@ from bentoml_ext.serving.entries import (
 )
 from bentoml_ext.serving.final import check_instance, check_service, check_unchanged
 from bentoml_ext.serving.headers import JSON
+from bentoml_ext.serving.model_views import model_views
 from bentoml_ext.serving.processes.supervisor import (
     check_port,
     end_server,
@@ -43,16 +41,14 @@ from bentoml_ext.serving.processes.supervisor import (
     supervise,
 )
 from bentoml_ext.serving.routes import BATCH, NAMES, SINGLE, path_of
-from bentoml_ext.serving.slot import Models
 from bentoml_ext.serving.welcome import welcome
 from bentoml_ext.settings import Settings, hand_on
-from bentoml_ext.store.tags import asked_of
 
 if TYPE_CHECKING:
     from bentoml_ext.serving.fastpath.middleware import FastPath
     from bentoml_ext.serving.limits import Limit
 
-__all__ = ["ClassifierService", "service", "service_for"]
+__all__ = ["ClassifierService", "service"]
 
 BADGE = "//img.shields.io/"
 
@@ -98,9 +94,8 @@ class ClassifierService(bentoml.Service[Any]):
         drain = Drain(self.inner.settings.drain_seconds)
         app.router.routes.insert(0, drain.route(app.router.routes))
         # The innermost: a refusal is counted, traced, logged and timed.
-        app.user_middleware.append(
-            Middleware(BodyLimit, limits=partial(self._limit, self._kinds()))
-        )
+        limits = partial(self._limit, self._kinds())
+        app.user_middleware.append(Middleware(BodyLimit, limits=limits))
         middlewares = replace_middlewares(app, PromptTimeout, endpoint_of(app.router.routes))
         observation.hush_departures()
         if observation.asked().rate is not None:
@@ -131,10 +126,8 @@ class ClassifierService(bentoml.Service[Any]):
         from bentoml_ext.serving.ui.routes import ui_routes
 
         slots = self.inner.slots
-        for slot in slots.values():
-            app.add_route(self._path(slot.path("model")), _model_view(slot.name), methods=["GET"])
-        if "" not in slots:
-            app.add_route(self._path("models"), _model_view(""), methods=["GET"])
+        for path, view in model_views(slots):
+            app.add_route(self._path(path), view, methods=["GET"])
         keep_to_itself(app, self.name)
         if _has_ui(self.inner):
             app.router.routes += ui_routes(self._path, self.name)
@@ -298,31 +291,3 @@ def _check_start(inner: type[Classifier], prefix: str) -> None:
 def _has_ui(inner: type[Classifier]) -> bool:
     """Whether there is a page with a form: it shows a service's only model."""
     return inner.settings.ui and "" in inner.slots
-
-
-def service_for(model: bentoml.Tag | str | Models, **config: Any) -> Any:
-    """A service for a stored model, or for several."""
-    if not isinstance(model, bentoml.Tag | str):
-
-        class ModelsService(Classifier, models=model):
-            """Answers applications with several stored models, each under its name."""
-
-        config.setdefault("name", "models")
-        return service(**config)(ModelsService)
-
-    class ModelService(Classifier, model=model):
-        """Classifies applications with one stored model."""
-
-    config.setdefault("name", asked_of(model).name)
-    return service(**config)(ModelService)
-
-
-def _model_view(slot: str) -> Callable[[Request], Awaitable[Response]]:
-    """Describes the model of a slot; without its name, all that the service has."""
-
-    async def view(_: Request) -> Response:
-        classifier = bentoml.get_current_service()
-        described = classifier.describe_slot(slot) if slot else classifier.describe()
-        return Response(msgspec.json.encode(described), media_type=JSON)
-
-    return view

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from bentoml_ext.serving.service import service_for
+from bentoml_ext.serving.from_tags import service_for
 
 __all__ = ["ORIGIN", "Client", "asked", "asked_of"]
 
