@@ -184,8 +184,8 @@ def get_service(
     The models are looked for when the service starts: a bento brings its own store.
 
     Args:
-        model_name: tag of the model; or several, of which each is called by its model's name, or by
-            its key where they are a mapping.
+        model_name: tag of the model, or tags of several. Each of several is called by its model's
+            name, or by its key in a mapping.
         config: BentoML's service configuration (`name`, `workers`, `traffic`, ...).
 
     Raises:

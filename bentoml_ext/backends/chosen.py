@@ -35,7 +35,7 @@ class ChosenBackends:
         given: dict[str, str] = {}
         for part in text.split(","):
             model, _, backend = part.rpartition("=")
-            # Of two words for every model none is known, as of a word that is none.
+            # Two backends for every model are not a backend.
             unknown = text if model == "" and model in given else backend
             if unknown not in backend_names():
                 raise UnknownBackend(

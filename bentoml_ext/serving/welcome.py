@@ -29,7 +29,7 @@ def welcome(
         example: an application to ask with.
         prefix: path before those of the service.
         name: of the route that answers one application.
-        models: of the route that tells of the model, or of several.
+        models: of the route that describes the model, or several.
         ui: whether there is a page with a form.
     """
     context = click.get_current_context(silent=True)
