@@ -23,10 +23,10 @@ def check_config(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names the key, its place and the keys that there are.
     """
-    named = [p.name for p in inspect.signature(bentoml.service).parameters.values()]
-    ours = {name: value for name, value in config.items() if name in named}
-    others = {name: value for name, value in config.items() if name not in ours}
-    _check(others, ServiceConfig, "the service", named[1:-1])
+    parameters = inspect.signature(bentoml.service).parameters.values()
+    named = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - {"service_class"}
+    others = {name: value for name, value in config.items() if name not in named}
+    _check(others, ServiceConfig, "the service", named)
 
 
 def _check(config: Mapping[str, Any], schema: Any, place: str, more: Collection[str] = ()) -> None:
