@@ -10,6 +10,7 @@ import bentoml
 import numpy as np
 import pytest
 import xgboost
+from bentoml._internal.configuration import load_config
 from bentoml.exceptions import BentoMLException, NotFound
 
 import bentoml_ext
@@ -39,6 +40,12 @@ def stored() -> bentoml.Model:
         labels={"team": "risk"},
         metadata={"auc": 0.8},
     )
+
+
+@pytest.fixture
+def runners() -> None:
+    """BentoML's first configuration: a service of its second, in this process, left another."""
+    load_config()
 
 
 def test_a_saved_model_is_the_latest_of_its_name(stored: bentoml.Model) -> None:
@@ -130,6 +137,7 @@ def test_an_exported_and_imported_model_gives_the_same_bits(
     )
 
 
+@pytest.mark.usefixtures("runners")
 def test_a_runner_gives_the_boosters_own_predictions(stored: bentoml.Model) -> None:
     rows = small.rows(100, seed=9)
     runner: Any = bentoml.models.get("framework_test:latest").to_runner()
@@ -143,6 +151,7 @@ def test_a_runner_gives_the_boosters_own_predictions(stored: bentoml.Model) -> N
     runner.destroy()
 
 
+@pytest.mark.usefixtures("runners")
 def test_a_runners_methods_are_batchable_on_dimension_0(stored: bentoml.Model) -> None:
     methods = bentoml.models.get(stored.tag).to_runner().runner_methods
 

@@ -22,6 +22,9 @@ __all__ = ["ClassDecider", "ValueDecider", "WordedDecider"]
 _FEW: Final = 8
 """Fewer margins are answered sooner one at a time."""
 
+_NARROW: Final = 2
+"""So many margins a row are put into words one at a time between requests."""
+
 
 class WordedDecider(Decider):
     """Answers that are columns of predictions, put into JSON by the schema.
@@ -57,6 +60,12 @@ class WordedDecider(Decider):
         if len(margins) < _FEW:
             return super().bodies(margins, end)
         return self._layout.lines(self.columns(margins), end)
+
+    def each(self, margins: Margins) -> list[bytes]:
+        # Between requests the caches are cold: numpy's calls then take longer than a few texts.
+        if self.n_margins <= _NARROW:
+            return [self.body(row) for row in margins[:, None]]
+        return super().each(margins)
 
     def lost(self, margins: Margins) -> Bools:
         finite = np.isfinite(self.objective.served(margins)).all(axis=1)

@@ -108,9 +108,14 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
                 what += ", above 0"
             elif bound is not None and abs(bound) < FAR:
                 what += f", {word} {bound:.15g}"
-            elif bound is not None and got is not None and abs(got) >= FAR:
-                what += ", nearer to 0: after the model's steps float32 cannot hold it"
+        if got is not None and abs(got) >= FAR and self._ends_far:
+            what += ", nearer to 0: after the model's steps float32 cannot hold it"
         return what + (", true or false" if self.boolean else "")
+
+    @property
+    def _ends_far(self) -> bool:
+        """Whether a bound is one that the model's steps make, and that no message spells."""
+        return any(end is not None and abs(end) >= FAR for end in (self.minimum, self.maximum))
 
     def _expected_for(self, value: Any) -> str:
         """What the field takes, with the category that a refused text may mean, if one is near."""

@@ -23,6 +23,9 @@ from tests.support.spied import worker_of
 pytestmark = pytest.mark.slow
 
 SECONDS = 2.0
+LONG = "600"
+"""A server that waits so long is ended by the test's own limit."""
+
 CLIENTS = 8
 PAUSE_S = 0.005
 """Between two requests of a client: the load is bounded."""
@@ -35,7 +38,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self._url, self._expected = f"{server.url}/classify", expected
         self.right, self.wrong, self.closed = 0, 0, 0
-        self.lost = list[float]()
+        self.lost, self.answered_again = 0, 0
         self.goes_on = True
 
     def run(self) -> None:
@@ -44,9 +47,10 @@ class Client(threading.Thread):
                 try:
                     answer = client.post(self._url, json=EXAMPLE)
                 except httpx.TransportError:
-                    self.lost.append(time.monotonic())
+                    self.lost += 1
                     time.sleep(0.1)
                     continue
+                self.answered_again += self.lost > 0
                 if answer.content == self._expected and answer.status_code == 200:
                     self.right += 1
                 else:
@@ -77,21 +81,18 @@ def test_eight_clients_get_every_answer_until_the_time_is_over(
     own_home: Path, example_answer: bytes, fastpath: str
 ) -> None:
     with under_load(own_home, example_answer, fastpath) as (server, clients):
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         eventually(lambda: not server.is_ready())
         assert server.client.get("/readyz").status_code == 503
         assert server.client.get("/livez").status_code == 200
         server.process.send_signal(signal.SIGTERM)
         code = server.process.wait(20)
-        took = time.monotonic() - began
         eventually(lambda: all(client.lost for client in clients))
 
     assert code == 0
-    assert SECONDS <= took < SECONDS + 5
     assert [client.wrong for client in clients] == [0] * CLIENTS
-    # Only connections made after the time was over were refused.
-    assert all(client.lost[0] - began >= SECONDS for client in clients)
+    # A client that lost a request got no further answer: the time was over.
+    assert [client.answered_again for client in clients] == [0] * CLIENTS
     assert all(client.closed > 5 for client in clients)
     assert "Traceback" not in server.log
 
@@ -103,7 +104,7 @@ def test_an_idle_connection_gets_an_answer_that_says_close(
     head = b"POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     request = head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
     with (
-        serve(own_home, BACKEND="onnx", DRAIN_SECONDS="5") as server,
+        serve(own_home, BACKEND="onnx", DRAIN_SECONDS=LONG) as server,
         socket.create_connection(("127.0.0.1", server.port)) as idle,
     ):
         idle.sendall(request)
@@ -113,11 +114,9 @@ def test_an_idle_connection_gets_an_answer_that_says_close(
         idle.sendall(request)
         answer = b"".join(iter(lambda: idle.recv(4096), b""))
         # The console's interrupt ends the time that is left.
-        began = time.monotonic()
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(START_S) == 0
 
-    assert time.monotonic() - began < 4
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"\r\nconnection: close\r\n" in answer
     assert answer.endswith(example_answer)
@@ -148,12 +147,10 @@ def test_an_upload_in_progress_is_answered(own_home: Path, credit_model: bentoml
 def test_an_interrupt_at_the_console_waits_for_nothing(
     own_home: Path, credit_model: bentoml.Model
 ) -> None:
-    with serve(own_home, BACKEND="onnx", DRAIN_SECONDS="30") as server:
-        began = time.monotonic()
+    with serve(own_home, BACKEND="onnx", DRAIN_SECONDS=LONG) as server:
         os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(START_S) == 0
 
-    assert time.monotonic() - began < 8
     assert "Traceback" not in server.log
 
 
@@ -170,4 +167,4 @@ def test_a_killed_worker_costs_each_client_one_request_at_most(
         )
 
     assert [client.wrong for client in clients] == [0] * CLIENTS
-    assert all(len(client.lost) <= 1 for client in clients)
+    assert all(client.lost <= 1 for client in clients)

@@ -166,7 +166,9 @@ def test_an_argument_that_the_users_service_does_not_declare_is_refused(
     with user_of(tmp_path, DECLARED.format(extra="", call="Args")) as user:
         given |= {"threshold": "1", "treshold": "1"}
 
-        with pytest.raises(ConfigError, match=r"one of .*model, threshold, got 'treshold'"):
+        with pytest.raises(
+            ConfigError, match=r"one of .*model, report, threshold, ui, got 'treshold'"
+        ):
             check_arguments(user)
 
 
