@@ -16,18 +16,16 @@ from http import HTTPStatus
 from typing import Protocol
 
 import bentoml
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from bentoml_ext.errors import InvalidApplication, NoDecision, TooLarge
 from bentoml_ext.formats.readable import Readable
 from bentoml_ext.internals import observation
 from bentoml_ext.scoring.scorer import Scorer
 from bentoml_ext.serving.content import lines_of, report_asked, unpacked
-from bentoml_ext.serving.limits import GONE
+from bentoml_ext.serving.faults import Signing, answered
 from bentoml_ext.serving.streaming.body_reader import Upload, check_bytes
 from bentoml_ext.serving.streaming.codec import CODECS, NDJSON, OTHER_NAMES, Format
 from bentoml_ext.serving.streaming.results import ScoredStream, score_stream
@@ -39,8 +37,8 @@ __all__ = ["BulkRoute", "bulk_routes", "is_bulk"]
 _logger = logging.getLogger("bentoml_ext.streaming")
 
 
-class Answering(Protocol):
-    """A model that answers."""
+class Streaming(Signing, Protocol):
+    """A model that answers streams."""
 
     scorer: Scorer
 
@@ -52,16 +50,8 @@ class Answering(Protocol):
         """What reads and writes a stream of this media type."""
         ...
 
-    def sign(self, refusal: Response) -> Response:
-        """A refusal that names the model which refuses."""
-        ...
-
     def headers_by(self, *backends: str) -> dict[str, str]:
         """The headers of an answer that these backends have scored."""
-        ...
-
-    def fail(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-        """An answer with another status than 200, for a fault that is not an application's."""
         ...
 
 
@@ -95,26 +85,14 @@ class BulkRoute(Route):
 
     async def _answer(self, request: Request) -> Response:
         service = bentoml.get_current_service()
-        served: Answering = service.served[self._slot]
-        try:
-            served.check_route(self._api, self._slot)
-            answer = await self._judged(request, served, service.settings)
-        except InvalidApplication as error:
-            answer = served.sign(service.refuse(error))
-        except (NoDecision, TooLarge) as error:
-            answer = served.fail(error.error_code, str(error))
-        except HTTPException as error:
-            answer = served.fail(error.status_code, error.detail, error.headers)
-        except ClientDisconnect:
-            answer = Response(status_code=GONE)
-        except Exception:
-            _logger.exception("A bulk request failed")
-            message = "An unexpected error has occurred, please check the server log."
-            answer = served.fail(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+        served: Streaming = service.served[self._slot]
+        asked = self._judged(request, served, service.settings)
+        answer = await answered(asked, service, served, _logger)
         answer.headers.update(observation.answer_headers())
         return answer
 
-    async def _judged(self, request: Request, served: Answering, limits: Settings) -> Response:
+    async def _judged(self, request: Request, served: Streaming, limits: Settings) -> Response:
+        served.check_route(self._api, self._slot)
         report = report_asked(request)
         check_bytes(int(request.headers.get("content-length", 0)), limits.max_bulk_bytes)
         upload = Upload(request.receive, limits.max_bulk_bytes, self._turns)
@@ -139,7 +117,7 @@ class BulkRoute(Route):
         media_type: str,
         upload: Upload,
         file: Readable,
-        served: Answering,
+        served: Streaming,
         limits: Settings,
         *,
         report: bool,

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 import bentoml
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from bentoml_ext.choices import spelled
 from bentoml_ext.encoders.strict_json import json_value
-from bentoml_ext.errors import InvalidApplication, TooLarge
 from bentoml_ext.serving.content import json_body
+from bentoml_ext.serving.faults import answered
 from bentoml_ext.serving.headers import JSON
-from bentoml_ext.serving.limits import GONE, MAX_APPLICATION_BYTES
+from bentoml_ext.serving.limits import MAX_APPLICATION_BYTES
 
 if TYPE_CHECKING:
     from bentoml_ext.scoring.opening import Opened
@@ -56,24 +56,11 @@ class SideBySide:
         """Margins, bits, answer and time of each backend; the service's own refusals."""
         service = bentoml.get_current_service()
         served: ServedModel = service.served[""]
-        try:
-            answer = Response(await self._compared(request, served), media_type=JSON)
-        except InvalidApplication as error:
-            answer = served.sign(service.refuse(error))
-        except TooLarge as error:
-            answer = served.fail(error.error_code, str(error))
-        except HTTPException as error:
-            answer = served.fail(error.status_code, error.detail, error.headers)
-        except ClientDisconnect:
-            answer = Response(status_code=GONE)
-        except Exception:
-            _logger.exception("A comparison of backends failed")
-            message = "An unexpected error has occurred, please check the server log."
-            answer = served.fail(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+        answer = await answered(self._compared(request, served), service, served, _logger)
         answer.headers.update(self._headers)
         return answer
 
-    async def _compared(self, request: Request, served: ServedModel) -> bytes:
+    async def _compared(self, request: Request, served: ServedModel) -> Response:
         # A page of another site can send a form or a text unasked, and JSON only if CORS lets it.
         said = request.headers.get("content-type", "")
         if said.partition(";")[0].strip().lower() != JSON:
@@ -95,7 +82,7 @@ class SideBySide:
         # Not in a `finally`: a request may be over before its turn in the thread is.
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._close, done))
-        return await asyncio.wrap_future(work)
+        return Response(await asyncio.wrap_future(work), media_type=JSON)
 
     def _close(self, _: Future[bytes]) -> None:
         self._waiting -= 1
