@@ -65,6 +65,7 @@ from bentoml_ext.store.history import History
 from tests.store.test_history import MODEL, entry
 
 start, go = os.pipe()
+counted, ready = os.pipe()
 children = []
 for number in range(12):
     if child := os.fork():
@@ -72,12 +73,16 @@ for number in range(12):
         continue
     os.close(go)
     seen = History.read(MODEL)
+    os.write(ready, b".")
     os.read(start, 1)
     try:
         seen.append(entry(f"name{number % 4}", number))
     except ConfigError as error:
         os._exit(1 if "as it was when this began" in str(error) else 2)
     os._exit(0)
+# None begins before all have read.
+for child in children:
+    os.read(counted, 1)
 os.close(go)
 print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
 """

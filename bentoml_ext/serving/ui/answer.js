@@ -16,14 +16,19 @@ export function answerOf(answer, shown) {
   const { columns, policy, objective } = shown;
   const parts = columns.map((column) => partOf(column, answer[column.name], policy));
   const text = columns.find((column) => column.kind === "text");
-  if (text && policy.kind === "bands") parts.push(scaleOf(policy, answer[text.name], answer.probability));
+  if (text && policy.kind === "bands") parts.push(scaleOf(policy, labelOf(answer[text.name]), answer.probability));
   const meaning = MEANING.find(([start]) => objective.startsWith(start));
   if (meaning) parts.push(element("p", { class: "soft" }, meaning[1]));
   return parts;
 }
 
+// A label may be a whole number, which comes as its text and its value.
+function labelOf(value) {
+  return value.text ?? value;
+}
+
 function partOf(column, value, policy) {
-  if (column.kind === "text") return big(column.name, value);
+  if (column.kind === "text") return big(column.name, labelOf(value));
   if (column.kind === "number") {
     if (policy.kind !== "bands") return big(column.name, value.text);
     return element("p", { class: "number" }, `${column.name} `, element("b", {}, value.text));
@@ -73,7 +78,7 @@ export function bandsOf(policy) {
 }
 
 export function placeOf(bands, answer, probability) {
-  const band = bands.find((one) => one.answer === answer) ?? bands[0];
+  const band = bands.find((one) => String(one.answer) === answer) ?? bands[0];
   const within = Math.min(1, Math.max(0, (probability - band.from) / (band.to - band.from)));
   return band.left + band.share * within;
 }
@@ -82,7 +87,7 @@ function scaleOf(policy, answer, probability) {
   const { bands, even } = bandsOf(policy);
   const many = bands.length > MOST;
   const drawn = bands.map((band, place) => {
-    const node = element("span", { class: band.answer === answer ? "band here" : "band" }, many ? "" : element("span", {}, band.answer));
+    const node = element("span", { class: String(band.answer) === answer ? "band here" : "band" }, many ? "" : element("span", {}, String(band.answer)));
     node.style.setProperty("--share", band.share);
     node.style.setProperty("--depth", bands.length > 1 ? place / (bands.length - 1) : 0);
     return node;

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
-KINDS = ("prices", "quantiles", "vectors", "classes", "class alone", "yes or no", "ranking", "time")
+KINDS = (
+    *("prices", "price bands", "quantiles", "vectors", "ranking", "time"),
+    *("classes", "class alone", "numbered", "yes or no"),
+)
 """A task for each shape of an answer."""
 HOSTILE = "<img src=x onerror=alert(1)>"
 
