@@ -53,7 +53,33 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.structs.force_setattr(self, "answer", checked.label(self.answer, "a band's answer"))
 
 
-class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="bands"):
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A policy as a file."""
+
+    def to_json(self) -> bytes:
+        """policy.json."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+
+class _Banded(_Written, frozen=True):
+    """What all policies of bands have."""
+
+    key: str
+    bands: tuple[Band, ...]
+    otherwise: Label
+
+    @property
+    def answers(self) -> tuple[Label, ...]:
+        """Every answer, that of the highest band first."""
+        return (*(band.answer for band in self.bands), self.otherwise)
+
+    def __str__(self) -> str:
+        """The policy in words."""
+        bands = [f"{band.answer} above {band.above:g}" for band in self.bands]
+        return ", ".join([*bands, f"otherwise {self.otherwise}"])
+
+
+class Bands(_Banded, frozen=True, tag="bands"):
     """Which answer a probability gets: the first band that it is above, or `otherwise`.
 
     Args:
@@ -65,10 +91,6 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         ConfigError: bands not in falling order, outside (0, 1), or two with one answer. An answer
             that is empty or not a text. A key that an answer has already, such as "probability".
     """
-
-    key: str
-    bands: tuple[Band, ...]
-    otherwise: Label
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "key", checked.key(self.key))
@@ -90,24 +112,8 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
             )
         _check_answers(self.answers)
 
-    @property
-    def answers(self) -> tuple[Label, ...]:
-        """Every answer, that of the highest band first."""
-        return (*(band.answer for band in self.bands), self.otherwise)
 
-    def to_json(self) -> bytes:
-        """policy.json."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
-
-    def __str__(self) -> str:
-        """The policy in words."""
-        bands = [f"{band.answer} above {band.above:g}" for band in self.bands]
-        return ", ".join([*bands, f"otherwise {self.otherwise}"])
-
-
-class ValueBands(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="value_bands"
-):
+class ValueBands(_Banded, frozen=True, tag="value_bands"):
     """Which answer a predicted number gets, as a price: the first band that it is above.
 
     Args:
@@ -121,9 +127,6 @@ class ValueBands(
             that an answer has already.
     """
 
-    key: str
-    bands: tuple[Band, ...]
-    otherwise: Label
     value: str = PREDICTION
 
     def __post_init__(self) -> None:
@@ -145,22 +148,12 @@ class ValueBands(
             )
         _check_answers(self.answers)
 
-    @property
-    def answers(self) -> tuple[Label, ...]:
-        """Every answer, that of the highest band first."""
-        return (*(band.answer for band in self.bands), self.otherwise)
-
-    def to_json(self) -> bytes:
-        """policy.json."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
-
     def __str__(self) -> str:
         """The policy in words."""
-        bands = [f"{band.answer} above {band.above:g}" for band in self.bands]
-        return f"{', '.join([*bands, f'otherwise {self.otherwise}'])}, by `{self.value}`"
+        return f"{super().__str__()}, by `{self.value}`"
 
 
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="value"):
+class Value(_Written, frozen=True, tag="value"):
     """The prediction itself is answered.
 
     Args:
@@ -180,19 +173,13 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         names = checked.texts(self.names, "a prediction's name", "names")
         msgspec.structs.force_setattr(self, "names", names)
 
-    def to_json(self) -> bytes:
-        """policy.json."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
-
     def __str__(self) -> str:
         """The policy in words."""
         of = f" of {', '.join(self.names)}" if self.names else ""
         return f"the model's prediction{of}"
 
 
-class Classes(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="classes"
-):
+class Classes(_Written, frozen=True, tag="classes"):
     """The label of the predicted class is answered.
 
     Args:
@@ -223,10 +210,6 @@ class Classes(
                 f"Expected 2 to {MOST_ANSWERS} labels, got {len(labels)}: {list(labels)[:5]} - at "
                 "the policy's 'labels'."
             )
-
-    def to_json(self) -> bytes:
-        """policy.json."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
     def __str__(self) -> str:
         """The policy in words."""

@@ -73,50 +73,39 @@ PROPERTIES: Final[Schema] = {
     "proof": {"type": "object"},
 }
 
-MODEL: Final[Schema] = {
-    "tags": ["Service APIs"],
-    "summary": "The model that answers",
-    "description": "Tag, backend, versions, fields with their rules, policy, proof and self-test.",
-    "responses": {
-        HTTPStatus.OK.value: {
-            "description": "Successful Response",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "title": "Model",
-                        "required": ["tag", "backend", "fields", "policy", "proof"],
-                        "properties": PROPERTIES,
-                    }
-                }
-            },
-        }
-    },
-}
 
-MODELS: Final[Schema] = {
-    "tags": ["Service APIs"],
-    "summary": "The models that answer",
-    "description": "Of each its name, and the answer of GET /NAME/model.",
-    "responses": {
-        HTTPStatus.OK.value: {
-            "description": "Successful Response",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "title": "Model",
-                            "required": ["name", "tag", "backend", "fields", "policy", "proof"],
-                            "properties": {"name": {"type": "string"}, **PROPERTIES},
-                        },
-                    }
-                }
-            },
-        }
-    },
-}
+def _answers(summary: str, description: str, schema: Schema) -> Schema:
+    """A GET of ours, which answers 200 with JSON of a schema."""
+    content = {"application/json": {"schema": schema}}
+    answer = {"description": "Successful Response", "content": content}
+    return {
+        "tags": ["Service APIs"],
+        "summary": summary,
+        "description": description,
+        "responses": {HTTPStatus.OK.value: answer},
+    }
+
+
+def _described(properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "title": "Model",
+        "required": list(properties),
+        "properties": properties,
+    }
+
+
+MODEL: Final = _answers(
+    "The model that answers",
+    "Tag, backend, versions, fields with their rules, policy, proof and self-test.",
+    _described(PROPERTIES),
+)
+
+MODELS: Final = _answers(
+    "The models that answer",
+    "Of each its name, and the answer of GET /NAME/model.",
+    {"type": "array", "items": _described({"name": {"type": "string"}, **PROPERTIES})},
+)
 
 
 def complete(spec: Any, name: str, answering: Mapping[str, Sequence[str]]) -> None:
