@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_options
+from bentoml_ext.cli.options import EXISTING_FILE, format_option, spelling_options
 
 __all__ = ["LIBRARIES", "compare_command", "need"]
 
@@ -74,12 +74,7 @@ LIBRARIES: Final = ("sklearn", "scipy", "pyarrow")
 @click.option("--html", "page", type=OUTPUT, help="File for a page with charts.")
 @click.option("--gates", type=EXISTING_FILE, help="TOML file of limits; one that fails exits 1.")
 @click.option("--scores", type=OUTPUT, help="File for the paired scores of --with, Parquet.")
-@click.option(
-    "--from",
-    "source_form",
-    type=CHOICE_FORMAT,
-    help="Format of the data.  [default: by its suffix]",
-)
+@format_option
 @spelling_options
 @click.pass_context
 def compare_command(

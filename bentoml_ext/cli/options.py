@@ -8,11 +8,19 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["CHOICE_FORMAT", "EXISTING_FILE", "spelling_options"]
+__all__ = ["CHOICE_FORMAT", "EXISTING_FILE", "format_option", "spelling_options"]
 
 EXISTING_FILE: Final[Any] = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 CHOICE_FORMAT: Final = click.Choice(["parquet", "csv", "ndjson", "arrow"])
+
+format_option: Final = click.option(
+    "--from",
+    "source_form",
+    type=CHOICE_FORMAT,
+    help="Format of the data.  [default: by its suffix]",
+)
+"""Of a command that reads --data."""
 
 SPELLING: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(

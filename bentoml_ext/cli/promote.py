@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bentoml_ext.cli.options import CHOICE_FORMAT, EXISTING_FILE, spelling_options
+from bentoml_ext.cli.options import EXISTING_FILE, format_option, spelling_options
 
 if TYPE_CHECKING:
     from bentoml_ext.releases.evidence import Trial
@@ -34,12 +34,7 @@ __all__ = ["promote_command"]
     "--data", type=EXISTING_FILE, help="Applications to judge the gates on, against NAME's version."
 )
 @click.option("--outcome", default="", metavar="COLUMN", help="Column of the data with outcomes.")
-@click.option(
-    "--from",
-    "source_form",
-    type=CHOICE_FORMAT,
-    help="Format of the data.  [default: by its suffix]",
-)
+@format_option
 @spelling_options
 @click.option("--dry-run", is_flag=True, help="Prove and judge, and move nothing.")
 def promote_command(*, tag: str, alias: str, why: str, dry_run: bool, **options: Any) -> None:
